@@ -1,0 +1,124 @@
+// Is the sidecar that stands in a pod ours? A container is not believed for its name: image, user,
+// environment, mounts and volumes are compared with what we would have put there (attack case 35).
+// What an API server or a limit range fills in (probe timings, pull policy, resources) may differ.
+import type { Container, Pod, Volume } from "./pod.ts";
+import { proxyInitName, proxyName, tokenVolumeName, trustVolumeName } from "./sidecar.ts";
+import type { Sidecar } from "./sidecar.ts";
+
+export type SidecarState =
+  | { readonly kind: "absent" }
+  | { readonly kind: "genuine" }
+  | { readonly kind: "foreign"; readonly detail: string };
+
+const reservedContainers: ReadonlySet<string> = new Set([proxyInitName, proxyName]);
+const reservedVolumes: ReadonlySet<string> = new Set([tokenVolumeName, trustVolumeName]);
+
+/** Where Kubernetes itself mounts its own token into every container. */
+const serviceAccountDirectory = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/** Each of these could change what runs in the container; ours uses only those that we wrote. */
+const behaviourFields = [
+  "image",
+  "restartPolicy",
+  "command",
+  "args",
+  "workingDir",
+  "envFrom",
+  "lifecycle",
+  "volumeDevices",
+  "stdin",
+  "tty",
+] as const;
+
+/** Compares the pod with `expected`; `form` says where the proxy container belongs. */
+export function sidecarState(
+  pod: Pod,
+  expected: Sidecar,
+  form: "native" | "classic",
+): SidecarState {
+  const init = pod.spec.initContainers ?? [];
+  const containers = [...init, ...pod.spec.containers, ...(pod.spec.ephemeralContainers ?? [])];
+  const named = containers.filter((container) => reservedContainers.has(container.name));
+  const volumes = (pod.spec.volumes ?? []).filter((volume) => reservedVolumes.has(volume.name));
+  if (named.length === 0) {
+    const taken = volumes[0]?.name ?? mountOfReserved(containers);
+    return taken === undefined ? { kind: "absent" } : foreign(`volume "${taken}" is not ours`);
+  }
+  if (named.length !== 2) return foreign(`only container "${named[0]!.name}" is there`);
+  const home = form === "native" ? init : pod.spec.containers;
+  const proxyInit = init.find((container) => container.name === proxyInitName);
+  const proxy = home.find((container) => container.name === proxyName);
+  if (proxyInit === undefined) return foreign(`container "${proxyInitName}" is in the wrong list`);
+  if (proxy === undefined) return foreign(`container "${proxyName}" is in the wrong list`);
+  if (form === "native" && init.indexOf(proxyInit) > init.indexOf(proxy)) {
+    return foreign(`container "${proxyInitName}" comes after "${proxyName}"`);
+  }
+  const difference =
+    containerDifference(proxyInit, expected.init) ??
+    containerDifference(proxy, expected.proxy) ??
+    volumesDifference(volumes, expected.volumes);
+  if (difference !== null) return foreign(difference);
+  const taken = mountOfReserved(containers.filter((each) => each !== proxy));
+  return taken === undefined
+    ? { kind: "genuine" }
+    : foreign(`volume "${taken}" is mounted elsewhere, too`);
+}
+
+function foreign(detail: string): SidecarState {
+  return { kind: "foreign", detail };
+}
+
+function mountOfReserved(containers: readonly Container[]): string | undefined {
+  return containers
+    .flatMap((container) => container.volumeMounts ?? [])
+    .find((mount) => reservedVolumes.has(mount.name))?.name;
+}
+
+function containerDifference(actual: Container, expected: Container): string | null {
+  const at = (field: string): string => `container "${expected.name}" has a different "${field}"`;
+  const found = actual as unknown as Record<string, unknown>;
+  const wanted = expected as unknown as Record<string, unknown>;
+  for (const field of behaviourFields) {
+    if (!isSame(blank(found[field]), blank(wanted[field]))) return at(field);
+  }
+  if (!isSame(actual.securityContext, expected.securityContext)) return at("securityContext");
+  if (!covers(actual.env ?? [], expected.env ?? [])) return at("env");
+  const mounts = (actual.volumeMounts ?? []).filter(
+    (mount) => mount.mountPath !== serviceAccountDirectory,
+  );
+  if (!covers(mounts, expected.volumeMounts ?? [])) return at("volumeMounts");
+  return null;
+}
+
+function volumesDifference(actual: readonly Volume[], expected: readonly Volume[]): string | null {
+  for (const volume of expected) {
+    const found = actual.filter((each) => each.name === volume.name);
+    if (found.length !== 1 || !covers(found[0], volume)) {
+      return `volume "${volume.name}" is missing or different`;
+    }
+  }
+  return null;
+}
+
+/** Empty lists, false and null are how the API server may write "not set". */
+function blank(value: unknown): unknown {
+  const empty = value === null || value === false || (Array.isArray(value) && value.length === 0);
+  return empty ? undefined : value;
+}
+
+/** Deep: lists agree in length and order; objects may hold keys beyond those expected (defaults). */
+function covers(actual: unknown, expected: unknown): boolean {
+  if (Array.isArray(expected)) {
+    if (!Array.isArray(actual) || actual.length !== expected.length) return false;
+    return expected.every((item, index) => covers(actual[index], item));
+  }
+  if (typeof expected !== "object" || expected === null) return actual === expected;
+  if (typeof actual !== "object" || actual === null || Array.isArray(actual)) return false;
+  return Object.entries(expected).every(([key, value]) =>
+    covers((actual as Record<string, unknown>)[key], value),
+  );
+}
+
+function isSame(actual: unknown, expected: unknown): boolean {
+  return covers(actual, expected) && covers(expected, actual);
+}

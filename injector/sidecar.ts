@@ -1,0 +1,159 @@
+// What is put into a pod: two containers and two volumes. Every field is spelled out, defaults too, so
+// that what stands in the pod can later be compared with what should stand there (genuine.ts).
+import type { PodOptions } from "./annotations.ts";
+import type { InjectorConfig } from "./config.ts";
+import type { Container, EnvironmentVariable, Pod, Probe, Resources, Volume } from "./pod.ts";
+
+export const proxyInitName = "proxy-init";
+export const proxyName = "proxy";
+export const tokenVolumeName = "signet-token";
+export const trustVolumeName = "signet-trust";
+
+/** User and group of the sidecar; the redirect rules exempt exactly this pair. */
+export const proxyUid = 1337;
+
+const tokenAudience = "signet-ca";
+/** The shortest that Kubernetes grants; kubelet renews the file well before. */
+const tokenLifetimeS = 600;
+const tokenDirectory = "/var/run/secrets/signet";
+const trustDirectory = "/var/run/signet/trust";
+const trustConfigMap = "signet-trust-bundle";
+const adminPort = 4100;
+
+/** What Kubernetes gives a pod to stop in when the pod does not say. */
+const graceSDefault = 30;
+/** Left between the sidecar's own deadline and the kill. */
+const graceMarginS = 5;
+
+const proxyInitResources: Resources = {
+  requests: { cpu: "10m", memory: "64Mi" },
+  limits: { memory: "128Mi" },
+};
+
+const proxyResources: Resources = {
+  requests: { cpu: "50m", memory: "96Mi" },
+  limits: { memory: "512Mi" },
+};
+
+export interface Sidecar {
+  readonly init: Container;
+  readonly proxy: Container;
+  readonly volumes: readonly Volume[];
+}
+
+/** Pure: the containers and volumes for this pod, in the form that `config` chooses. */
+export function buildSidecar(pod: Pod, options: PodOptions, config: InjectorConfig): Sidecar {
+  return {
+    init: buildProxyInit(options, config),
+    proxy: buildProxy(pod, options, config),
+    volumes: [tokenVolume, trustVolume],
+  };
+}
+
+/** Root, because the kernel gives capabilities to no other user in a plain image; but only these two. */
+function buildProxyInit(options: PodOptions, config: InjectorConfig): Container {
+  const env = [
+    ...portsVariable("SIGNET_EXCLUDE_INBOUND_PORTS", options.excludeInboundPorts),
+    ...portsVariable("SIGNET_EXCLUDE_OUTBOUND_PORTS", options.excludeOutboundPorts),
+  ];
+  return {
+    name: proxyInitName,
+    image: config.images.proxyInit,
+    ...(env.length > 0 && { env }),
+    securityContext: {
+      runAsUser: 0,
+      runAsGroup: 0,
+      runAsNonRoot: false,
+      privileged: false,
+      readOnlyRootFilesystem: true,
+      allowPrivilegeEscalation: false,
+      capabilities: { add: ["NET_ADMIN", "NET_RAW"], drop: ["ALL"] },
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+    resources: proxyInitResources,
+  };
+}
+
+function buildProxy(pod: Pod, options: PodOptions, config: InjectorConfig): Container {
+  return {
+    name: proxyName,
+    image: config.images.proxy,
+    ...(config.sidecarForm === "native" && { restartPolicy: "Always" }),
+    ports: [{ name: "signet-metrics", containerPort: adminPort, protocol: "TCP" }],
+    env: proxyEnvironment(pod, options, config),
+    volumeMounts: [
+      { name: tokenVolumeName, mountPath: tokenDirectory, readOnly: true },
+      { name: trustVolumeName, mountPath: trustDirectory, readOnly: true },
+    ],
+    securityContext: {
+      runAsUser: proxyUid,
+      runAsGroup: proxyUid,
+      runAsNonRoot: true,
+      privileged: false,
+      readOnlyRootFilesystem: true,
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ["ALL"] },
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+    startupProbe: readyProbe({ periodSeconds: 1, failureThreshold: 120 }),
+    readinessProbe: readyProbe({ periodSeconds: 5, failureThreshold: 2 }),
+    resources: proxyResources,
+  };
+}
+
+function proxyEnvironment(
+  pod: Pod,
+  options: PodOptions,
+  config: InjectorConfig,
+): EnvironmentVariable[] {
+  const graceS = pod.spec.terminationGracePeriodSeconds ?? graceSDefault;
+  const drainS = Math.max(1, Math.min(config.drainS, graceS - graceMarginS));
+  const lifetimeS = options.svidLifetimeS;
+  return [
+    fromField("POD_NAME", "metadata.name"),
+    fromField("POD_NAMESPACE", "metadata.namespace"),
+    fromField("POD_UID", "metadata.uid"),
+    fromField("POD_IP", "status.podIP"),
+    fromField("SERVICE_ACCOUNT", "spec.serviceAccountName"),
+    { name: "SIGNET_TRUST_DOMAIN", value: config.trustDomain },
+    { name: "SIGNET_CONTROLLER_ADDRESS", value: config.controllerAddress },
+    { name: "SIGNET_ROOT_FINGERPRINTS", value: config.rootFingerprints.join(",") },
+    { name: "SIGNET_TRUST_BUNDLE_FILE", value: `${trustDirectory}/bundle.pem` },
+    { name: "SIGNET_TOKEN_FILE", value: `${tokenDirectory}/token` },
+    ...(lifetimeS === null ? [] : [{ name: "SIGNET_SVID_LIFETIME_S", value: String(lifetimeS) }]),
+    ...portsVariable("SIGNET_OPAQUE_PORTS", options.opaquePorts),
+    { name: "SIGNET_LOG_LEVEL", value: config.logLevel },
+    { name: "SIGNET_DRAIN_S", value: String(drainS) },
+  ];
+}
+
+/** Through the admin port, which the redirect rules leave alone: kubelet needs no identity there. */
+function readyProbe(timing: { periodSeconds: number; failureThreshold: number }): Probe {
+  return { httpGet: { path: "/readyz", port: adminPort }, timeoutSeconds: 1, ...timing };
+}
+
+function fromField(name: string, fieldPath: string): EnvironmentVariable {
+  return { name, valueFrom: { fieldRef: { fieldPath } } };
+}
+
+function portsVariable(name: string, ports: readonly number[]): EnvironmentVariable[] {
+  return ports.length === 0 ? [] : [{ name, value: ports.join(",") }];
+}
+
+const tokenVolume: Volume = {
+  name: tokenVolumeName,
+  projected: {
+    sources: [
+      {
+        serviceAccountToken: {
+          audience: tokenAudience,
+          expirationSeconds: tokenLifetimeS,
+          path: "token",
+        },
+      },
+    ],
+  },
+};
+
+/** Not optional: a pod without a bundle could not find its CA, and waits rather than runs half made. */
+const trustVolume: Volume = { name: trustVolumeName, configMap: { name: trustConfigMap } };

@@ -18,6 +18,8 @@ const tokenLifetimeS = 600;
 const tokenDirectory = "/var/run/secrets/signet";
 const trustDirectory = "/var/run/signet/trust";
 const trustConfigMap = "signet-trust-bundle";
+const inboundPort = 4000;
+const outboundPort = 5000;
 const adminPort = 4100;
 
 /** What Kubernetes gives a pod to stop in when the pod does not say. */
@@ -52,14 +54,19 @@ export function buildSidecar(pod: Pod, options: PodOptions, config: InjectorConf
 
 /** Root, because the kernel gives capabilities to no other user in a plain image; but only these two. */
 function buildProxyInit(options: PodOptions, config: InjectorConfig): Container {
+  // Written out although they are the defaults: a Service that happens to be called "signet-inbound"
+  // would otherwise put its own SIGNET_INBOUND_PORT into the environment.
   const env = [
+    { name: "SIGNET_INBOUND_PORT", value: String(inboundPort) },
+    { name: "SIGNET_OUTBOUND_PORT", value: String(outboundPort) },
+    { name: "SIGNET_ADMIN_PORT", value: String(adminPort) },
     ...portsVariable("SIGNET_EXCLUDE_INBOUND_PORTS", options.excludeInboundPorts),
     ...portsVariable("SIGNET_EXCLUDE_OUTBOUND_PORTS", options.excludeOutboundPorts),
   ];
   return {
     name: proxyInitName,
     image: config.images.proxyInit,
-    ...(env.length > 0 && { env }),
+    env,
     securityContext: {
       runAsUser: 0,
       runAsGroup: 0,

@@ -95,8 +95,9 @@ class Load {
       const { text, bytes } = await readBody(response);
       const endMs = this.#elapsedMs();
       const status = response.statusCode ?? 0;
-      const server = response.headers["server"] ?? null;
-      this.#tally.answered({ dueMs, endMs, bytes }, { status, server, body: text });
+      const server = response.headers["server"];
+      const answer = { status, server: server === undefined ? null : String(server), body: text };
+      this.#tally.answered({ dueMs, endMs, bytes }, answer);
       if (this.#job.output === "show") {
         const startLine = `HTTP/${response.httpVersion} ${status} ${response.statusMessage}`;
         this.#print(`${messageText(startLine, response, text)}\n`);

@@ -2,7 +2,7 @@
 // somebody runs it there. It is an application like any other: the mesh is not known to it.
 import { stopSignal } from "../signals.ts";
 import { UsageError, helpText, readJob } from "./arguments.ts";
-import type { Job } from "./arguments.ts";
+import type { Job, LoadJob, RawJob } from "./arguments.ts";
 import { runLoad } from "./load.ts";
 import { runRaw } from "./raw.ts";
 import { summaryText } from "./summary.ts";
@@ -23,19 +23,27 @@ async function run(job: Job, stop: AbortSignal): Promise<number> {
       print(helpText);
       return 0;
     case "idle":
-      return idle(stop);
-    case "raw": {
-      const report = await runRaw(job, stop);
-      print(`${JSON.stringify(report)}\n`);
-      return report.end === "held" || report.end === "closed" ? 0 : 1;
-    }
-    case "load": {
-      const summary = await runLoad(job, stop, print);
-      if (job.output === "json") print(`${JSON.stringify(summary)}\n`);
-      if (job.output === "text") print(summaryText(summary));
-      return Object.keys(summary.errors).length === 0 ? 0 : 1;
-    }
+      return await idle(stop);
+    case "raw":
+      return await openRaw(job, stop);
+    case "load":
+      return await load(job, stop);
+    default:
+      throw new UsageError(`Unknown job ${JSON.stringify(job satisfies never)}`);
   }
+}
+
+async function openRaw(job: RawJob, stop: AbortSignal): Promise<number> {
+  const report = await runRaw(job, stop);
+  print(`${JSON.stringify(report)}\n`);
+  return report.end === "held" || report.end === "closed" ? 0 : 1;
+}
+
+async function load(job: LoadJob, stop: AbortSignal): Promise<number> {
+  const summary = await runLoad(job, stop, print);
+  if (job.output === "json") print(`${JSON.stringify(summary)}\n`);
+  if (job.output === "text") print(summaryText(summary));
+  return Object.keys(summary.errors).length === 0 ? 0 : 1;
 }
 
 function idle(stop: AbortSignal): Promise<number> {

@@ -1,0 +1,21 @@
+// The two records of Identity.Issue; the wire form is known to convert.ts alone.
+
+export interface IssueRequest {
+  /** PKCS#10, DER. */
+  readonly csr: Uint8Array;
+  /** Projected token for the audience "signet-ca". */
+  readonly token: string;
+  /** Seconds of life that are asked for; 0 asks for the default. */
+  readonly lifetimeS: number;
+}
+
+export interface IssueResponse {
+  /** DER, leaf first, up to but without the root; never empty. */
+  readonly certificateChain: readonly Uint8Array[];
+  /** DER of every root that is trusted now; never empty. */
+  readonly trustBundle: readonly Uint8Array[];
+  /** Milliseconds since the Unix epoch. */
+  readonly notAfter: number;
+  /** Position in the issuer's log. */
+  readonly logIndex: number;
+}

@@ -1,0 +1,135 @@
+import { readFileSync } from "node:fs";
+import test from "ava";
+import * as fc from "fast-check";
+import { golden, goldenJson } from "#/test/kit/golden.ts";
+import { applyPatch } from "./apply-patch.ts";
+import type { InjectorConfig } from "./config.ts";
+import { decide } from "./decide.ts";
+import { config, inputFor, podWith } from "./fixture.ts";
+import { buildPatch } from "./patch.ts";
+import { readPod } from "./pod.ts";
+import type { Pod } from "./pod.ts";
+
+const classic: InjectorConfig = { ...config, sidecarForm: "classic" };
+
+function inject(pod: Pod, chosen: InjectorConfig = config): Pod {
+  const decision = decide(inputFor(pod, { config: chosen }));
+  if (decision.kind !== "inject") throw new Error(`not injected: ${decision.message}`);
+  return applyPatch(pod, buildPatch(pod, decision.options, chosen));
+}
+
+for (const [name, chosen] of [
+  ["minimal", config],
+  ["full", config],
+  ["classic", classic],
+] as const) {
+  test(`buildPatch makes of the ${name} pod what its golden file shows`, (t) => {
+    const at = (kind: string): URL => new URL(`golden/${name}.${kind}.json`, import.meta.url);
+    const pod = readPod(JSON.parse(readFileSync(at("pod"), "utf8")));
+    const patched = goldenJson(inject(pod, chosen));
+    t.is(patched, golden(at("patched"), patched));
+  });
+}
+
+test("buildPatch only adds", (t) => {
+  const pod = podWith({ annotations: { "example.com/a~b": "c" } });
+  const decision = decide(inputFor(pod));
+  t.is(decision.kind, "inject");
+  if (decision.kind !== "inject") return;
+  for (const { op } of buildPatch(pod, decision.options, config)) t.is(op, "add");
+});
+
+test("attack-32 buildPatch puts the sidecar before every other init container", (t) => {
+  const init = [{ name: "first" }, { name: "second" }];
+  const names = (pod: Pod): (string | undefined)[] =>
+    (pod.spec.initContainers ?? []).map((container) => container.name);
+  const pod = podWith({ spec: { initContainers: init } });
+  t.deepEqual(names(inject(pod)), ["proxy-init", "proxy", "first", "second"]);
+  t.deepEqual(names(inject(pod, classic)), ["proxy-init", "first", "second"]);
+  t.is(inject(pod, classic).spec.containers[0]?.name, "proxy");
+});
+
+test("buildPatch gives proxy-init two capabilities and the proxy none", (t) => {
+  const [init, proxy] = inject(podWith()).spec.initContainers ?? [];
+  t.deepEqual(init?.securityContext?.capabilities, {
+    add: ["NET_ADMIN", "NET_RAW"],
+    drop: ["ALL"],
+  });
+  t.deepEqual(proxy?.securityContext?.capabilities, { drop: ["ALL"] });
+  t.is(proxy?.securityContext?.runAsUser, 1337);
+  t.is(proxy?.securityContext?.runAsGroup, 1337);
+  t.is(proxy?.restartPolicy, "Always");
+  for (const container of [init, proxy]) {
+    t.true(container?.securityContext?.readOnlyRootFilesystem);
+    t.false(container?.securityContext?.allowPrivilegeEscalation);
+    t.false(container?.securityContext?.privileged);
+    t.is(container?.securityContext?.seccompProfile?.type, "RuntimeDefault");
+  }
+});
+
+test("buildPatch leaves the drain shorter than the pod's own grace period", (t) => {
+  const drain = (graceS: number | undefined): string | undefined => {
+    const grace = graceS === undefined ? {} : { terminationGracePeriodSeconds: graceS };
+    const proxy = inject(podWith({ spec: grace })).spec.initContainers?.[1];
+    return proxy?.env?.find(({ name }) => name === "SIGNET_DRAIN_S")?.value;
+  };
+  t.is(drain(undefined), "20");
+  t.is(drain(12), "7");
+  t.is(drain(0), "1");
+  t.is(drain(3600), "20");
+});
+
+const name = fc.stringMatching(/^[a-z][a-z0-9]{0,8}$/).map((text) => `c-${text}`);
+const containers = fc
+  .uniqueArray(name, { maxLength: 3 })
+  .map((names) => names.map((each) => ({ name: each, image: "example/any" })));
+const pods = fc
+  .record(
+    {
+      annotations: fc.dictionary(name, fc.string({ maxLength: 10 })),
+      initContainers: containers,
+      volumes: fc.constant([{ name: "data", emptyDir: {} }]),
+      grace: fc.nat(100),
+      lifetime: fc.constantFrom("30s", "1h", "15m"),
+    },
+    { requiredKeys: [] },
+  )
+  .map(({ annotations, initContainers, volumes, grace, lifetime }) =>
+    podWith({
+      ...((annotations ?? lifetime) && {
+        annotations: { ...annotations, ...(lifetime && { "signet.dev/svid-lifetime": lifetime }) },
+      }),
+      spec: {
+        ...(initContainers && { initContainers }),
+        ...(volumes && { volumes }),
+        ...(grace !== undefined && { terminationGracePeriodSeconds: grace }),
+      },
+    }),
+  );
+
+test("attack-35 injecting twice is injecting once, whatever the pod and the form", (t) => {
+  fc.assert(
+    fc.property(pods, fc.constantFrom(config, classic), (pod, chosen) => {
+      const once = inject(pod, chosen);
+      const again = decide(inputFor(readPod(structuredClone(once)), { config: chosen }));
+      return again.kind === "skip" && again.reason === "already_injected";
+    }),
+  );
+  t.pass();
+});
+
+test("buildPatch loses nothing that the pod's author wrote", (t) => {
+  fc.assert(
+    fc.property(pods, (pod) => {
+      const before = structuredClone(pod);
+      const { metadata, spec } = inject(pod);
+      t.deepEqual(pod, before);
+      const marked = { ...pod.metadata.annotations, "signet.dev/status": "injected" };
+      t.deepEqual(metadata.annotations, marked);
+      t.deepEqual(spec.containers, pod.spec.containers);
+      t.deepEqual(spec.initContainers?.slice(2), [...(pod.spec.initContainers ?? [])]);
+      t.deepEqual(spec.volumes?.slice(0, -2), [...(pod.spec.volumes ?? [])]);
+    }),
+    { numRuns: 50 },
+  );
+});

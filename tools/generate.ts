@@ -38,12 +38,10 @@ function readTree(directory: string): Map<string, string> {
   );
 }
 
-/** buf finds the plugin by its path from the root; the plugin finds node by PATH. */
+/** buf finds the plugin by its path from the root. */
 function runBuf(args: readonly string[]): void {
-  const binaries = path.join(root, "node_modules", ".bin");
-  execFileSync(path.join(binaries, "buf"), args, {
+  execFileSync(path.join(root, "node_modules", ".bin", "buf"), args, {
     cwd: root,
     stdio: "inherit",
-    env: { ...process.env, PATH: `${binaries}${path.delimiter}${process.env["PATH"] ?? ""}` },
   });
 }

@@ -1,0 +1,223 @@
+// Bytes on the wire <-> the model, total both ways: every message of the model has its bytes, and any
+// bytes give a message or a DiscoveryError, nothing else. Only this file and convert-resource.ts know
+// the generated code.
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { assertNever } from "#/lib/assert.ts";
+import { messageOf } from "#/lib/errors.ts";
+import { kindFromWire, kindToWire, resourceFromWire, resourceToWire } from "./convert-resource.ts";
+import { wireInvalid } from "./convert-resource.ts";
+import type { Resource, SubscriberMessage, Update } from "./discovery.ts";
+import { DiscoveryError } from "./discovery.ts";
+import * as wire from "./gen/discovery_pb.ts";
+import * as identityWire from "./gen/identity_pb.ts";
+import type { IssueRequest, IssueResponse } from "./identity.ts";
+
+/** Resources that one Hello may name. Each costs its sender 2 bytes and us some hundred. */
+export const heldResourcesMax = 100_000;
+/** Characters of a NACK's reason that are kept: it goes into a log line. */
+export const nackReasonCharactersMax = 1024;
+
+export function encodeSubscriberMessage(message: SubscriberMessage): Uint8Array {
+  return toBinary(
+    wire.SubscribeRequestSchema,
+    create(wire.SubscribeRequestSchema, { message: subscriberToWire(message) }),
+  );
+}
+
+function subscriberToWire(message: SubscriberMessage): wire.SubscribeRequest["message"] {
+  switch (message.kind) {
+    case "hello": {
+      const { podNamespace, podName, podUid } = message;
+      const held = message.held.map(({ kind, name, version }) =>
+        create(wire.HeldResourceSchema, { kind: kindToWire(kind), name, version }),
+      );
+      const value = create(wire.HelloSchema, { podNamespace, podName, podUid, held });
+      return { case: "hello", value };
+    }
+    case "ack":
+      return {
+        case: "ack",
+        value: create(wire.AckSchema, { sequence: message.sequence }),
+      };
+    case "nack": {
+      const { sequence, reason } = message;
+      return { case: "nack", value: create(wire.NackSchema, { sequence, reason }) };
+    }
+    default:
+      return assertNever(message);
+  }
+}
+
+/** Throws DiscoveryError: wire_invalid, or limit_exceeded before a flood of entries is built. */
+export function decodeSubscriberMessage(bytes: Uint8Array): SubscriberMessage {
+  limitHeld(bytes);
+  const { message } = decode(wire.SubscribeRequestSchema, bytes);
+  switch (message.case) {
+    case "hello": {
+      const { podNamespace, podName, podUid } = message.value;
+      const held = message.value.held.map(({ kind, name, version }) => ({
+        kind: kindFromWire(kind),
+        name,
+        version,
+      }));
+      return { kind: "hello", podNamespace, podName, podUid, held };
+    }
+    case "ack":
+      return { kind: "ack", sequence: message.value.sequence };
+    case "nack": {
+      const { sequence, reason } = message.value;
+      return { kind: "nack", sequence, reason: reason.slice(0, nackReasonCharactersMax) };
+    }
+    case undefined:
+      throw wireInvalid("it is neither hello nor ack nor nack");
+    default:
+      return assertNever(message);
+  }
+}
+
+/**
+ * An update goes to many subscribers, its resources are encoded once: the bytes of each are kept
+ * with it for as long as it lives.
+ */
+export function encodeUpdate(update: Update): Uint8Array {
+  const writer = new BinaryWriter();
+  const field = wire.UpdateSchema.field;
+  writer.uint32((field.sequence.number << 3) | WireType.Varint).uint32(update.sequence);
+  for (const resource of update.upserts) {
+    writer
+      .uint32((field.upserts.number << 3) | WireType.LengthDelimited)
+      .bytes(encodeResource(resource));
+  }
+  for (const { kind, name } of update.removals) {
+    const key = create(wire.ResourceKeySchema, { kind: kindToWire(kind), name });
+    writer
+      .uint32((field.removals.number << 3) | WireType.LengthDelimited)
+      .bytes(toBinary(wire.ResourceKeySchema, key));
+  }
+  if (update.synced) writer.uint32((field.synced.number << 3) | WireType.Varint).bool(true);
+  const response = new BinaryWriter();
+  const outer = wire.SubscribeResponseSchema.field.update.number;
+  response.uint32((outer << 3) | WireType.LengthDelimited).bytes(writer.finish());
+  return response.finish();
+}
+
+const encodedResources = new WeakMap<Resource, Uint8Array>();
+
+function encodeResource(resource: Resource): Uint8Array {
+  let bytes = encodedResources.get(resource);
+  if (bytes === undefined) {
+    bytes = toBinary(wire.ResourceSchema, resourceToWire(resource));
+    encodedResources.set(resource, bytes);
+  }
+  return bytes;
+}
+
+/** Bytes that the resource takes in an update; for cutting a large state into updates. */
+export function encodedResourceBytes(resource: Resource): number {
+  return encodeResource(resource).length;
+}
+
+/** Throws DiscoveryError: wire_invalid. */
+export function decodeUpdate(bytes: Uint8Array): Update {
+  const { message } = decode(wire.SubscribeResponseSchema, bytes);
+  if (message.case === undefined) throw wireInvalid("it is not an update");
+  const { sequence, upserts, removals, synced } = message.value;
+  return {
+    sequence,
+    upserts: upserts.map(resourceFromWire),
+    removals: removals.map(({ kind, name }) => ({ kind: kindFromWire(kind), name })),
+    synced,
+  };
+}
+
+export function encodeIssueRequest({ csr, token, lifetimeS }: IssueRequest): Uint8Array {
+  const schema = identityWire.IssueRequestSchema;
+  return toBinary(schema, create(schema, { csr, token, lifetimeSeconds: lifetimeS }));
+}
+
+/** Throws DiscoveryError: wire_invalid. */
+export function decodeIssueRequest(bytes: Uint8Array): IssueRequest {
+  const { csr, token, lifetimeSeconds } = decode(identityWire.IssueRequestSchema, bytes);
+  return { csr, token, lifetimeS: lifetimeSeconds };
+}
+
+export function encodeIssueResponse(response: IssueResponse): Uint8Array {
+  const schema = identityWire.IssueResponseSchema;
+  const message = create(schema, {
+    certificateChain: [...response.certificateChain],
+    trustBundle: [...response.trustBundle],
+    notAfterMs: BigInt(response.notAfter),
+    logIndex: BigInt(response.logIndex),
+  });
+  return toBinary(schema, message);
+}
+
+/** Throws DiscoveryError: wire_invalid, also for an answer without a chain or without roots. */
+export function decodeIssueResponse(bytes: Uint8Array): IssueResponse {
+  const response = decode(identityWire.IssueResponseSchema, bytes);
+  const { certificateChain, trustBundle } = response;
+  if (certificateChain.length === 0) throw wireInvalid("the certificate chain is empty");
+  if (trustBundle.length === 0) throw wireInvalid("the trust bundle is empty");
+  return {
+    certificateChain,
+    trustBundle,
+    notAfter: safeInteger(response.notAfterMs, "not_after_ms"),
+    logIndex: safeInteger(response.logIndex, "log_index"),
+  };
+}
+
+function safeInteger(value: bigint, name: string): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number) || number < 0) throw wireInvalid(`${name} is out of range`);
+  return number;
+}
+
+function decode<Schema extends DescMessage>(
+  schema: Schema,
+  bytes: Uint8Array,
+): MessageShape<Schema> {
+  try {
+    return fromBinary(schema, bytes, { readUnknownFields: false });
+  } catch (thrown) {
+    throw wireInvalid(messageOf(thrown), thrown);
+  }
+}
+
+/** Counts the entries of Hello.held in the raw bytes (attack case 52). */
+function limitHeld(bytes: Uint8Array): void {
+  const hello = wire.SubscribeRequestSchema.field.hello.number;
+  const held = wire.HelloSchema.field.held.number;
+  let entries = 0;
+  eachField(bytes, (field, content) => {
+    if (field !== hello || content === null) return;
+    eachField(content, (inner) => {
+      if (inner !== held || ++entries <= heldResourcesMax) return;
+      throw new DiscoveryError(
+        "limit_exceeded",
+        `Cannot read the message: it holds more than ${heldResourcesMax} resources`,
+      );
+    });
+  });
+}
+
+function eachField(
+  bytes: Uint8Array,
+  visit: (field: number, content: Uint8Array | null) => void,
+): void {
+  try {
+    const reader = new BinaryReader(bytes);
+    while (reader.pos < reader.len) {
+      const [field, type] = reader.tag();
+      if (type === WireType.LengthDelimited) visit(field, reader.bytes());
+      else {
+        reader.skip(type, field);
+        visit(field, null);
+      }
+    }
+  } catch (thrown) {
+    if (thrown instanceof DiscoveryError) throw thrown;
+    throw wireInvalid(messageOf(thrown), thrown);
+  }
+}

@@ -1,0 +1,192 @@
+// One round of one subject: load, counters before and after, samples.
+import { writeFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { MeshError } from "#/lib/errors.ts";
+import { hosts, layout, loadCore, plainUid, serviceAddress } from "./layout.ts";
+import { measuringLine } from "./load.ts";
+import type { LoadPlan, LoadResult } from "./load.ts";
+import { cpuMicroseconds, descendants, memoryOf, runPlaced } from "./process.ts";
+import type { Placement } from "./process.ts";
+import type { Metric, Sample } from "./rows.ts";
+import { clientUrl, emptyLogs } from "./subject.ts";
+import type { Bench, Running } from "./subject.ts";
+import { requestHead } from "./works.ts";
+import type { Work } from "./works.ts";
+import { parseWrk, wrkParameters, wrkScript } from "./wrk.ts";
+
+export class MeasureError extends MeshError<"subject_silent"> {}
+
+export interface RoundTimes {
+  /** Unmeasured saturated load ahead of the measured one. */
+  readonly warmUpS: number;
+  readonly measureS: number;
+}
+
+/** How long a subject may take from its start to its first answer. */
+const startDeadlineMs = 30_000;
+const probePauseMs = 100;
+/** The paced load warms up its own connections at its own rate. */
+const pacedWarmUpS = 1;
+
+/** Waits until a request gets its 200 through the whole path. Throws MeasureError. */
+export async function awaitAnswers(bench: Bench, work: Work, running: Running): Promise<void> {
+  const probe: Work = { ...work, connections: 1, headers: [] };
+  const deadline = performance.now() + startDeadlineMs;
+  for (;;) {
+    const dead = [...running.proxies.measured, ...running.proxies.others].find((each) =>
+      each.hasEnded(),
+    );
+    if (dead !== undefined) throw silent(running, `it ended: ${dead.lastWords()}`);
+    try {
+      const output = await runWrk(bench, probe, running, 0.2);
+      const { requests, errors } = parseWrk(output);
+      if (requests > 0 && errors === 0) return;
+    } catch (error) {
+      if (performance.now() > deadline) throw silent(running, String(error));
+    }
+    if (performance.now() > deadline) {
+      const words = running.proxies.measured.map((each) => each.lastWords()).join("; ");
+      throw silent(running, `no good answer within ${startDeadlineMs} ms: ${words}`);
+    }
+    await delay(probePauseMs);
+  }
+}
+
+function silent(running: Running, state: string): MeasureError {
+  return new MeasureError("subject_silent", `Cannot measure "${running.name}": ${state}`);
+}
+
+/** One round. The samples of one subject; memory is read while the load's connections are still warm. */
+export async function measureRound(
+  bench: Bench,
+  work: Work,
+  running: Running,
+  times: RoundTimes,
+): Promise<Sample[]> {
+  const facts =
+    work.load === "saturated"
+      ? {
+          ...(await saturate(bench, work, running, times)),
+          ...(await latency(bench, work, running, times)),
+        }
+      : await paced(bench, work, running, times);
+  emptyLogs(running);
+  return Object.entries(facts).map(([metric, value]) => ({
+    subject: running.name,
+    metric: metric as Metric,
+    value,
+  }));
+}
+
+type Facts = Partial<Record<Metric, number>>;
+
+async function saturate(
+  bench: Bench,
+  work: Work,
+  running: Running,
+  times: RoundTimes,
+): Promise<Facts> {
+  await runWrk(bench, work, running, times.warmUpS);
+  const pids = measuredPids(running);
+  const before = cpuMicroseconds(pids);
+  const result = parseWrk(await runWrk(bench, work, running, times.measureS));
+  const spent = cpuMicroseconds(pids) - before;
+  return {
+    cpu_us: spent / result.requests,
+    rps: result.requests / result.durationS,
+    ...memoryFacts(running, pids),
+    errors: result.errors,
+  };
+}
+
+async function latency(
+  bench: Bench,
+  work: Work,
+  running: Running,
+  times: RoundTimes,
+): Promise<Facts> {
+  const { result } = await runLoad(bench, work, running, times);
+  return { p50_us: result.p50Us, p99_us: result.p99Us };
+}
+
+async function paced(
+  bench: Bench,
+  work: Work,
+  running: Running,
+  times: RoundTimes,
+): Promise<Facts> {
+  await runWrk(bench, work, running, times.warmUpS);
+  const { result, spent } = await runLoad(bench, work, running, times);
+  return {
+    cpu_us: spent / result.requests,
+    p50_us: result.p50Us,
+    p99_us: result.p99Us,
+    rps: result.requests / times.measureS,
+    ...memoryFacts(running, measuredPids(running)),
+    errors: result.errors,
+  };
+}
+
+function measuredPids(running: Running): number[] {
+  return running.proxies.measured.flatMap((each) => descendants(each.pid));
+}
+
+/** Per sidecar: a pair has two. */
+function memoryFacts(running: Running, pids: readonly number[]): Facts {
+  const memory = memoryOf(pids);
+  const sidecars = running.proxies.measured.length;
+  return { rss_kib: memory.rssKib / sidecars, pss_kib: memory.pssKib / sidecars };
+}
+
+function clientPlacement(running: Running): Placement {
+  return { namespace: running.network.client, core: loadCore, uid: plainUid };
+}
+
+async function runWrk(
+  bench: Bench,
+  work: Work,
+  running: Running,
+  durationS: number,
+): Promise<string> {
+  const host = hosts[work.route];
+  const script = wrkScript(work, host);
+  const scriptPath = script === null ? null : `${bench.runFolder}/${work.name}.lua`;
+  if (script !== null) writeFileSync(scriptPath!, script);
+  const url = clientUrl(serviceAddress[work.route]);
+  // wrk takes whole seconds only.
+  const parameters = wrkParameters(work, url, host, Math.max(1, Math.round(durationS)), scriptPath);
+  return runPlaced(clientPlacement(running), bench.programs.wrk, parameters);
+}
+
+async function runLoad(
+  bench: Bench,
+  work: Work,
+  running: Running,
+  times: RoundTimes,
+): Promise<{ result: LoadResult; spent: number }> {
+  const plan: LoadPlan = {
+    address: serviceAddress[work.route],
+    port: layout.servicePort,
+    connections: work.connections,
+    rate: work.rate,
+    warmUpS: pacedWarmUpS,
+    measureS: times.measureS,
+    head: requestHead(work, hosts[work.route]),
+  };
+  const planPath = `${bench.runFolder}/load.json`;
+  writeFileSync(planPath, JSON.stringify(plan));
+  const pids = measuredPids(running);
+  let before = 0;
+  const program = `${bench.projectFolder}/bench/load.ts`;
+  const output = await runPlaced(
+    clientPlacement(running),
+    process.execPath,
+    [program, planPath],
+    (line) => {
+      if (line === measuringLine) before = cpuMicroseconds(pids);
+    },
+  );
+  const spent = cpuMicroseconds(pids) - before;
+  const last = output.trim().split("\n").at(-1) ?? "";
+  return { result: JSON.parse(last) as LoadResult, spent };
+}

@@ -1,0 +1,83 @@
+// The command line. Pure.
+import { parseArgs } from "node:util";
+import { MeshError, messageOf } from "#/lib/errors.ts";
+
+export class UsageError extends MeshError<"usage_invalid"> {}
+
+export interface Options {
+  readonly suites: readonly ("proxy" | "ca")[];
+  readonly jsonFile: string | null;
+  readonly rounds: number;
+  readonly works: readonly string[];
+  readonly subjects: readonly string[];
+  readonly measureS: number;
+  readonly firstWarmUpS: number;
+  readonly help: boolean;
+}
+
+const roundsMax = 100;
+
+/** Throws UsageError. */
+export function readOptions(commandLine: readonly string[]): Options {
+  const { values, positionals } = parse(commandLine);
+  const [suite = "all", ...more] = positionals;
+  if (more.length > 0 || !["all", "proxy", "ca"].includes(suite)) {
+    throw usage(`unknown suite "${[suite, ...more].join(" ")}"`);
+  }
+  const quick = values.quick === true;
+  return {
+    suites: suite === "all" ? ["proxy", "ca"] : [suite as "proxy" | "ca"],
+    jsonFile: values.json ?? null,
+    rounds: values.rounds === undefined ? (quick ? 2 : 5) : readRounds(values.rounds),
+    works: values.work ?? [],
+    subjects: values.subject ?? [],
+    measureS: quick ? 2 : 4,
+    firstWarmUpS: quick ? 2 : 5,
+    help: values.help === true,
+  };
+}
+
+const flags = {
+  json: { type: "string" },
+  rounds: { type: "string" },
+  work: { type: "string", multiple: true },
+  subject: { type: "string", multiple: true },
+  quick: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+type Parsed = ReturnType<
+  typeof parseArgs<{ options: typeof flags; allowPositionals: true; args: string[] }>
+>;
+
+function parse(commandLine: readonly string[]): Parsed {
+  try {
+    return parseArgs({ args: [...commandLine], options: flags, allowPositionals: true });
+  } catch (error) {
+    throw usage(messageOf(error));
+  }
+}
+
+function readRounds(text: string): number {
+  const rounds = /^\d+$/.test(text) ? Number(text) : 0;
+  if (rounds >= 1 && rounds <= roundsMax) return rounds;
+  throw usage(`"--rounds ${text}" is not a number from 1 to ${roundsMax}`);
+}
+
+function usage(state: string): UsageError {
+  return new UsageError("usage_invalid", `Cannot read the command line: ${state}`, {
+    next: "Run npm run bench -- --help",
+  });
+}
+
+export const helpText: string = `Usage: npm run bench -- [proxy|ca] [options]
+
+Measures our sidecar and our CA beside others on this machine. Needs root. Both suites when none is named.
+
+  --json FILE      also write the rows to FILE
+  --rounds N       rounds per work and subject, 1 to ${roundsMax} (5)
+  --work NAME      only this work; may be repeated
+  --subject NAME   only this subject; may be repeated
+  --quick          2 short rounds: shows that it runs, not how fast
+  --help           this text
+`;

@@ -1,0 +1,138 @@
+// Samples of many rounds -> rows for programs and a table for people. Pure.
+import { median } from "./statistics.ts";
+
+export type Metric =
+  | "cpu_us"
+  | "rps"
+  | "p50_us"
+  | "p99_us"
+  | "rss_kib"
+  | "pss_kib"
+  | "errors"
+  | "issues_per_s";
+
+/** What one subject showed in one round. */
+export interface Sample {
+  readonly subject: string;
+  readonly metric: Metric;
+  readonly value: number;
+}
+
+/** One result: the median over the rounds, with the spread. */
+export interface Row {
+  readonly suite: string;
+  readonly work: string;
+  readonly subject: string;
+  readonly metric: Metric;
+  readonly unit: string;
+  readonly value: number;
+  /** value / Envoy's value; null where Envoy has none, or where it is zero. */
+  readonly ratioToEnvoy: number | null;
+  readonly min: number;
+  readonly max: number;
+  readonly rounds: number;
+}
+
+interface MetricFacts {
+  readonly unit: string;
+  readonly better: "lower" | "higher";
+}
+
+export const metrics: Readonly<Record<Metric, MetricFacts>> = {
+  cpu_us: { unit: "us", better: "lower" },
+  rps: { unit: "1/s", better: "higher" },
+  p50_us: { unit: "us", better: "lower" },
+  p99_us: { unit: "us", better: "lower" },
+  rss_kib: { unit: "KiB", better: "lower" },
+  pss_kib: { unit: "KiB", better: "lower" },
+  errors: { unit: "count", better: "lower" },
+  issues_per_s: { unit: "1/s", better: "higher" },
+};
+
+/** Rows in the order in which subjects and metrics first appear. */
+export function buildRows(suite: string, work: string, samples: readonly Sample[]): Row[] {
+  const groups = new Map<string, Sample[]>();
+  for (const sample of samples) {
+    const key = `${sample.subject} ${sample.metric}`;
+    const group = groups.get(key);
+    if (group) group.push(sample);
+    else groups.set(key, [sample]);
+  }
+  const rows = [...groups.values()].map((group): Row => {
+    const { subject, metric } = group[0]!;
+    const values = group.map((each) => each.value);
+    return {
+      suite,
+      work,
+      subject,
+      metric,
+      unit: metrics[metric].unit,
+      // Errors are never averaged away: one bad round spoils the work.
+      value: metric === "errors" ? Math.max(...values) : round(median(values)),
+      ratioToEnvoy: null,
+      min: round(Math.min(...values)),
+      max: round(Math.max(...values)),
+      rounds: values.length,
+    };
+  });
+  return rows.map((row) => Object.assign(row, { ratioToEnvoy: ratio(row, rows) }));
+}
+
+/** Against the better of Envoy's configurations for this metric. */
+function ratio(row: Row, rows: readonly Row[]): number | null {
+  const envoys = rows
+    .filter((each) => each.metric === row.metric && isEnvoy(each.subject))
+    .map((each) => each.value)
+    .filter((value) => Number.isFinite(value) && value > 0);
+  if (envoys.length === 0 || row.metric === "errors") return null;
+  const lower = metrics[row.metric].better === "lower";
+  const best = lower ? Math.min(...envoys) : Math.max(...envoys);
+  return Math.round((row.value / best) * 1000) / 1000;
+}
+
+function isEnvoy(subject: string): boolean {
+  return subject === "envoy" || subject.startsWith("envoy-");
+}
+
+/** Three significant digits are more than the machine's noise leaves. */
+function round(value: number): number {
+  if (!Number.isFinite(value) || Math.abs(value) >= 1000) return Math.round(value);
+  return Number(value.toPrecision(4));
+}
+
+/** One work as text: a line per subject, each cell `median (min-max) xRatio`. */
+export function renderWork(rows: readonly Row[]): string {
+  const shown = rows.filter((row) => row.metric !== "errors" || row.value > 0);
+  const columns = [...new Set(shown.map((row) => row.metric))];
+  const subjects = [...new Set(rows.map((row) => row.subject))];
+  const header = ["", ...columns.map((metric) => `${metric} [${metrics[metric].unit}]`)];
+  const cell = (subject: string, metric: Metric): string => {
+    const row = rows.find((each) => each.subject === subject && each.metric === metric);
+    return row === undefined ? "-" : cellText(row);
+  };
+  const body = subjects.map((subject) =>
+    [subject].concat(columns.map((metric) => cell(subject, metric))),
+  );
+  return renderTable([header, ...body]);
+}
+
+function cellText(row: Row): string {
+  const factor = row.ratioToEnvoy === null ? "" : ` x${row.ratioToEnvoy.toFixed(2)}`;
+  const spread = row.rounds > 1 ? ` (${row.min}-${row.max})` : "";
+  return `${row.value}${spread}${factor}`;
+}
+
+function renderTable(cells: readonly (readonly string[])[]): string {
+  const widths = cells[0]!.map((_, column) =>
+    Math.max(...cells.map((line) => line[column]!.length)),
+  );
+  const lines = cells.map((line) =>
+    line
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!),
+      )
+      .join("  ")
+      .trimEnd(),
+  );
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,84 @@
+// What is measured: each work names its path through the proxies, its requests and its load. Pure data.
+import { MeshError } from "#/lib/errors.ts";
+
+export class WorkError extends MeshError<"work_unknown"> {}
+
+export interface Work {
+  readonly name: string;
+  /** hop: client -> outbound proxy -> plain backend. pair: outbound -> mutual TLS -> inbound -> backend. */
+  readonly route: "hop" | "pair";
+  readonly connections: number;
+  readonly path: string;
+  /** Request headers beside Host. */
+  readonly headers: readonly (readonly [string, string])[];
+  /** saturated: as fast as it goes, then latency at a fixed rate. paced: only at that rate. */
+  readonly load: "saturated" | "paced";
+  /** Requests per second of the paced part; below the slowest subject's saturation. */
+  readonly rate: number;
+}
+
+/** Stands in a header value for the part that differs with each request: 12 hexadecimal digits. */
+export const varyingMark = "{varying}";
+
+const connections = 32;
+const latencyRate = 3000;
+
+/** Twelve headers as a browser behind an ingress sends them, one of them different each time. */
+const realisticHeaders: Work["headers"] = [
+  [
+    "User-Agent",
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+  ],
+  ["Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8"],
+  ["Accept-Encoding", "gzip, deflate, br, zstd"],
+  ["Accept-Language", "en-GB,en;q=0.9,de;q=0.7"],
+  ["Cache-Control", "no-cache"],
+  ["Cookie", "session=0b6c9f1e57ad4f0c8d7e2f4a93c1be55; theme=dark; consent=1"],
+  ["Referer", "https://shop.example.com/catalogue/shoes?page=3&sort=price"],
+  ["Authorization", `Bearer ${"eyJhbGciOiJFUzI1NiJ9".repeat(8)}`],
+  ["Origin", "https://shop.example.com"],
+  ["X-Forwarded-Proto", "https"],
+  ["DNT", "1"],
+  ["X-Request-Id", `6f1c2d9e-8a41-4c55-9e0b-${varyingMark}`],
+];
+
+const base = {
+  route: "pair",
+  connections,
+  path: "/hello",
+  headers: [],
+  load: "saturated",
+  rate: latencyRate,
+} as const satisfies Partial<Work>;
+
+export const works: readonly Work[] = [
+  { ...base, name: "h1-plain-hop", route: "hop" },
+  { ...base, name: "h1-mtls-pair" },
+  { ...base, name: "h1-mtls-pair-headers", path: "/headers", headers: realisticHeaders },
+  { ...base, name: "h1-mtls-pair-paced-3000", load: "paced", rate: 3000 },
+  { ...base, name: "h1-mtls-pair-paced-6000", load: "paced", rate: 6000 },
+  { ...base, name: "h1-mtls-pair-16k", path: "/16k" },
+];
+
+/** The works named; a name stands also for its variants by rate. All when none is named. */
+export function selectWorks(names: readonly string[]): readonly Work[] {
+  if (names.length === 0) return works;
+  for (const name of names) {
+    if (works.some((work) => isNamed(work, name))) continue;
+    throw new WorkError("work_unknown", `Cannot measure "${name}": no work has this name`, {
+      next: `Choose from ${works.map((work) => work.name).join(", ")}`,
+    });
+  }
+  return works.filter((work) => names.some((name) => isNamed(work, name)));
+}
+
+function isNamed(work: Work, name: string): boolean {
+  return work.name === name || work.name.replace(/-\d+$/, "") === name;
+}
+
+/** The bytes of one request, with `varyingMark` still in place. */
+export function requestHead(work: Work, host: string): string {
+  const lines = [`GET ${work.path} HTTP/1.1`, `Host: ${host}`];
+  for (const [name, value] of work.headers) lines.push(`${name}: ${value}`);
+  return `${lines.join("\r\n")}\r\n\r\n`;
+}

@@ -10,7 +10,7 @@ const gates: readonly { readonly name: string; readonly command: readonly string
   { name: "types", command: ["tsc", "-p", "."] },
   { name: "dead code", command: ["knip"] },
   { name: "schemas", command: ["node", "tools/generate.ts", "--check"] },
-  { name: "tidy", command: ["node", "node_modules/ava/entrypoints/cli.mjs", "tools/tidy.test.ts"] },
+  { name: "tidy", command: ["node", "node_modules/.bin/ava", "tools/tidy.test.ts"] },
 ];
 
 let failed = 0;

@@ -13,7 +13,7 @@ const environment = { ...process.env, ...(fuzz ? { FUZZ_RUNS: fuzzRuns } : {}) }
 const ava = spawn(
   process.execPath,
   [
-    "node_modules/ava/entrypoints/cli.mjs",
+    "node_modules/.bin/ava",
     "--tap",
     "--concurrency=2",
     ...(fuzz ? ["--match=*property*"] : []),

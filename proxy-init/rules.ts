@@ -106,11 +106,11 @@ function isInPlace(wanted: RuleSet, present: readonly string[]): boolean {
       wanted.rules.filter((line) => isIn(line, chain)),
     ),
   );
-  if (!ordered) return false;
+  const jumps = present.filter((line) => isOurJump(line));
+  if (!ordered || jumps.length !== wanted.jumps.length) return false;
   return wanted.jumps.every((jump) => {
     const chain = jump.split(" ")[1]!;
-    const [first, ...others] = present.filter((line) => isIn(line, chain));
-    return first === jump && !others.some((line) => isOurJump(line));
+    return present.find((line) => isIn(line, chain)) === jump;
   });
 }
 

@@ -1,3 +1,4 @@
+// Our own sidecar as a subject.
 import { MeshError } from "#/lib/errors.ts";
 import type { Proxies, StartContext } from "./subject.ts";
 

@@ -29,5 +29,5 @@ export function seededRandom(seed: number): () => number {
 
 /** Milliseconds to the next arrival of a Poisson process of `rate` per second. */
 export function nextArrivalMs(rate: number, random: () => number): number {
-  return (-Math.log(1 - random()) * 1000) / rate;
+  return ((0 - Math.log(1 - random())) * 1000) / rate;
 }

@@ -58,7 +58,7 @@ function luaText(text: string): string {
 export function parseWrk(output: string): WrkResult {
   const done = /(\d+) requests in ([\d.]+)(us|ms|s|m|h),/.exec(output);
   if (done === null) {
-    const said = output.trim().split("\n").at(-1) ?? "";
+    const said = output.trim().split("\n").at(-1)!.trim();
     throw new WrkError("wrk_output_unreadable", `Cannot read the result of wrk: it said "${said}"`);
   }
   const socket =

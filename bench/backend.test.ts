@@ -1,0 +1,26 @@
+import test from "ava";
+import { backendConfig, greeting, largeFile } from "./backend.ts";
+
+test("backend answers are as long as the works say", (t) => {
+  t.is(greeting.length, 54);
+  t.is(largeFile.text.length, 16 * 1024);
+});
+
+test("backendConfig adds eight response headers, exactly one of them varying", (t) => {
+  const names = [...backendConfig("/run").matchAll(/add_header (\S+) "([^"]*)";/g)];
+  t.is(names.length, 8);
+  t.deepEqual(
+    names.filter(([, , value]) => value!.includes("$")).map(([, name]) => name),
+    ["X-Response-Id"],
+  );
+});
+
+test("backendConfig writes nowhere but into its folder", (t) => {
+  const paths = [...backendConfig("/folder").matchAll(/ (\/\S+?)[; ]/g)].map((match) => match[1]!);
+  const files = paths.filter((path) => !["/hello", "/headers", "/16k"].includes(path));
+  t.true(files.length > 5);
+  t.deepEqual(
+    files.filter((path) => !path.startsWith("/folder")),
+    [],
+  );
+});

@@ -1,6 +1,6 @@
 // The bench: `npm run bench -- [proxy|ca]`. Joins command line, prerequisites, suites and output.
-import { mkdtempSync, chmodSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, loadavg, release, tmpdir } from "node:os";
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { constants, cpus, loadavg, release, tmpdir } from "node:os";
 import { dirname } from "node:path";
 import { MeshError, messageOf } from "#/lib/errors.ts";
 import { claimMachine, sweepNetworks } from "./netns.ts";
@@ -16,6 +16,8 @@ const projectFolder = dirname(import.meta.dirname);
 
 /** More runnable processes than this before the start: somebody else is at work here. */
 const busyLoad = 0.5;
+
+const folderPrefix = "signet-bench-run-";
 
 const reporter: Reporter = {
   say: (text) => process.stderr.write(`${text}\n`),
@@ -46,13 +48,14 @@ async function measureProxies(options: Options): Promise<Row[]> {
   const works = selectWorks(options.works);
   using _claim = await claimMachine();
   const programs = fetchPrograms(`${projectFolder}/.state/bench`, reporter.say);
-  sweepNetworks();
+  sweep();
+  sweepOnSignals();
   reporter.print(`${machineLine()}\n${versionsOf(programs)}\n`);
   const load = loadavg()[0]!;
   if (load > busyLoad) {
     reporter.print(`The machine is busy (load ${load.toFixed(2)}): read the ratios only\n`);
   }
-  const runFolder = mkdtempSync(`${tmpdir()}/signet-bench-`);
+  const runFolder = mkdtempSync(`${tmpdir()}/${folderPrefix}`);
   // The proxies run as another user and have to get in.
   chmodSync(runFolder, 0o755);
   try {
@@ -60,6 +63,25 @@ async function measureProxies(options: Options): Promise<Row[]> {
     return await runProxySuite(bench, { ...options, works }, reporter);
   } finally {
     rmSync(runFolder, { recursive: true, force: true });
+  }
+}
+
+/** What a killed run left: processes, namespaces, links, files. Only while this bench holds the machine. */
+function sweep(): void {
+  sweepNetworks();
+  for (const name of readdirSync(tmpdir())) {
+    if (!name.startsWith(folderPrefix)) continue;
+    rmSync(`${tmpdir()}/${name}`, { recursive: true, force: true });
+  }
+}
+
+/** Everything that the bench starts lives in its namespaces, so that one sweep ends all of it. */
+function sweepOnSignals(): void {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, () => {
+      sweep();
+      process.exit(128 + constants.signals[signal]);
+    });
   }
 }
 

@@ -66,7 +66,7 @@ export async function measureRound(
   const facts =
     work.load === "saturated"
       ? {
-          ...(await saturate(bench, work, running, times)),
+          ...(await saturated(bench, work, running, times)),
           ...(await latency(bench, work, running, times)),
         }
       : await paced(bench, work, running, times);
@@ -80,7 +80,7 @@ export async function measureRound(
 
 type Facts = Partial<Record<Metric, number>>;
 
-async function saturate(
+async function saturated(
   bench: Bench,
   work: Work,
   running: Running,

@@ -18,6 +18,7 @@ export type RawEnd =
 
 export interface RawReport {
   readonly target: string;
+  /** False with "reset" when the peer cut it before this end had noticed that it stood. */
   readonly connected: boolean;
   readonly end: RawEnd;
   /** The errno, when there was one. */

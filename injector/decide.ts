@@ -19,14 +19,14 @@ export interface DecideInput {
   readonly config: InjectorConfig;
 }
 
-export type SkipReason =
+type SkipReason =
   | "system_namespace"
   | "mirror_pod"
   | "not_asked"
   | "opted_out"
   | "already_injected";
 
-export type RefuseReason =
+type RefuseReason =
   | "inject_value_unknown"
   | "asked_and_opted_out"
   | "os_unsupported"

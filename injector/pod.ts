@@ -5,7 +5,7 @@ import { MeshError } from "#/lib/errors.ts";
 
 export type Labels = Readonly<Record<string, string>>;
 
-export interface SecurityContext {
+interface SecurityContext {
   readonly runAsUser?: number;
   readonly runAsGroup?: number;
   readonly runAsNonRoot?: boolean;
@@ -22,7 +22,7 @@ export interface EnvironmentVariable {
   readonly valueFrom?: { readonly fieldRef: { readonly fieldPath: string } };
 }
 
-export interface VolumeMount {
+interface VolumeMount {
   readonly name: string;
   readonly mountPath: string;
   readonly readOnly?: boolean;

@@ -19,8 +19,8 @@
 import type { RedirectConfig } from "./config.ts";
 import type { Family } from "./network.ts";
 
-export const inboundChain = "PROXY_INBOUND";
-export const outboundChain = "PROXY_OUTBOUND";
+const inboundChain = "PROXY_INBOUND";
+const outboundChain = "PROXY_OUTBOUND";
 
 const loopbackAddress: Readonly<Record<Family, string>> = {
   ipv4: "127.0.0.1/32",

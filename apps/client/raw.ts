@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import type { Socket } from "node:net";
 import type { RawJob } from "./arguments.ts";
 
-export type RawEnd =
+type RawEnd =
   | "refused"
   | "unreachable"
   | "connect_timeout"

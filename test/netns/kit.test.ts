@@ -2,8 +2,8 @@
 import { spawn } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { createLab } from "#/test/kit/netns.ts";
-import { netnsTest } from "#/test/kit/netns-test.ts";
+import { createLab } from "../kit/netns.ts";
+import { netnsTest } from "../kit/netns-test.ts";
 
 const kit = fileURLToPath(new URL("../kit/netns.ts", import.meta.url));
 

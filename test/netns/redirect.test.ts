@@ -1,9 +1,9 @@
 // proxy-init on a real kernel: a pod and a neighbour, each a network namespace, and the question where
 // a connection arrives and what its original destination is said to have been.
 import { fileURLToPath } from "node:url";
-import { createLab } from "#/test/kit/netns.ts";
-import type { CommandOptions, CommandResult, Lab, Namespace } from "#/test/kit/netns.ts";
-import { netnsTest } from "#/test/kit/netns-test.ts";
+import { createLab } from "../kit/netns.ts";
+import type { CommandOptions, CommandResult, Lab, Namespace } from "../kit/netns.ts";
+import { netnsTest } from "../kit/netns-test.ts";
 import type { Arrival } from "./echo-listener.ts";
 
 const proxyInit = fileURLToPath(new URL("../../proxy-init/main.ts", import.meta.url));

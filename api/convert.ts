@@ -132,6 +132,16 @@ export function decodeUpdate(bytes: Uint8Array): Update {
   };
 }
 
+/** The sequence of an update that `decodeUpdate` refused, to refuse it by; 0 when it has none. */
+export function sequenceOf(bytes: Uint8Array): number {
+  try {
+    const { message } = fromBinary(wire.SubscribeResponseSchema, bytes);
+    return message.value?.sequence ?? 0;
+  } catch {
+    return 0;
+  }
+}
+
 export function encodeIssueRequest({ csr, token, lifetimeS }: IssueRequest): Uint8Array {
   const schema = identityWire.IssueRequestSchema;
   return toBinary(schema, create(schema, { csr, token, lifetimeSeconds: lifetimeS }));

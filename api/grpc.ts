@@ -1,0 +1,269 @@
+// The only file that imports @grpc/grpc-js; none of its types leave it. It moves bytes: messages of
+// the model are made and read by serve.ts and connect.ts, so what cannot be decoded is answered by us
+// and on that stream alone.
+import grpc from "@grpc/grpc-js";
+import { isIP } from "node:net";
+import { createSecureContext } from "node:tls";
+import type { SecureContextOptions, TLSSocket } from "node:tls";
+import { messageOf } from "#/lib/errors.ts";
+import { parseHostPort } from "#/lib/ip.ts";
+import type { RpcErrorCode } from "./rpc-error.ts";
+import { RpcError, opaqueAnswers } from "./rpc-error.ts";
+
+/** What grpc-js has to say goes into statuses; it must not write to the console by itself. */
+grpc.setLogVerbosity(grpc.logVerbosity.NONE);
+
+const statuses = {
+  unauthenticated: grpc.status.UNAUTHENTICATED,
+  permission_denied: grpc.status.PERMISSION_DENIED,
+  invalid_argument: grpc.status.INVALID_ARGUMENT,
+  not_found: grpc.status.NOT_FOUND,
+  failed_precondition: grpc.status.FAILED_PRECONDITION,
+  resource_exhausted: grpc.status.RESOURCE_EXHAUSTED,
+  deadline_exceeded: grpc.status.DEADLINE_EXCEEDED,
+  unavailable: grpc.status.UNAVAILABLE,
+  unimplemented: grpc.status.UNIMPLEMENTED,
+  cancelled: grpc.status.CANCELLED,
+  internal: grpc.status.INTERNAL,
+} as const satisfies Record<RpcErrorCode, grpc.status>;
+
+const codes: ReadonlyMap<number, RpcErrorCode> = new Map(
+  Object.entries(statuses).map(([code, status]) => [status, code as RpcErrorCode]),
+);
+
+const keepalive = {
+  "grpc.keepalive_time_ms": 10_000,
+  "grpc.keepalive_timeout_ms": 5_000,
+};
+/** Megabytes that one HTTP/2 session may hold; more than the flow control windows of its streams. */
+const sessionMemoryMib = 32;
+/** For calls under way when a connection drains; its end comes by the clock in any case. */
+const drainGraceMs = 10_000;
+
+/** The server's end of a stream of bytes. */
+export interface ByteStream {
+  /** Does nothing once the stream has ended. */
+  send(bytes: Uint8Array): void;
+  /** Ends the stream; the peer hears the code and an opaque sentence. */
+  fail(code: RpcErrorCode): void;
+}
+
+export interface ByteStreamHandlers {
+  onMessage(bytes: Uint8Array): void;
+  /** Exactly once, whoever ended the stream. */
+  onEnd(): void;
+}
+
+export interface ByteServerOptions {
+  readonly messageBytesMax: number;
+  readonly sendBytesMax: number;
+  readonly streamsMax: number;
+  /** By path; rejects with RpcError, whose code the peer hears. */
+  readonly unary: Readonly<
+    Record<string, (bytes: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>>
+  >;
+  /** By path; must not throw. */
+  readonly duplex: Readonly<Record<string, (stream: ByteStream) => ByteStreamHandlers>>;
+}
+
+export interface ByteServer {
+  /** GOAWAY: no new call; those that are open may end within a grace. */
+  drain(): void;
+  destroy(): void;
+}
+
+const passThrough = (bytes: Buffer): Buffer => bytes;
+const toBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** Serves gRPC on one connection, which TLS has accepted already. */
+export function serveBytes(socket: TLSSocket, options: ByteServerOptions): ByteServer {
+  const server = new grpc.Server({
+    ...keepalive,
+    "grpc.enable_channelz": 0,
+    "grpc-node.max_session_memory": sessionMemoryMib,
+    "grpc.max_concurrent_streams": options.streamsMax,
+    // Compressed messages are bounded by the same size, before and after (attack case 52).
+    "grpc.max_receive_message_length": options.messageBytesMax,
+    "grpc.max_send_message_length": options.sendBytesMax,
+  });
+  for (const [path, handle] of Object.entries(options.unary)) {
+    server.register(path, unaryHandler(handle), toBuffer, passThrough, "unary");
+  }
+  for (const [path, handle] of Object.entries(options.duplex)) {
+    server.register(path, duplexHandler(handle), toBuffer, passThrough, "bidi");
+  }
+  const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+  injector.injectConnection(socket);
+  return {
+    drain: () => injector.drain(drainGraceMs),
+    destroy: () => server.forceShutdown(),
+  };
+}
+
+function unaryHandler(
+  handle: (bytes: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>,
+): grpc.handleUnaryCall<Buffer, Uint8Array> {
+  return (call, done) => {
+    const abort = new AbortController();
+    call.on("cancelled", () => abort.abort(new RpcError("cancelled", "Caller gave up")));
+    void answerUnary(() => handle(call.request, abort.signal), done);
+  };
+}
+
+async function answerUnary(
+  handle: () => Promise<Uint8Array>,
+  done: grpc.sendUnaryData<Uint8Array>,
+): Promise<void> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await handle();
+  } catch (thrown) {
+    return done(statusOf(thrown instanceof RpcError ? thrown.code : "internal"));
+  }
+  done(null, bytes);
+}
+
+function duplexHandler(
+  handle: (stream: ByteStream) => ByteStreamHandlers,
+): grpc.handleBidiStreamingCall<Buffer, Uint8Array> {
+  return (call) => {
+    let isOpen = true;
+    const handlers = handle({
+      send: (bytes) => void (isOpen && call.write(bytes)),
+      fail(code) {
+        if (!isOpen) return;
+        finish();
+        // grpc-js sends the status once what was written before has gone out.
+        call.emit("error", statusOf(code));
+      },
+    });
+    const finish = (): void => {
+      if (!isOpen) return;
+      isOpen = false;
+      handlers.onEnd();
+    };
+    call.on("cancelled", finish);
+    call.on("close", finish);
+    call.on("data", (bytes: Buffer) => {
+      if (isOpen) handlers.onMessage(bytes);
+    });
+    call.on("end", () => {
+      if (isOpen) call.end();
+      finish();
+    });
+  };
+}
+
+function statusOf(code: RpcErrorCode): Error & { code: grpc.status; details: string } {
+  const details = opaqueAnswers[code];
+  return Object.assign(new Error(details), { code: statuses[code], details });
+}
+
+export interface ByteClientOptions {
+  /** "host:port"; the host may end in a dot. */
+  readonly address: string;
+  readonly tls: SecureContextOptions;
+  /** Called with the leaf's DER after OpenSSL verified its chain; what it returns ends the handshake. */
+  readonly checkServer: (leaf: Uint8Array) => Error | undefined;
+  readonly messageBytesMax: number;
+}
+
+export interface ByteCall {
+  readonly answer: Promise<Uint8Array>;
+  cancel(): void;
+}
+
+export interface ByteClientStream {
+  send(bytes: Uint8Array): void;
+  cancel(): void;
+}
+
+export interface ByteClientStreamHandlers {
+  onMessage(bytes: Uint8Array): void;
+  /** Once or more. */
+  onEnd(error: RpcError): void;
+}
+
+/** A channel: connects at the first call, and again by itself when the connection was lost. */
+export interface ByteClient {
+  /** `deadline`: milliseconds since the Unix epoch. The answer rejects with RpcError. */
+  unary(path: string, request: Uint8Array, deadline: number): ByteCall;
+  duplex(path: string, handlers: ByteClientStreamHandlers): ByteClientStream;
+  /** Takes no new call; cancel the open ones. */
+  close(): void;
+}
+
+export function createByteClient(options: ByteClientOptions): ByteClient {
+  const client = createClient(options);
+  return {
+    unary(path, request, deadline) {
+      const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+      const call = client.makeUnaryRequest(
+        path,
+        toBuffer,
+        passThrough,
+        request,
+        new grpc.Metadata(),
+        { deadline },
+        (error, bytes) => {
+          if (error !== null) reject(errorOf(path, error));
+          else resolve(bytes ?? new Uint8Array());
+        },
+      );
+      return { answer: promise, cancel: () => call.cancel() };
+    },
+    duplex(path, handlers) {
+      const stream = client.makeBidiStreamRequest(path, toBuffer, passThrough, new grpc.Metadata());
+      stream.on("data", (bytes: Buffer) => handlers.onMessage(bytes));
+      stream.on("error", (error: grpc.ServiceError) => handlers.onEnd(errorOf(path, error)));
+      stream.on("end", () => {
+        handlers.onEnd(new RpcError("unavailable", `Cannot go on with "${path}": it was ended`));
+      });
+      return {
+        send: (bytes) => void stream.write(bytes),
+        cancel: () => stream.cancel(),
+      };
+    },
+    close: () => client.close(),
+  };
+}
+
+function createClient({
+  address,
+  tls,
+  checkServer,
+  messageBytesMax,
+}: ByteClientOptions): grpc.Client {
+  const name = serverNameOf(address);
+  const credentials = grpc.ChannelCredentials.createFromSecureContext(createSecureContext(tls), {
+    checkServerIdentity: (_host, certificate) => checkServer(certificate.raw),
+  });
+  return new grpc.Client(`dns:${address}`, credentials, {
+    ...keepalive,
+    "grpc.keepalive_permit_without_calls": 1,
+    "grpc.ssl_target_name_override": name,
+    "grpc.default_authority": name,
+    "grpc.max_receive_message_length": messageBytesMax,
+    "grpc.initial_reconnect_backoff_ms": 250,
+    "grpc.max_reconnect_backoff_ms": 5_000,
+    "grpc.dns_min_time_between_resolutions_ms": 1_000,
+    "grpc.use_local_subchannel_pool": 1,
+    "grpc.enable_retries": 0,
+    "grpc.enable_channelz": 0,
+    // The environment of a pod is its tenant's: neither it nor DNS may redirect or configure us.
+    "grpc.enable_http_proxy": 0,
+    "grpc.service_config_disable_resolution": 1,
+  });
+}
+
+/** Only for SNI and logs of the other side: nothing is decided by it. SNI may not hold an address. */
+function serverNameOf(address: string): string {
+  const { host } = parseHostPort(address);
+  return isIP(host) === 0 ? host.replace(/\.$/, "") : "signet-controller";
+}
+
+function errorOf(path: string, error: grpc.ServiceError): RpcError {
+  const code = codes.get(error.code) ?? "internal";
+  return new RpcError(code, `Cannot call "${path}": ${error.details ?? messageOf(error)}`);
+}

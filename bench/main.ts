@@ -3,6 +3,9 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { constants, cpus, loadavg, release, tmpdir } from "node:os";
 import { dirname } from "node:path";
 import { MeshError, messageOf } from "#/lib/errors.ts";
+import { runCaSuite } from "./ca-suite.ts";
+import { subjectsOf } from "./field.ts";
+import { issueWorks } from "./issuers.ts";
 import { claimMachine, sweepNetworks } from "./netns.ts";
 import { helpText, readOptions } from "./options.ts";
 import type { Options } from "./options.ts";
@@ -10,7 +13,9 @@ import { fetchPrograms, versionsOf } from "./prerequisites.ts";
 import { runProxySuite } from "./proxy-suite.ts";
 import type { Reporter } from "./proxy-suite.ts";
 import type { Row } from "./rows.ts";
-import { selectWorks } from "./works.ts";
+import { selectNames } from "./select.ts";
+import { works } from "./works.ts";
+import type { Work } from "./works.ts";
 
 const projectFolder = dirname(import.meta.dirname);
 
@@ -30,10 +35,10 @@ async function main(): Promise<number> {
     process.stdout.write(helpText);
     return 0;
   }
-  const rows: Row[] = [];
-  for (const suite of options.suites) {
-    if (suite === "proxy") rows.push(...(await measureProxies(options)));
-  }
+  const plan = readPlan(options);
+  using _claim = await claimMachine();
+  sweepOnSignals();
+  const rows = await runSuites(plan, options);
   if (options.jsonFile !== null) {
     writeFileSync(options.jsonFile, `${JSON.stringify(rows, null, 1)}\n`);
   }
@@ -44,23 +49,53 @@ async function main(): Promise<number> {
   return spoiled.length === 0 ? 0 : 1;
 }
 
-async function measureProxies(options: Options): Promise<Row[]> {
-  const works = selectWorks(options.works);
-  using _claim = await claimMachine();
-  const programs = fetchPrograms(`${projectFolder}/.state/bench`, reporter.say);
-  sweep();
-  sweepOnSignals();
-  reporter.print(`${machineLine()}\n${versionsOf(programs)}\n`);
+interface Plan {
+  readonly proxyWorks: readonly Work[];
+  readonly caWorks: readonly string[];
+  readonly subjects: readonly string[];
+}
+
+/** Before anything is installed or started: what to measure. Throws SelectError. */
+function readPlan(options: Options): Plan {
+  const proxy = options.suites.includes("proxy") ? works : [];
+  const ca = options.suites.includes("ca") ? Object.keys(issueWorks) : [];
+  const names = selectNames("work", options.works, [...proxy.map(({ name }) => name), ...ca]);
+  const proxyWorks = proxy.filter(({ name }) => names.includes(name));
+  const caWorks = ca.filter((name) => names.includes(name));
+  const fields = [
+    ...proxyWorks.flatMap(({ route }) => subjectsOf(route).map(({ name }) => name)),
+    ...caWorks.flatMap((name) => Object.keys(issueWorks[name]!)),
+  ];
+  const subjects = selectNames("subject", options.subjects, [...new Set(fields)]);
+  return { proxyWorks, caWorks, subjects };
+}
+
+async function runSuites(plan: Plan, options: Options): Promise<Row[]> {
+  reporter.print(`${machineLine()}\n`);
   const load = loadavg()[0]!;
   if (load > busyLoad) {
     reporter.print(`The machine is busy (load ${load.toFixed(2)}): read the ratios only\n`);
   }
+  sweep();
   const runFolder = mkdtempSync(`${tmpdir()}/${folderPrefix}`);
   // The proxies run as another user and have to get in.
   chmodSync(runFolder, 0o755);
+  const now = (): number => Date.now();
+  const common = { ...options, subjects: plan.subjects };
   try {
-    const bench = { programs, projectFolder, runFolder, now: () => Date.now() };
-    return await runProxySuite(bench, { ...options, works }, reporter);
+    const rows: Row[] = [];
+    if (plan.proxyWorks.length > 0) {
+      const programs = fetchPrograms(`${projectFolder}/.state/bench`, (text) => reporter.say(text));
+      reporter.print(`${versionsOf(programs)}\n`);
+      const bench = { programs, projectFolder, runFolder, now };
+      rows.push(...(await runProxySuite(bench, { ...common, works: plan.proxyWorks }, reporter)));
+    }
+    if (plan.caWorks.length > 0) {
+      rows.push(
+        ...(await runCaSuite({ ...common, works: plan.caWorks, runFolder, now }, reporter)),
+      );
+    }
+    return rows;
   } finally {
     rmSync(runFolder, { recursive: true, force: true });
   }

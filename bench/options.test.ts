@@ -10,6 +10,7 @@ test("readOptions without parameters takes both suites in full", (t) => {
     subjects: [],
     measureS: 4,
     firstWarmUpS: 5,
+    calls: 3000,
     help: false,
   });
 });

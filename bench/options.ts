@@ -12,6 +12,8 @@ export interface Options {
   readonly subjects: readonly string[];
   readonly measureS: number;
   readonly firstWarmUpS: number;
+  /** Certificates per round. */
+  readonly calls: number;
   readonly help: boolean;
 }
 
@@ -33,6 +35,7 @@ export function readOptions(commandLine: readonly string[]): Options {
     subjects: values.subject ?? [],
     measureS: quick ? 2 : 4,
     firstWarmUpS: quick ? 2 : 5,
+    calls: quick ? 300 : 3000,
     help: values.help === true,
   };
 }

@@ -12,7 +12,6 @@ import type { Work } from "./works.ts";
 export interface SuiteOptions {
   readonly works: readonly Work[];
   readonly rounds: number;
-  /** Empty: all of them. */
   readonly subjects: readonly string[];
   readonly measureS: number;
   /** The first round's warm-up; compilers need it. Later rounds get one second. */
@@ -49,9 +48,7 @@ async function runWork(
   reporter: Reporter,
 ): Promise<Sample[]> {
   await using stack = new AsyncDisposableStack();
-  const wanted = subjectsOf(work.route).filter(
-    ({ name }) => options.subjects.length === 0 || options.subjects.includes(name),
-  );
+  const wanted = subjectsOf(work.route).filter(({ name }) => options.subjects.includes(name));
   const field: Running[] = [];
   for (const subject of wanted) {
     reporter.say(`${work.name}: starting ${subject.name}`);

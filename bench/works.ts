@@ -1,7 +1,4 @@
 // What is measured: each work names its path through the proxies, its requests and its load. Pure data.
-import { MeshError } from "#/lib/errors.ts";
-
-export class WorkError extends MeshError<"work_unknown"> {}
 
 export interface Work {
   readonly name: string;
@@ -59,22 +56,6 @@ export const works: readonly Work[] = [
   { ...base, name: "h1-mtls-pair-paced-6000", load: "paced", rate: 6000 },
   { ...base, name: "h1-mtls-pair-16k", path: "/16k" },
 ];
-
-/** The works named; a name stands also for its variants by rate. All when none is named. */
-export function selectWorks(names: readonly string[]): readonly Work[] {
-  if (names.length === 0) return works;
-  for (const name of names) {
-    if (works.some((work) => isNamed(work, name))) continue;
-    throw new WorkError("work_unknown", `Cannot measure "${name}": no work has this name`, {
-      next: `Choose from ${works.map((work) => work.name).join(", ")}`,
-    });
-  }
-  return works.filter((work) => names.some((name) => isNamed(work, name)));
-}
-
-function isNamed(work: Work, name: string): boolean {
-  return work.name === name || work.name.replace(/-\d+$/, "") === name;
-}
 
 /** The bytes of one request, with `varyingMark` still in place. */
 export function requestHead(work: Work, host: string): string {

@@ -1,0 +1,151 @@
+// Where each field of a head lies in the received bytes: offsets in flat arrays that are used again
+// for each head, nothing allocated per field. Request and response heads each hold one.
+import { COLON, CR, LF, SPACE, TAB, TOKEN, VALUE, equalsIgnoringCase } from "./bytes.ts";
+import { KIND, kindOf } from "./field-kind.ts";
+import { CODE, MORE } from "./refusal.ts";
+
+export const FIELDS_MAX = 128;
+
+/** Offsets per field: name start, name end, value start, value end (whitespace around it left out). */
+export const FIELD_STRIDE = 4;
+
+const PHASE = { start: 0, name: 1, gap: 2, value: 3, lineFeed: 4, endLineFeed: 5 } as const;
+
+/** The fields of one head. All offsets are into the buffer that was scanned. */
+export class FieldIndex {
+  count = 0;
+  /** FIELD_STRIDE numbers per field. A field's line ends where the next begins. */
+  readonly offsets: Int32Array = new Int32Array((FIELDS_MAX + 1) * FIELD_STRIDE);
+  /** The kind of each field (field-kind.ts). */
+  readonly kinds: Uint8Array = new Uint8Array(FIELDS_MAX);
+  /** Set of the kinds present (`1 << kind`). */
+  seen = 0;
+  /** Set of the kinds present more than once. */
+  repeated = 0;
+  /** Of each kind in `seen`, the first field's number; other entries mean nothing. */
+  readonly first: Uint8Array = new Uint8Array(32);
+  /** While incomplete: the first byte not looked at yet. */
+  at = 0;
+  #phase: number = PHASE.start;
+
+  reset(): void {
+    this.count = 0;
+    this.seen = 0;
+    this.repeated = 0;
+    this.at = 0;
+    this.#phase = PHASE.start;
+  }
+
+  /**
+   * Scans on from `from` (afterwards from `this.at`). Returns the offset after the blank line, MORE,
+   * or a refusal code. Looks at each byte once however the bytes are cut.
+   */
+  scan(buffer: Uint8Array, from: number, end: number): number {
+    const offsets = this.offsets;
+    let phase = this.#phase;
+    let at = from;
+    let slot = this.count * FIELD_STRIDE;
+    while (at < end) {
+      if (phase === PHASE.start) {
+        offsets[slot] = at;
+        if (buffer[at] === CR) {
+          phase = PHASE.endLineFeed;
+          at += 1;
+          continue;
+        }
+        if (this.count === FIELDS_MAX) return CODE.too_many_fields;
+        phase = PHASE.name;
+      }
+      if (phase === PHASE.name) {
+        while (at < end && TOKEN[buffer[at]!] !== 0) at += 1;
+        if (at === end) break;
+        if (buffer[at] !== COLON || at === offsets[slot]) {
+          return nameFault(buffer[at]!, at === offsets[slot]);
+        }
+        offsets[slot + 1] = at;
+        at += 1;
+        phase = PHASE.gap;
+      }
+      if (phase === PHASE.gap) {
+        while (at < end && (buffer[at] === SPACE || buffer[at] === TAB)) at += 1;
+        if (at === end) break;
+        offsets[slot + 2] = at;
+        phase = PHASE.value;
+      }
+      if (phase === PHASE.value) {
+        while (at < end && VALUE[buffer[at]!] !== 0) at += 1;
+        if (at === end) break;
+        if (buffer[at] !== CR) return buffer[at] === LF ? CODE.bare_lf : CODE.control_byte;
+        offsets[slot + 3] = at;
+        at += 1;
+        phase = PHASE.lineFeed;
+        if (at === end) break;
+      }
+      if (buffer[at] !== LF) return CODE.bare_cr;
+      at += 1;
+      if (phase === PHASE.endLineFeed) return at;
+      this.#add(buffer, slot);
+      slot += FIELD_STRIDE;
+      phase = PHASE.start;
+    }
+    this.at = at;
+    this.#phase = phase;
+    return MORE;
+  }
+
+  /** Number of the first field with this lower-case name, or -1. For names without a kind. */
+  find(buffer: Uint8Array, lowerName: Uint8Array, from = 0): number {
+    const offsets = this.offsets;
+    for (let field = from; field < this.count; field += 1) {
+      const slot = field * FIELD_STRIDE;
+      if (equalsIgnoringCase(buffer, offsets[slot]!, offsets[slot + 1]!, lowerName)) return field;
+    }
+    return -1;
+  }
+
+  has(kind: number): boolean {
+    return (this.seen & (1 << kind)) !== 0;
+  }
+
+  /** Gives a field another kind once its value was read. Its own kind must not be a repeated one. */
+  setKind(field: number, kind: number): void {
+    this.seen = (this.seen & ~(1 << this.kinds[field]!)) | (1 << kind);
+    this.kinds[field] = kind;
+    this.first[kind] = field;
+  }
+
+  valueStart(field: number): number {
+    return this.offsets[field * FIELD_STRIDE + 2]!;
+  }
+
+  valueEnd(field: number): number {
+    return this.offsets[field * FIELD_STRIDE + 3]!;
+  }
+
+  #add(buffer: Uint8Array, slot: number): void {
+    const offsets = this.offsets;
+    const valueStart = offsets[slot + 2]!;
+    let valueEnd = offsets[slot + 3]!;
+    while (valueEnd > valueStart && isBlank(buffer[valueEnd - 1]!)) valueEnd -= 1;
+    offsets[slot + 3] = valueEnd;
+    const kind = kindOf(buffer, offsets[slot]!, offsets[slot + 1]!);
+    this.kinds[this.count] = kind;
+    if (kind !== KIND.other) {
+      const member = 1 << kind;
+      if ((this.seen & member) === 0) this.first[kind] = this.count;
+      this.repeated |= this.seen & member;
+      this.seen |= member;
+    }
+    this.count += 1;
+  }
+}
+
+function isBlank(byte: number): boolean {
+  return byte === SPACE || byte === TAB;
+}
+
+function nameFault(byte: number, empty: boolean): number {
+  if (byte === LF) return CODE.bare_lf;
+  if (isBlank(byte)) return empty ? CODE.obs_fold : CODE.space_before_colon;
+  return byte === COLON ? CODE.empty_field_name : CODE.bad_field_name;
+}

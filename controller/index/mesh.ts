@@ -1,0 +1,230 @@
+// The controller's index: events in, and at each flush the resources that changed. Events only mark
+// what must be compiled again, so a burst costs one compile, and a change costs what depends on it and
+// not the size of the mesh. State is changed in place (a copy for each event would make a list of
+// 100,000 endpoints quadratic); there is no I/O and no clock, so the same events give the same result.
+import { checkResource } from "#/api/resource-check.ts";
+import type { Resource, ResourceKey, TrustBundle } from "#/api/discovery.ts";
+import { keyOf } from "#/api/discovery.ts";
+import type { PolicyResource } from "#/api/discovery.ts";
+import type { Kind, PeerAuthenticationRecord, PodRecord, WorldEvent } from "#/cluster/events.ts";
+import type { WorldObject } from "#/cluster/events.ts";
+import { keyOfMeta } from "#/cluster/events.ts";
+import type { TrustDomain } from "#/identity/spiffe-id.ts";
+import { assertNever } from "#/lib/assert.ts";
+import { messageOf } from "#/lib/errors.ts";
+import type { PolicyScope } from "./policies.ts";
+import { Policies } from "./policies.ts";
+import { Routes } from "./routes.ts";
+import { Services, clusterName } from "./services.ts";
+import { bundleResource, compileCluster, compileService, policyResource } from "./snapshot.ts";
+import { uniquePorts, unresolvedResource } from "./snapshot.ts";
+import { Workloads, sameEndpointFacts } from "./workloads.ts";
+
+/** What a flush found to be different. */
+export interface Delta {
+  /** Resources that all sidecars hear of: new, other, or gone. */
+  readonly changed: readonly ResourceKey[];
+  /** Pods (by key) that changed or went: who speaks for them is judged again. */
+  readonly pods: ReadonlySet<string>;
+  /** Namespaces whose pods' policy must be decided again. */
+  readonly policyNamespaces: ReadonlySet<string> | "all";
+  /** What could not be compiled; the last good one stays. */
+  readonly faults: readonly { readonly key: string; readonly reason: string }[];
+}
+
+export class Mesh {
+  readonly trustDomain: TrustDomain;
+  readonly workloads: Workloads = new Workloads();
+  readonly policies: Policies = new Policies();
+  readonly #services = new Services();
+  readonly #routes = new Routes();
+  /** By keyOf; what all sidecars share. */
+  readonly #resources = new Map<string, Resource>();
+  readonly #dirtyServices = new Set<string>();
+  readonly #dirtyPods = new Set<string>();
+  #dirtyPolicies: Set<string> | "all" = new Set();
+  #newBundle: TrustBundle | null = null;
+  #isSynced = false;
+
+  constructor(trustDomain: TrustDomain) {
+    this.trustDomain = trustDomain;
+    const unresolved = unresolvedResource();
+    this.#resources.set(keyOf(unresolved), unresolved);
+  }
+
+  /** True once the whole world was listed. Before, nothing of it may be told as if it were all. */
+  get isSynced(): boolean {
+    return this.#isSynced;
+  }
+
+  get resources(): ReadonlyMap<string, Resource> {
+    return this.#resources;
+  }
+
+  counts(): { readonly pods: number; readonly services: number; readonly routes: number } {
+    return {
+      pods: this.workloads.size,
+      services: this.#services.size,
+      routes: this.#routes.size,
+    };
+  }
+
+  setBundle(bundle: TrustBundle): void {
+    this.#newBundle = bundle;
+  }
+
+  /** Takes an event in. Nothing is compiled until `flush`. */
+  apply(event: WorldEvent): void {
+    switch (event.type) {
+      case "applied":
+        return this.#applyObject(event.object);
+      case "deleted":
+        return this.#deleteObject(event.kind, event.key);
+      case "synced":
+        this.#isSynced = true;
+        return;
+      case "invalid":
+      case "disconnected":
+        return;
+      default:
+        assertNever(event);
+    }
+  }
+
+  /** The policy of one pod, as its sidecar is told. */
+  policyOf(pod: PodRecord): PolicyResource {
+    return policyResource(this.policies.decide(pod));
+  }
+
+  allPolicies(): readonly PeerAuthenticationRecord[] {
+    return this.policies.all();
+  }
+
+  /** Compiles what was marked and tells what came out different. */
+  flush(): Delta {
+    const changed: ResourceKey[] = [];
+    const faults: { key: string; reason: string }[] = [];
+    const put = (resource: Resource): void => {
+      const key = keyOf(resource);
+      if (this.#resources.get(key)?.version === resource.version) return;
+      try {
+        checkResource(resource);
+      } catch (thrown) {
+        faults.push({ key, reason: messageOf(thrown) });
+        return;
+      }
+      this.#resources.set(key, resource);
+      changed.push({ kind: resource.kind, name: resource.name });
+    };
+    const drop = (key: ResourceKey): void => {
+      if (this.#resources.delete(keyOf(key))) changed.push(key);
+    };
+    if (this.#newBundle !== null) put(bundleResource(this.#newBundle));
+    for (const service of this.#dirtyServices) this.#compile(service, put, drop);
+    const delta: Delta = {
+      changed,
+      pods: new Set(this.#dirtyPods),
+      policyNamespaces: this.#dirtyPolicies,
+      faults,
+    };
+    this.#newBundle = null;
+    this.#dirtyServices.clear();
+    this.#dirtyPods.clear();
+    this.#dirtyPolicies = new Set();
+    return delta;
+  }
+
+  #compile(key: string, put: (resource: Resource) => void, drop: (key: ResourceKey) => void): void {
+    const service = this.#services.get(key);
+    const before = this.#resources.get(keyOf({ kind: "service", name: key }));
+    const portsBefore = before?.kind === "service" ? before.service.ports : [];
+    const ports = service === undefined || service.external ? [] : uniquePorts(service.ports);
+    if (service !== undefined && !service.external) {
+      const slices = this.#services.slicesOf(key);
+      for (const port of ports) {
+        put(
+          compileCluster(service, port, slices, (address, reference) =>
+            this.workloads.resolve(address, reference, this.trustDomain),
+          ),
+        );
+      }
+      put(compileService(service, this.#routes, (name, port) => this.#hasPort(name, port)));
+    } else {
+      drop({ kind: "service", name: key });
+    }
+    const kept = new Set(ports.map(({ port }) => port));
+    for (const { port } of portsBefore) {
+      if (!kept.has(port)) drop({ kind: "cluster", name: clusterName(key, port) });
+    }
+  }
+
+  #hasPort(service: string, port: number): boolean {
+    const record = this.#services.get(service);
+    return record?.external === false && record.ports.some((each) => each.port === port);
+  }
+
+  #applyObject(object: WorldObject): void {
+    switch (object.kind) {
+      case "Pod":
+        return this.#podChanged(keyOfMeta(object.meta), this.workloads.apply(object), object);
+      case "Service":
+        this.#services.apply(object);
+        return this.#serviceChanged(keyOfMeta(object.meta));
+      case "EndpointSlice":
+        return this.#markServices(this.#services.applySlice(object));
+      case "HTTPRoute":
+        return this.#markServices(this.#routes.apply(object));
+      case "PeerAuthentication":
+        return this.#markPolicies(this.policies.apply(object));
+      case "Namespace":
+      case "ServiceAccount":
+        return;
+      default:
+        assertNever(object);
+    }
+  }
+
+  #deleteObject(kind: Kind, key: string): void {
+    switch (kind) {
+      case "Pod":
+        return this.#podChanged(key, this.workloads.delete(key), undefined);
+      case "Service":
+        this.#services.delete(key);
+        return this.#serviceChanged(key);
+      case "EndpointSlice":
+        return this.#markServices(this.#services.deleteSlice(key));
+      case "HTTPRoute":
+        return this.#markServices(this.#routes.delete(key));
+      case "PeerAuthentication":
+        return this.#markPolicies(this.policies.delete(key));
+      case "Namespace":
+      case "ServiceAccount":
+        return;
+      default:
+        assertNever(kind);
+    }
+  }
+
+  #podChanged(key: string, before: PodRecord | undefined, after: PodRecord | undefined): void {
+    this.#dirtyPods.add(key);
+    if (before !== undefined && after !== undefined && sameEndpointFacts(before, after)) return;
+    this.#markServices(this.#services.servicesAt(key));
+    for (const address of new Set([before?.address, after?.address])) {
+      if (address !== undefined) this.#markServices(this.#services.servicesAt(address));
+    }
+  }
+
+  #serviceChanged(key: string): void {
+    this.#dirtyServices.add(key);
+    this.#markServices(this.#routes.parentsOfBackend(key));
+  }
+
+  #markServices(keys: readonly string[]): void {
+    for (const key of keys) this.#dirtyServices.add(key);
+  }
+
+  #markPolicies(scope: PolicyScope): void {
+    if (scope.kind === "mesh") this.#dirtyPolicies = "all";
+    else if (this.#dirtyPolicies !== "all") this.#dirtyPolicies.add(scope.namespace);
+  }
+}

@@ -1,0 +1,135 @@
+// Pods: who runs where, under which identity. Keyed by name and by address, so that one pod costs one
+// look-up. Changed in place and owned by Mesh: no I/O, no clock; the same events give the same index.
+import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
+import { workloadId } from "#/identity/spiffe-id.ts";
+import type { PodRecord, PodReference } from "#/cluster/events.ts";
+import { keyOfMeta } from "#/cluster/events.ts";
+
+/** Set by the injector on pods that have our sidecar. */
+const statusAnnotation = "signet.dev/status";
+const statusInjected = "injected";
+
+/** What stands behind an endpoint's address. unknown: not to be used until more is known. */
+export type Resolution =
+  | { readonly kind: "known"; readonly identity: SpiffeId | null; readonly pod: string }
+  | { readonly kind: "unknown" };
+
+export class Workloads {
+  readonly #pods = new Map<string, PodRecord>();
+  /** Live pods by their own address; those that share the node's are left out. */
+  readonly #byAddress = new Map<string, Map<string, PodRecord>>();
+  readonly #byNamespace = new Map<string, Set<string>>();
+
+  get(key: string): PodRecord | undefined {
+    return this.#pods.get(key);
+  }
+
+  get size(): number {
+    return this.#pods.size;
+  }
+
+  keysIn(namespace: string): Iterable<string> {
+    return this.#byNamespace.get(namespace) ?? [];
+  }
+
+  keys(): Iterable<string> {
+    return this.#pods.keys();
+  }
+
+  /** Returns what was there before. */
+  apply(pod: PodRecord): PodRecord | undefined {
+    const key = keyOfMeta(pod.meta);
+    const before = this.#pods.get(key);
+    if (before !== undefined) this.#dropAddress(key, before);
+    this.#pods.set(key, pod);
+    const { namespace } = pod.meta;
+    const siblings = this.#byNamespace.get(namespace);
+    if (siblings === undefined) this.#byNamespace.set(namespace, new Set([key]));
+    else siblings.add(key);
+    if (!hasOwnAddress(pod)) return before;
+    const there = this.#byAddress.get(pod.address);
+    if (there === undefined) this.#byAddress.set(pod.address, new Map([[key, pod]]));
+    else there.set(key, pod);
+    return before;
+  }
+
+  delete(key: string): PodRecord | undefined {
+    const before = this.#pods.get(key);
+    if (before === undefined) return undefined;
+    this.#pods.delete(key);
+    this.#dropAddress(key, before);
+    const siblings = this.#byNamespace.get(before.meta.namespace);
+    siblings?.delete(key);
+    if (siblings?.size === 0) this.#byNamespace.delete(before.meta.namespace);
+    return before;
+  }
+
+  /**
+   * Who is at `address`. The pod that owns the address decides, a reference can only agree: a slice
+   * that names another pod, or one that is not known yet, yields nothing rather than plaintext.
+   */
+  resolve(address: string, reference: PodReference | null, trustDomain: TrustDomain): Resolution {
+    const there = this.#byAddress.get(address);
+    if (there === undefined || there.size === 0) return this.#resolveForeign(address, reference);
+    const candidates = [...there.values()].filter((pod) => agrees(pod, reference));
+    const [pod] = candidates;
+    if (pod === undefined || candidates.length > 1) return { kind: "unknown" };
+    return { kind: "known", identity: meshIdentity(pod, trustDomain), pod: keyOfMeta(pod.meta) };
+  }
+
+  /** No pod of ours owns the address: a host-network pod, or something outside the cluster. */
+  #resolveForeign(address: string, reference: PodReference | null): Resolution {
+    if (reference === null) return { kind: "known", identity: null, pod: "" };
+    const key = keyOfMeta(reference);
+    const pod = this.#pods.get(key);
+    const isNode = pod?.hostNetwork === true && isLive(pod) && pod.address === address;
+    if (!isNode || !agrees(pod, reference)) return { kind: "unknown" };
+    return { kind: "known", identity: null, pod: key };
+  }
+
+  #dropAddress(key: string, pod: PodRecord): void {
+    const there = this.#byAddress.get(pod.address);
+    if (there?.delete(key) === true && there.size === 0) this.#byAddress.delete(pod.address);
+  }
+}
+
+/** Runs or will run; a finished pod's address may be another's already. */
+export function isLive(pod: PodRecord): boolean {
+  return pod.phase !== "Succeeded" && pod.phase !== "Failed";
+}
+
+export function isInjected(pod: PodRecord): boolean {
+  return pod.meta.annotations[statusAnnotation] === statusInjected && !pod.hostNetwork;
+}
+
+/** The identity that the pod proves to its peers; null: it has no sidecar. */
+export function meshIdentity(pod: PodRecord, trustDomain: TrustDomain): SpiffeId | null {
+  if (!isInjected(pod)) return null;
+  return workloadId(trustDomain, pod.meta.namespace, pod.serviceAccount);
+}
+
+/** True when nothing that endpoints depend on differs. */
+export function sameEndpointFacts(one: PodRecord, other: PodRecord): boolean {
+  return (
+    one.address === other.address &&
+    one.meta.uid === other.meta.uid &&
+    one.serviceAccount === other.serviceAccount &&
+    one.hostNetwork === other.hostNetwork &&
+    isLive(one) === isLive(other) &&
+    isInjected(one) === isInjected(other)
+  );
+}
+
+function hasOwnAddress(pod: PodRecord): boolean {
+  return pod.address !== "" && !pod.hostNetwork && isLive(pod);
+}
+
+function agrees(pod: PodRecord, reference: PodReference | null): boolean {
+  if (reference === null) return true;
+  const { namespace, name, uid } = pod.meta;
+  return (
+    reference.namespace === namespace &&
+    reference.name === name &&
+    (reference.uid === "" || uid === "" || reference.uid === uid)
+  );
+}

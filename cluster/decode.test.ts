@@ -1,0 +1,239 @@
+import test from "ava";
+import * as fc from "fast-check";
+import { DecodeError } from "./decode-error.ts";
+import { decodeObject, identify } from "./decode.ts";
+import { durationMs } from "./duration.ts";
+
+const meta = { name: "x", namespace: "n" };
+const pod = {
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { ...meta, uid: "u1", labels: { app: "x" }, creationTimestamp: "2026-01-02T03:04:05Z" },
+  spec: { serviceAccountName: "sa" },
+  status: { podIP: "FD00::1", phase: "Running" },
+};
+const service = {
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: meta,
+  spec: { clusterIP: "10.0.0.1", ports: [{ name: "http", port: 80, targetPort: 8080 }] },
+};
+const slice = {
+  apiVersion: "discovery.k8s.io/v1",
+  kind: "EndpointSlice",
+  metadata: { ...meta, labels: { "kubernetes.io/service-name": "s" } },
+  ports: [{ name: "http", port: 8080 }],
+  endpoints: [{ addresses: ["10.1.0.1"], targetRef: { kind: "Pod", name: "p", uid: "u" } }],
+};
+const route = (spec: object): object => ({
+  apiVersion: "gateway.networking.k8s.io/v1",
+  kind: "HTTPRoute",
+  metadata: meta,
+  spec: { parentRefs: [{ group: "", kind: "Service", name: "s" }], ...spec },
+});
+const policy = (spec: object): object => ({
+  apiVersion: "signet.dev/v1alpha1",
+  kind: "PeerAuthentication",
+  metadata: meta,
+  spec,
+});
+
+test("decodeObject reads a pod with the fields the mesh looks at", (t) => {
+  const read = decodeObject(pod);
+  t.like(read, {
+    kind: "Pod",
+    serviceAccount: "sa",
+    address: "fd00::1",
+    phase: "Running",
+    terminating: false,
+  });
+  t.is(read.meta.createdAt, Date.UTC(2026, 0, 2, 3, 4, 5));
+  t.is(read.meta.labels["app"], "x");
+});
+
+test("decodeObject takes null for what is not there", (t) => {
+  const bare = { ...pod, metadata: { ...meta, labels: null }, spec: {}, status: null };
+  t.like(decodeObject(bare), { serviceAccount: "default", address: "", phase: "Unknown" });
+});
+
+test("attack-48 decodeObject keeps labels named like prototype members as plain data", (t) => {
+  const labels = JSON.parse('{"__proto__": "a", "constructor": "b"}') as object;
+  const read = decodeObject({ ...pod, metadata: { ...meta, labels } });
+  t.is(read.meta.labels["constructor"], "b");
+  t.is(Object.getPrototypeOf(read.meta.labels), null);
+  t.is(decodeObject(pod).meta.labels["constructor"], undefined);
+});
+
+test("decodeObject drops what is not TCP, and None", (t) => {
+  const ports = [
+    { name: "dns", port: 53, protocol: "UDP" },
+    { name: "web", port: 80, protocol: "TCP", appProtocol: "http" },
+  ];
+  t.like(decodeObject({ ...service, spec: { clusterIP: "None", ports } }), {
+    addresses: [],
+    ports: [{ name: "web", port: 80, targetPort: null, appProtocol: "http" }],
+  });
+});
+
+test("decodeObject reads a slice; an endpoint without conditions is ready", (t) => {
+  t.like(decodeObject(slice), {
+    service: "s",
+    endpoints: [{ ready: true, pod: { namespace: "n", name: "p", uid: "u" } }],
+  });
+});
+
+test("decodeObject reads a route: defaults, header names in lower case, the first of two", (t) => {
+  const headers = [
+    { name: "X-User", value: "a" },
+    { name: "x-user", value: "b" },
+  ];
+  const rules = [
+    {
+      matches: [{ headers }],
+      backendRefs: [{ name: "b", port: 80 }],
+      retry: { attempts: 3, backoff: "25ms" },
+      timeouts: { request: "10s", backendRequest: "1m1s" },
+    },
+  ];
+  t.like(decodeObject(route({ rules })), {
+    parents: [{ namespace: "n", name: "s", port: null }],
+    rules: [
+      {
+        matches: [
+          { path: { kind: "prefix", value: "/" }, headers: [{ name: "x-user", value: "a" }] },
+        ],
+        backends: [{ namespace: "n", name: "b", port: 80, weight: 1 }],
+        retry: { codes: null, attempts: 3, backoffMs: 25 },
+        requestTimeoutMs: 10_000,
+        backendTimeoutMs: 61_000,
+      },
+    ],
+  });
+});
+
+test("decodeObject leaves a gateway's routes to the gateway", (t) => {
+  const parentRefs = [{ name: "gateway" }];
+  t.like(decodeObject(route({ parentRefs, rules: [] })), { parents: [] });
+});
+
+test("decodeObject reads a policy", (t) => {
+  const spec = {
+    selector: { matchLabels: { app: "x" } },
+    mtls: { mode: "STRICT" },
+    portLevelMtls: { 8080: { mode: "DISABLE" } },
+  };
+  const read = decodeObject(policy(spec));
+  t.like(read, { selector: { app: "x" }, mode: "strict" });
+  t.deepEqual(read.kind === "PeerAuthentication" && [...read.ports], [[8080, "disable"]]);
+});
+
+const refused: readonly [title: string, value: object, message: RegExp][] = [
+  ["a pod without a name", { ...pod, metadata: {} }, /metadata\.name/],
+  [
+    "a pod whose phase is made up",
+    { ...pod, status: { phase: "Zombie" } },
+    /Pod "n\/x": status\.phase/,
+  ],
+  [
+    "a port out of range",
+    { ...service, spec: { ports: [{ port: 70_000 }] } },
+    /spec\.ports\.0\.port/,
+  ],
+  ["a slice of no service", { ...slice, metadata: meta }, /kubernetes\.io\/service-name/],
+  ["an endpoint that is no address", { ...slice, endpoints: [{ addresses: ["x"] }] }, /addresses/],
+  ["an unknown mode", policy({ mtls: { mode: "STRIKT" } }), /spec\.mtls\.mode/],
+  ["a policy port that is none", policy({ portLevelMtls: { http: {} } }), /portLevelMtls/],
+  ["a policy port out of range", policy({ portLevelMtls: { 70000: {} } }), /70000: not a port/],
+  [
+    "a selector with expressions, which would select less",
+    policy({ selector: { matchLabels: {}, matchExpressions: [] } }),
+    /selector/,
+  ],
+  [
+    "a path by regular expression (attack case 25)",
+    route({ rules: [{ matches: [{ path: { type: "RegularExpression", value: "/(a+)+" } }] }] }),
+    /spec\.rules\.0\.matches\.0\.path\.type: only Exact and PathPrefix/,
+  ],
+  [
+    "a match on query parameters",
+    route({ rules: [{ matches: [{ queryParams: [{ name: "a", value: "b" }] }] }] }),
+    /queryParams: not supported/,
+  ],
+  [
+    "a filter",
+    route({ rules: [{ filters: [{ type: "RequestMirror" }] }] }),
+    /filters: not supported/,
+  ],
+  [
+    "a backend that is no service",
+    route({ rules: [{ backendRefs: [{ kind: "Secret", name: "s", port: 1 }] }] }),
+    /backendRefs\.0\.kind/,
+  ],
+  [
+    "a weight below zero",
+    route({ rules: [{ backendRefs: [{ name: "s", port: 1, weight: -1 }] }] }),
+    /weight/,
+  ],
+  [
+    "a timeout that is none",
+    route({ rules: [{ timeouts: { request: "soon" } }] }),
+    /not a duration/,
+  ],
+  ["too many rules", route({ rules: Array.from({ length: 17 }, () => ({})) }), /spec\.rules/],
+  [
+    "a header value with a line break",
+    route({ rules: [{ matches: [{ headers: [{ name: "a", value: "b\r\nc: d" }] }] }] }),
+    /control character/,
+  ],
+];
+for (const [title, value, message] of refused) {
+  test(`decodeObject refuses ${title}`, (t) => {
+    t.throws(() => decodeObject(value), {
+      instanceOf: DecodeError,
+      code: "object_invalid",
+      message,
+    });
+  });
+}
+
+test("decodeObject names a kind that it does not know", (t) => {
+  const error = t.throws(() => decodeObject({ ...pod, kind: "Node" }), { instanceOf: DecodeError });
+  t.is(error.code, "unknown_kind");
+});
+
+test("decodeObject throws nothing but DecodeError", (t) => {
+  const shapes = fc.constantFrom<object>(pod, service, slice, route({}), policy({}));
+  const mutant = fc.tuple(shapes, fc.string(), fc.anything()).map(([shape, key, junk]) => {
+    return Object.assign({}, shape, { [key]: junk, spec: junk });
+  });
+  fc.assert(
+    fc.property(fc.oneof(fc.anything(), mutant), (value) => {
+      try {
+        decodeObject(value);
+      } catch (thrown) {
+        t.true(thrown instanceof DecodeError);
+      }
+      identify(value);
+    }),
+    { numRuns: 500 },
+  );
+  t.pass();
+});
+
+const durations: readonly [string, number | null][] = [
+  ["25ms", 25],
+  ["10s", 10_000],
+  ["1h30m", 5_400_000],
+  ["0s", 0],
+  ["", null],
+  ["10", null],
+  ["-1s", null],
+  ["1.5s", null],
+  ["1s1h", null],
+  ["999999s", null],
+];
+for (const [text, ms] of durations) {
+  test(`durationMs reads "${text}" as ${ms}`, (t) => {
+    t.is(durationMs(text), ms);
+  });
+}

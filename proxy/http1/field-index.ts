@@ -1,7 +1,7 @@
 // Where each field of a head lies in the received bytes: offsets in flat arrays that are used again
 // for each head, nothing allocated per field. Request and response heads each hold one.
-import { COLON, CR, LF, SPACE, TAB, TOKEN, VALUE, equalsIgnoringCase } from "./bytes.ts";
-import { KIND, kindOf } from "./field-kind.ts";
+import { COLON, CR, LF, TOKEN, VALUE, equalsIgnoringCase } from "./bytes.ts";
+import { CANDIDATES, KIND, kindOf, kindOfCandidate, shapeOf } from "./field-kind.ts";
 import { CODE, MORE } from "./refusal.ts";
 
 export const FIELDS_MAX = 128;
@@ -9,7 +9,20 @@ export const FIELDS_MAX = 128;
 /** Offsets per field: name start, name end, value start, value end (whitespace around it left out). */
 export const FIELD_STRIDE = 4;
 
-const PHASE = { start: 0, name: 1, gap: 2, value: 3, lineFeed: 4, endLineFeed: 5 } as const;
+// Imported bindings are looked up each time, a module's own constants are not: 10 % of the scan.
+const token = TOKEN;
+const value = VALUE;
+const candidates = CANDIDATES;
+
+const PHASE = {
+  start: 0,
+  name: 1,
+  gap: 2,
+  value: 3,
+  lineFeed: 4,
+  endLineFeed: 5,
+  done: 6,
+} as const;
 
 /** The fields of one head. All offsets are into the buffer that was scanned. */
 export class FieldIndex {
@@ -38,59 +51,115 @@ export class FieldIndex {
 
   /**
    * Scans on from `from` (afterwards from `this.at`). Returns the offset after the blank line, MORE,
-   * or a refusal code. Looks at each byte once however the bytes are cut.
+   * or a refusal code. However the bytes are cut, none is looked at more than twice.
    */
   scan(buffer: Uint8Array, from: number, end: number): number {
+    let at = from;
+    while (at < end) {
+      if (this.#phase === PHASE.start) at = this.#scanWholeLines(buffer, at, end);
+      at = this.#scanLine(buffer, at, end);
+      if (at < 0) return at;
+      if (this.#phase === PHASE.done) return at;
+    }
+    this.at = at;
+    return MORE;
+  }
+
+  /**
+   * The fast path: takes lines that are complete and have nothing unusual, and stops at the beginning
+   * of the first that is not. Everything it needs is in locals (against the careful scan alone: about
+   * half the time for 13 fields, bench/micro/http1.ts).
+   */
+  #scanWholeLines(buffer: Uint8Array, from: number, end: number): number {
+    const { offsets, kinds, first } = this;
+    let { count, seen, repeated } = this;
+    let lineStart = from;
+    while (count < FIELDS_MAX) {
+      let at = lineStart;
+      while (at < end && token[buffer[at]!] !== 0) at += 1;
+      if (at === lineStart || at + 1 >= end || buffer[at] !== 0x3a) break;
+      const nameEnd = at;
+      at += 1;
+      if (buffer[at] === 0x20) at += 1;
+      const valueStart = at;
+      while (at < end && value[buffer[at]!] !== 0) at += 1;
+      if (at + 1 >= end || buffer[at] !== 0x0d || buffer[at + 1] !== 0x0a) break;
+      // Blanks around the value are rare: the careful scan takes them off.
+      if (at > valueStart && (isBlank(buffer[valueStart]!) || isBlank(buffer[at - 1]!))) break;
+      const slot = count * 4;
+      offsets[slot] = lineStart;
+      offsets[slot + 1] = nameEnd;
+      offsets[slot + 2] = valueStart;
+      offsets[slot + 3] = at;
+      const candidate = candidates[shapeOf(nameEnd - lineStart, buffer[lineStart]!)]!;
+      let kind = 0;
+      if (candidate !== 0) {
+        kind = kindOfCandidate(buffer, lineStart, nameEnd, candidate);
+        if (kind !== 0) {
+          const member = 1 << kind;
+          if ((seen & member) === 0) first[kind] = count;
+          repeated |= seen & member;
+          seen |= member;
+        }
+      }
+      kinds[count] = kind;
+      count += 1;
+      lineStart = at + 2;
+    }
+    this.count = count;
+    this.seen = seen;
+    this.repeated = repeated;
+    return lineStart;
+  }
+
+  /** The careful path: one line, or the rest or a part of one, or the blank line. */
+  #scanLine(buffer: Uint8Array, from: number, end: number): number {
     const offsets = this.offsets;
+    const slot = this.count * FIELD_STRIDE;
     let phase = this.#phase;
     let at = from;
-    let slot = this.count * FIELD_STRIDE;
-    while (at < end) {
-      if (phase === PHASE.start) {
-        offsets[slot] = at;
-        if (buffer[at] === CR) {
-          phase = PHASE.endLineFeed;
-          at += 1;
-          continue;
-        }
-        if (this.count === FIELDS_MAX) return CODE.too_many_fields;
-        phase = PHASE.name;
-      }
-      if (phase === PHASE.name) {
-        while (at < end && TOKEN[buffer[at]!] !== 0) at += 1;
-        if (at === end) break;
-        if (buffer[at] !== COLON || at === offsets[slot]) {
-          return nameFault(buffer[at]!, at === offsets[slot]);
-        }
+    if (phase === PHASE.start && at < end) {
+      offsets[slot] = at;
+      phase = PHASE.name;
+      if (buffer[at] === CR) {
+        phase = PHASE.endLineFeed;
+        at += 1;
+      } else if (this.count === FIELDS_MAX) return CODE.too_many_fields;
+    }
+    if (phase === PHASE.name) {
+      while (at < end && TOKEN[buffer[at]!] !== 0) at += 1;
+      if (at < end) {
+        const empty = at === offsets[slot];
+        if (buffer[at] !== COLON || empty) return nameFault(buffer[at]!, empty);
         offsets[slot + 1] = at;
         at += 1;
         phase = PHASE.gap;
       }
-      if (phase === PHASE.gap) {
-        while (at < end && (buffer[at] === SPACE || buffer[at] === TAB)) at += 1;
-        if (at === end) break;
+    }
+    if (phase === PHASE.gap) {
+      while (at < end && isBlank(buffer[at]!)) at += 1;
+      if (at < end) {
         offsets[slot + 2] = at;
         phase = PHASE.value;
       }
-      if (phase === PHASE.value) {
-        while (at < end && VALUE[buffer[at]!] !== 0) at += 1;
-        if (at === end) break;
+    }
+    if (phase === PHASE.value) {
+      while (at < end && VALUE[buffer[at]!] !== 0) at += 1;
+      if (at < end) {
         if (buffer[at] !== CR) return buffer[at] === LF ? CODE.bare_lf : CODE.control_byte;
         offsets[slot + 3] = at;
         at += 1;
         phase = PHASE.lineFeed;
-        if (at === end) break;
       }
+    }
+    if (phase >= PHASE.lineFeed && at < end) {
       if (buffer[at] !== LF) return CODE.bare_cr;
       at += 1;
-      if (phase === PHASE.endLineFeed) return at;
-      this.#add(buffer, slot);
-      slot += FIELD_STRIDE;
-      phase = PHASE.start;
+      if (phase === PHASE.lineFeed) this.#add(buffer, slot);
+      phase = phase === PHASE.lineFeed ? PHASE.start : PHASE.done;
     }
-    this.at = at;
     this.#phase = phase;
-    return MORE;
+    return at;
   }
 
   /** Number of the first field with this lower-case name, or -1. For names without a kind. */
@@ -141,7 +210,7 @@ export class FieldIndex {
 }
 
 function isBlank(byte: number): boolean {
-  return byte === SPACE || byte === TAB;
+  return byte === 0x20 || byte === 0x09;
 }
 
 function nameFault(byte: number, empty: boolean): number {

@@ -74,34 +74,54 @@ const names: readonly (readonly [string, Kind])[] = [
   ["sec-websocket-key", KIND.websocketKey],
   ["sec-websocket-accept", KIND.websocketAccept],
 ];
-const NAME_BYTES_MAX = 20;
 
-// Length and first letter together choose one candidate at most; only that one is compared.
-const candidates = new Uint8Array((NAME_BYTES_MAX + 1) << 5);
-const candidateNames: Uint8Array[] = [new Uint8Array(0)];
+// Length and first letter together choose one candidate at most; only that one is compared. All names
+// lie in one array, a fixed stride apart, so that comparing follows no pointer. What lies after a name
+// is 0, which is in no name: a longer name of the same shape never matches.
+const NAME_STRIDE = 32;
+const SHAPE_MASK = 31;
+const EXTENSION_CANDIDATE = names.length + 1;
+const candidateNames = new Uint8Array((names.length + 1) * NAME_STRIDE);
 const candidateKinds = new Uint8Array(names.length + 1);
-for (const [name, kind] of names) {
-  const bytes = ascii(name);
-  const shape = (bytes.length << 5) | (bytes[0]! & 31);
-  if (candidates[shape] !== 0) throw new Error(`Two field names share a shape: "${name}"`);
-  candidates[shape] = candidateNames.length;
-  candidateKinds[candidateNames.length] = kind;
-  candidateNames.push(bytes);
+
+/** By `shapeOf` a name: 0 where it has no kind, else what `kindOfCandidate` wants. */
+export const CANDIDATES: Uint8Array = new Uint8Array((SHAPE_MASK + 1) << 5);
+
+for (const [index, [name, kind]] of names.entries()) {
+  const shape = shapeOf(name.length, name.charCodeAt(0));
+  if (CANDIDATES[shape] !== 0) throw new Error(`Two field names share a shape: "${name}"`);
+  CANDIDATES[shape] = index + 1;
+  candidateKinds[index + 1] = kind;
+  candidateNames.set(ascii(name), (index + 1) * NAME_STRIDE);
+}
+for (let length = 0; length <= SHAPE_MASK; length += 1) {
+  CANDIDATES[shapeOf(length, LETTER_X)] = EXTENSION_CANDIDATE;
+}
+
+/** The index into CANDIDATES for a name of `length` bytes that begins with `first`. */
+export function shapeOf(length: number, first: number): number {
+  return ((length & SHAPE_MASK) << 5) | (first & SHAPE_MASK);
 }
 
 /** The kind of the field whose name is buffer[start, end), in any case. */
 export function kindOf(buffer: Uint8Array, start: number, end: number): number {
-  const length = end - start;
-  const first = buffer[start]! & 31;
-  if (first === LETTER_X) return kindOfExtension(buffer, start, length);
-  if (length > NAME_BYTES_MAX) return KIND.other;
-  const candidate = candidates[(length << 5) | first]!;
-  if (candidate === 0) return KIND.other;
-  const name = candidateNames[candidate]!;
+  const candidate = CANDIDATES[shapeOf(end - start, buffer[start]!)]!;
+  return candidate === 0 ? 0 : kindOfCandidate(buffer, start, end, candidate);
+}
+
+/** The same, when `candidate` (not 0) was already looked up. */
+export function kindOfCandidate(
+  buffer: Uint8Array,
+  start: number,
+  end: number,
+  candidate: number,
+): number {
+  if (candidate === EXTENSION_CANDIDATE) return kindOfExtension(buffer, start, end - start);
+  let name = candidate * NAME_STRIDE;
   let underscore = false;
-  for (let index = 0; index < length; index += 1) {
-    const byte = buffer[start + index]!;
-    if (FOLD[byte] !== name[index]) return KIND.other;
+  for (let at = start; at < end; at += 1, name += 1) {
+    const byte = buffer[at]!;
+    if (FOLD[byte] !== candidateNames[name]) return KIND.other;
     if (byte === 0x5f) underscore = true;
   }
   const kind = candidateKinds[candidate]!;
@@ -116,8 +136,10 @@ function disguised(kind: number): number {
 
 function kindOfExtension(buffer: Uint8Array, start: number, length: number): number {
   if (length < IDENTITY_PREFIX.length) return KIND.other;
-  const expected = FOLD[buffer[start + 2]!] === LETTER_S ? IDENTITY_PREFIX : FORWARDED_CERTIFICATE;
-  if (expected === FORWARDED_CERTIFICATE && length !== expected.length) return KIND.other;
+  const certificate = length === FORWARDED_CERTIFICATE.length;
+  const signet = FOLD[buffer[start + 2]!] === LETTER_S;
+  if (!certificate && !signet) return KIND.other;
+  const expected = signet ? IDENTITY_PREFIX : FORWARDED_CERTIFICATE;
   for (let index = 0; index < expected.length; index += 1) {
     if (FOLD[buffer[start + index]!] !== expected[index]) return KIND.other;
   }

@@ -6,6 +6,10 @@ import { MeshError } from "./errors.ts";
 
 export class ConfigError extends MeshError<"config_invalid"> {}
 
+/** What Kubernetes adds for each Service of the pod's namespace (a Service may be named signet-*). */
+const serviceLink =
+  /_SERVICE_HOST$|_SERVICE_PORT(?:_[A-Z0-9_]+)?$|_PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:ADDR|PORT|PROTO))?)?$/;
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Reads `schema`'s variables from `environment`; throws ConfigError that lists every fault. */
@@ -18,7 +22,7 @@ export function readConfig<Shape extends z.ZodRawShape>(
     Object.entries(environment).filter(([name, value]) => known.has(name) && value !== undefined),
   );
   const faults = Object.keys(environment)
-    .filter((name) => name.startsWith("SIGNET_") && !known.has(name))
+    .filter((name) => name.startsWith("SIGNET_") && !known.has(name) && !serviceLink.test(name))
     .map((name) => `${name}: unknown variable`);
   const parsed = schema.safeParse(present);
   if (!parsed.success) {

@@ -1,0 +1,245 @@
+// The wiring of the sidecar, and nothing else: control feeds Watches, Watches feed the two sides.
+import type { ServerPolicy } from "#/api/policy.ts";
+import { connectController } from "#/api/connect.ts";
+import type { SpiffeId } from "#/identity/spiffe-id.ts";
+import { workloadId } from "#/identity/spiffe-id.ts";
+import { startAdmin } from "#/lib/admin.ts";
+import type { Clock } from "#/lib/clock.ts";
+import { sleep } from "#/lib/clock.ts";
+import { formatHostPort } from "#/lib/ip.ts";
+import type { Log } from "#/lib/log.ts";
+import { Watch } from "#/lib/watch.ts";
+import { adminPort, inboundPort, outboundPort } from "./config.ts";
+import type { ProxyConfig } from "./config.ts";
+import { Certifier } from "./control/certify.ts";
+import { DiscoveryWatch } from "./control/discovery-watch.ts";
+import { InboundSide } from "./inbound/listener.ts";
+import { Deadlines } from "./net/deadline.ts";
+import { dial } from "./net/dial.ts";
+import { listen } from "./net/listen.ts";
+import { AccessLog } from "./observe/access-log.ts";
+import { ProxyMetrics } from "./observe/metrics.ts";
+import { Chance } from "./outbound/balance.ts";
+import { RetryBudget } from "./outbound/budget.ts";
+import { EndpointConnector } from "./outbound/connector.ts";
+import { OutboundSide } from "./outbound/listener.ts";
+import { RouteTable } from "./outbound/table.ts";
+import { readiness } from "./readiness.ts";
+import { Http1Transport } from "./stream/pool.ts";
+import { defaultPoolLimits, plaintextFacts } from "./stream/transport.ts";
+import type { Connector, Target } from "./stream/transport.ts";
+import { alpnHttp1, alpnTcp, makeCredentials } from "./tls/credentials.ts";
+import type { Credentials } from "./tls/credentials.ts";
+
+/** Leaves descriptors for the controller's stream, the admin port and upstream connections. */
+const connectionsMax = 20_000;
+const appConnectTimeoutMs = 5_000;
+
+export interface AppOptions {
+  readonly config: ProxyConfig;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+  /** File descriptor of the access log; null: none. */
+  readonly accessLogDescriptor: number | null;
+}
+
+/** Runs until `signal` aborts, then drains. Throws MeshError when it cannot start. */
+export async function runProxy(options: AppOptions, signal: AbortSignal): Promise<void> {
+  const { config, clock, random, log } = options;
+  const metrics = new ProxyMetrics();
+  const deadlines = new Deadlines(clock);
+  const accessLog = new AccessLog(options.accessLogDescriptor, clock);
+  const { trustDomain, pod } = config;
+  const ownId = workloadId(trustDomain, pod.namespace, pod.serviceAccount);
+  const controllerId = workloadId(trustDomain, "signet-system", "signet-controller");
+  const address = formatHostPort(config.controller.host, config.controller.port);
+
+  const certifier = new Certifier({
+    config,
+    ownId,
+    metrics,
+    clock,
+    random,
+    log,
+    connect: (roots, svid) =>
+      connectController({ address, roots, svid, expectedIdentity: controllerId, clock }),
+  });
+  const discovery = new DiscoveryWatch({
+    pod: { namespace: pod.namespace, name: pod.name, uid: pod.uid },
+    svid: certifier.svid,
+    connect: (svid) =>
+      connectController({
+        address,
+        roots: certifier.roots(),
+        svid,
+        expectedIdentity: controllerId,
+        clock,
+      }),
+    clock,
+    random,
+    log,
+  });
+  const credentials = watchCredentials(certifier, discovery, trustDomain);
+  const policy = new Watch<ServerPolicy | null>(null);
+  const ownPorts = [inboundPort, outboundPort, adminPort];
+  const table = new RouteTable(pod.addresses, ownPorts);
+
+  const poolContext = (direction: string) => ({
+    clock,
+    deadlines,
+    limits: defaultPoolLimits,
+    onCertificateEnd: (how: string) => metrics.expiredConnections.with(direction, how).add(),
+  });
+  const connectorOptions = { credentials, metrics, clock, log };
+  const outboundTransport = new Http1Transport(
+    new EndpointConnector({ ...connectorOptions, alpn: alpnHttp1 }),
+    poolContext("outbound"),
+  );
+  const budgets = new Map<string, RetryBudget>();
+  const outbound = new OutboundSide({
+    clock,
+    deadlines,
+    metrics,
+    accessLog,
+    log,
+    table,
+    opaquePorts: config.opaquePorts,
+    transport: outboundTransport,
+    connector: new EndpointConnector({ ...connectorOptions, alpn: alpnTcp }),
+    chance: new Chance(Math.floor(random() * 2 ** 32)),
+    budgetOf: (service) => budgetOf(budgets, service, clock),
+    ownIdentity: (): SpiffeId | null => credentials.get()?.id ?? null,
+    random,
+    cells: new Map(),
+  });
+  const inbound = new InboundSide({
+    clock,
+    deadlines,
+    metrics,
+    accessLog,
+    log,
+    policy,
+    credentials,
+    trustDomain,
+    ownAddresses: pod.addresses,
+    ownPorts,
+    opaquePorts: config.opaquePorts,
+    transport: new Http1Transport(applicationConnector(clock), poolContext("inbound")),
+  });
+  discovery.snapshot.onChange((snapshot) => {
+    const wanted = table.update(snapshot);
+    outboundTransport.retain((endpoint) => wanted.has(endpoint));
+    if (snapshot.policy !== policy.get()) policy.set(snapshot.policy);
+  });
+  metrics.certificateNotAfter.onCollect(() => {
+    metrics.certificateNotAfter.with().set((credentials.get()?.notAfter ?? 0) / 1000);
+    metrics.controllerConnected.with().set(discovery.connected.get() ? 1 : 0);
+  });
+
+  const overflow = (direction: string) => () => metrics.refusals.with(direction, "overflow").add();
+  const inboundListener = await listen({
+    address: "::",
+    port: inboundPort,
+    connectionsMax,
+    onConnection: (socket) => inbound.accept(socket),
+    onOverflow: overflow("inbound"),
+  });
+  const outboundListeners = await Promise.all(
+    // The redirect in OUTPUT delivers to loopback, so nobody else can reach this listener.
+    ["127.0.0.1", "::1"].map((loopback) =>
+      listen({
+        address: loopback,
+        port: outboundPort,
+        connectionsMax,
+        onConnection: (socket) => outbound.accept(socket),
+        onOverflow: overflow("outbound"),
+      }),
+    ),
+  );
+  await using _admin = await startAdmin({
+    listen: { port: adminPort },
+    registry: metrics.registry,
+    ready: () =>
+      readiness(credentials.get(), discovery.snapshot.get(), clock.now(), signal.aborted),
+    log,
+  });
+  log.info("started", { id: ownId });
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+
+  log.info("draining", { deadline_ms: config.drainMs });
+  inbound.drain();
+  outbound.drain();
+  await drained(inbound, outbound, config.drainMs, clock);
+  inboundListener.close();
+  for (const listener of outboundListeners) listener.close();
+  inbound.cutAll();
+  outbound.cutAll();
+  discovery.stop();
+  certifier.stop();
+  await accessLog.flush();
+}
+
+const drainPollMs = 50;
+
+async function drained(
+  inbound: InboundSide,
+  outbound: OutboundSide,
+  drainMs: number,
+  clock: Clock,
+): Promise<void> {
+  const deadline = clock.monotonic() + drainMs;
+  while (inbound.liveConnections + outbound.liveConnections > 0) {
+    if (clock.monotonic() >= deadline) return;
+    await sleep(clock, drainPollMs);
+  }
+}
+
+/** A new SVID or a new bundle makes new credentials; an expired SVID leaves none. */
+function watchCredentials(
+  certifier: Certifier,
+  discovery: DiscoveryWatch,
+  trustDomain: ProxyConfig["trustDomain"],
+): Watch<Credentials | null> {
+  const credentials = new Watch<Credentials | null>(null);
+  const update = (): void => {
+    const svid = certifier.svid.get();
+    const bundle = discovery.snapshot.get().bundle ?? { trustDomain, roots: certifier.roots() };
+    credentials.set(svid === null ? null : makeCredentials(svid, bundle));
+  };
+  certifier.svid.onChange(update);
+  discovery.snapshot.onChange((next, previous) => {
+    if (next.bundle === previous.bundle || next.bundle === null) return;
+    certifier.trust(next.bundle.roots);
+    update();
+  });
+  update();
+  return credentials;
+}
+
+function budgetOf(budgets: Map<string, RetryBudget>, service: string, clock: Clock): RetryBudget {
+  let budget = budgets.get(service);
+  if (budget === undefined) {
+    budget = new RetryBudget(clock.monotonic());
+    budgets.set(service, budget);
+  }
+  return budget;
+}
+
+/** The application, at the pod's own address, in plaintext that never leaves the pod. */
+function applicationConnector(clock: Clock): Connector<Target> {
+  return {
+    connect: (target, connected, failed) =>
+      dial(
+        target,
+        appConnectTimeoutMs,
+        clock,
+        (socket) => connected(socket, plaintextFacts),
+        failed,
+      ),
+  };
+}

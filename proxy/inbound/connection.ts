@@ -1,0 +1,164 @@
+// One inbound connection after its verdict: HTTP or opaque TCP to the application, bound to the life of
+// the certificates that opened it, and to its lease.
+import type { Socket } from "node:net";
+import { normalizeIp } from "#/lib/ip.ts";
+import { Cut } from "../net/cut.ts";
+import type { Deadlines } from "../net/deadline.ts";
+import { dial } from "../net/dial.ts";
+import { Splice, reset } from "../net/splice.ts";
+import { defaultExchangeLimits } from "../stream/dispatcher.ts";
+import { Exchange } from "../stream/exchange.ts";
+import type { Target } from "../stream/transport.ts";
+import type { ConnectionLife } from "../tls/lifetime.ts";
+import type { ConnectionClaim, DenyReason } from "./authorize.ts";
+import { InboundDispatcher } from "./dispatcher.ts";
+import type { InboundContext } from "./dispatcher.ts";
+import type { Lease } from "./leases.ts";
+
+export const tcpIdleTimeoutMs = 3_600_000;
+const connectTimeoutMs = 5_000;
+
+export interface InboundConnectionOptions {
+  readonly context: InboundContext;
+  readonly deadlines: Deadlines;
+  readonly socket: Socket;
+  readonly claim: ConnectionClaim;
+  readonly target: Target;
+  readonly protocol: "http" | "tcp";
+  /** Own identity, as the caller knows this pod. */
+  readonly destination: string;
+  /** null: plaintext, no certificates. */
+  readonly life: ConnectionLife | null;
+  readonly onClosed: (connection: InboundConnection) => void;
+}
+
+export class InboundConnection implements Lease {
+  readonly claim: ConnectionClaim;
+  readonly #options: InboundConnectionOptions;
+  readonly #startedMs: number;
+  readonly #sourceAddress: string;
+  readonly #exchange: Exchange | null = null;
+  readonly #cutAt: Cut | null = null;
+  #splice: Splice | null = null;
+  #draining = false;
+  #reason = "";
+  #closed = false;
+
+  constructor(options: InboundConnectionOptions) {
+    const { context, deadlines, life, socket } = options;
+    this.claim = options.claim;
+    this.#options = options;
+    this.#startedMs = context.clock.monotonic();
+    this.#sourceAddress = normalizeIp(socket.remoteAddress ?? "");
+    if (life !== null) {
+      this.#cutAt = new Cut(life.cutAtMs, context.clock, deadlines, () => {
+        context.metrics.expiredConnections.with("inbound", "cut").add();
+        this.#end("certificate_ended");
+      });
+    }
+    if (options.protocol === "http") this.#exchange = this.#startHttp();
+    else this.#startTcp();
+  }
+
+  revoke(reason: DenyReason): void {
+    this.#options.context.metrics.refusals.with("inbound", reason).add();
+    this.#end(reason);
+  }
+
+  drain(): void {
+    this.#draining = true;
+    this.#exchange?.drain();
+  }
+
+  cut(): void {
+    this.#end("cut");
+  }
+
+  #startHttp(): Exchange {
+    const { context, deadlines, target, claim, destination, socket } = this.#options;
+    const closed = (): void => this.#close();
+    const dispatcher = new InboundDispatcher(context, target, claim.identity, destination, closed);
+    return new Exchange(socket, dispatcher, {
+      clock: context.clock,
+      deadlines,
+      limits: defaultExchangeLimits,
+      tunnelIdleTimeoutMs: tcpIdleTimeoutMs,
+      shouldClose: () => this.#draining || this.#certificateEnding(),
+    });
+  }
+
+  #certificateEnding(): boolean {
+    const { life, context } = this.#options;
+    return life !== null && context.clock.now() >= life.drainAtMs;
+  }
+
+  #startTcp(): void {
+    const { socket, target, context, deadlines } = this.#options;
+    socket.pause();
+    socket.once("close", () => {
+      if (this.#splice === null) this.#logTcp(0, 0, "downstream_closed");
+    });
+    dial(
+      target,
+      connectTimeoutMs,
+      context.clock,
+      (upstream) => {
+        if (this.#closed) {
+          upstream.destroy();
+          return;
+        }
+        this.#splice = new Splice(socket, upstream, {
+          deadlines,
+          idleTimeoutMs: tcpIdleTimeoutMs,
+          onEnd: ({ bytesFromDownstream, bytesToDownstream, reason }) => {
+            this.#logTcp(bytesFromDownstream, bytesToDownstream, reason === "closed" ? "" : reason);
+          },
+        });
+      },
+      (fault) => {
+        context.metrics.refusals.with("inbound", fault).add();
+        reset(socket);
+        this.#logTcp(0, 0, fault);
+      },
+    );
+  }
+
+  #end(reason: string): void {
+    this.#reason = reason;
+    if (this.#exchange !== null) this.#exchange.cut();
+    else if (this.#splice === null) {
+      reset(this.#options.socket);
+      this.#logTcp(0, 0, reason);
+    } else this.#splice.cut();
+  }
+
+  #logTcp(bytesReceived: number, bytesSent: number, reason: string): void {
+    if (this.#closed) return;
+    const { claim, context, destination, target } = this.#options;
+    const source = claim.identity ?? "plaintext";
+    const count = context.metrics.connectionBytes;
+    count.with("inbound", source, destination, "request").add(bytesReceived);
+    count.with("inbound", source, destination, "response").add(bytesSent);
+    context.accessLog.connection({
+      direction: "inbound",
+      protocol: "tcp",
+      durationMs: context.clock.monotonic() - this.#startedMs,
+      sourceAddress: this.#sourceAddress,
+      source,
+      destination,
+      upstream: `${target.address}:${target.port}`,
+      bytesReceived,
+      bytesSent,
+      verdict: "allowed",
+      reason: this.#reason === "" ? reason : this.#reason,
+    });
+    this.#close();
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cutAt?.cancel();
+    this.#options.onClosed(this);
+  }
+}

@@ -1,0 +1,101 @@
+// The requests of one inbound connection, whose caller is known and allowed: passed on to the
+// application, with the caller's proven identity in place of whatever the request claims.
+import type { SpiffeId } from "#/identity/spiffe-id.ts";
+import type { Clock } from "#/lib/clock.ts";
+import { linesOf, requestBytes } from "../http1/writer.ts";
+import type { Lines } from "../http1/writer.ts";
+import type { AccessLog } from "../observe/access-log.ts";
+import type { ProxyMetrics, RequestCells } from "../observe/metrics.ts";
+import type { Dispatcher } from "../stream/dispatcher.ts";
+import type { Exchange } from "../stream/exchange.ts";
+import type { Http1Transport } from "../stream/pool.ts";
+import type { Target, UpstreamFailure } from "../stream/transport.ts";
+
+export interface InboundContext {
+  readonly clock: Clock;
+  readonly metrics: ProxyMetrics;
+  readonly accessLog: AccessLog;
+  readonly transport: Http1Transport<Target>;
+}
+
+export class InboundDispatcher implements Dispatcher {
+  readonly #context: InboundContext;
+  readonly #target: Target;
+  readonly #source: string;
+  readonly #destination: string;
+  readonly #identityLine: Lines | null;
+  readonly #cells: RequestCells;
+  readonly #onClosed: () => void;
+
+  constructor(
+    context: InboundContext,
+    target: Target,
+    source: SpiffeId | null,
+    destination: string,
+    onClosed: () => void,
+  ) {
+    this.#context = context;
+    this.#target = target;
+    this.#source = source ?? "plaintext";
+    this.#destination = destination;
+    // Claims of identity are taken out of every request; only what mTLS proved is put in.
+    this.#identityLine =
+      source === null ? null : linesOf(`x-forwarded-client-cert: By=${destination};URI=${source}`);
+    this.#cells = context.metrics.requestCells({
+      direction: "inbound",
+      source: this.#source,
+      destination,
+      service: "",
+      backend: "",
+    });
+    this.#onClosed = onClosed;
+  }
+
+  dispatch(exchange: Exchange): void {
+    exchange.setHead(requestBytes(exchange.request, this.#identityLine));
+  }
+
+  open(exchange: Exchange): void {
+    this.#context.transport.open(this.#target, exchange);
+  }
+
+  responded(): boolean {
+    return false;
+  }
+
+  failed(_exchange: Exchange, _failure: UpstreamFailure, _sent: boolean): boolean {
+    return false;
+  }
+
+  cancelled(exchange: Exchange): void {
+    this.#context.transport.forget(this.#target, exchange);
+  }
+
+  finished(exchange: Exchange): void {
+    const { clock, accessLog, metrics } = this.#context;
+    const durationMs = clock.monotonic() - exchange.startedMs;
+    const { status, requestBodyBytes, responseBodyBytes, request } = exchange;
+    this.#cells.record(status, durationMs / 1000, requestBodyBytes, responseBodyBytes);
+    if (exchange.reason !== "") metrics.refusals.with("inbound", exchange.reason).add();
+    const head = request.end > 0;
+    accessLog.request({
+      direction: "inbound",
+      method: head ? request.methodText : "",
+      path: head ? request.pathText : "",
+      status,
+      durationMs,
+      requestBytes: requestBodyBytes,
+      responseBytes: responseBodyBytes,
+      source: this.#source,
+      destination: this.#destination,
+      service: "",
+      upstream: `${this.#target.address}:${this.#target.port}`,
+      tries: exchange.tries,
+      reason: exchange.reason,
+    });
+  }
+
+  closed(): void {
+    this.#onClosed();
+  }
+}

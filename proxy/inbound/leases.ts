@@ -1,0 +1,51 @@
+// A verdict is a lease: when the policy changes every live connection is judged again, and closed in
+// the same turn when it no longer passes.
+import type { ServerPolicy } from "#/api/policy.ts";
+import type { TrustDomain } from "#/identity/spiffe-id.ts";
+import { authorize } from "./authorize.ts";
+import type { ConnectionClaim, DenyReason } from "./authorize.ts";
+
+export interface Lease {
+  readonly claim: ConnectionClaim;
+  /** Ends the connection at once. */
+  revoke(reason: DenyReason): void;
+}
+
+export class Leases {
+  readonly #live = new Set<Lease>();
+  readonly #trustDomain: TrustDomain;
+
+  constructor(trustDomain: TrustDomain) {
+    this.#trustDomain = trustDomain;
+  }
+
+  get size(): number {
+    return this.#live.size;
+  }
+
+  add(lease: Lease): void {
+    this.#live.add(lease);
+  }
+
+  remove(lease: Lease): void {
+    this.#live.delete(lease);
+  }
+
+  /** Returns how many were closed. */
+  judge(policy: ServerPolicy | null): number {
+    let revoked = 0;
+    for (const lease of this.#live) {
+      const verdict = authorize(policy, lease.claim, this.#trustDomain);
+      if (verdict.kind === "allow") continue;
+      this.#live.delete(lease);
+      revoked += 1;
+      lease.revoke(verdict.reason);
+    }
+    return revoked;
+  }
+
+  /** All that live now, for draining. */
+  all(): readonly Lease[] {
+    return [...this.#live];
+  }
+}

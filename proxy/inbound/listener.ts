@@ -1,0 +1,229 @@
+// Accepts what comes to the pod (redirected to 4000): original destination -> first bytes -> TLS accept
+// -> peer identity -> verdict -> lease -> HTTP or TCP to the application. Not one byte reaches the
+// application before the verdict.
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { ServerPolicy } from "#/api/policy.ts";
+import { modeOfPort } from "#/api/policy.ts";
+import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
+import { messageOf } from "#/lib/errors.ts";
+import { normalizeIp } from "#/lib/ip.ts";
+import type { Log } from "#/lib/log.ts";
+import type { Watch } from "#/lib/watch.ts";
+import { detectProtocol } from "../detect/protocol.ts";
+import type { DetectedProtocol } from "../detect/protocol.ts";
+import type { Deadlines } from "../net/deadline.ts";
+import { peekFirstBytes } from "../net/first-bytes.ts";
+import { originalDestination } from "../net/original-destination.ts";
+import type { Destination } from "../net/original-destination.ts";
+import { reset } from "../net/splice.ts";
+import type { Target } from "../stream/transport.ts";
+import { TlsAcceptor } from "../tls/accept.ts";
+import { alpnHttp1, alpnProtocols } from "../tls/credentials.ts";
+import type { Credentials } from "../tls/credentials.ts";
+import { connectionLife } from "../tls/lifetime.ts";
+import type { ConnectionLife } from "../tls/lifetime.ts";
+import { judgePeer } from "../tls/peer.ts";
+import { authorize } from "./authorize.ts";
+import { InboundConnection } from "./connection.ts";
+import type { InboundContext } from "./dispatcher.ts";
+import { Leases } from "./leases.ts";
+
+/** A caller that says nothing for so long is taken for one whose server speaks first. */
+export const detectDeadlineMs = 1_000;
+const detectBytesMax = 16 * 1024;
+
+export interface InboundOptions extends InboundContext {
+  readonly deadlines: Deadlines;
+  readonly policy: Watch<ServerPolicy | null>;
+  readonly credentials: Watch<Credentials | null>;
+  readonly trustDomain: TrustDomain;
+  readonly ownAddresses: readonly string[];
+  /** The sidecar's own: never an application's. */
+  readonly ownPorts: readonly number[];
+  readonly opaquePorts: ReadonlySet<number>;
+  readonly log: Log;
+}
+
+interface Known {
+  readonly identity: SpiffeId | null;
+  readonly life: ConnectionLife | null;
+  readonly destination: string;
+}
+
+export class InboundSide {
+  readonly #options: InboundOptions;
+  readonly #acceptor: TlsAcceptor;
+  readonly #leases: Leases;
+  readonly #live = new Set<InboundConnection>();
+  readonly #targets = new Map<string, Target>();
+  readonly #ownAddresses: ReadonlySet<string>;
+  readonly #ownPorts: ReadonlySet<number>;
+
+  constructor(options: InboundOptions) {
+    this.#options = options;
+    this.#acceptor = new TlsAcceptor(options.credentials);
+    this.#leases = new Leases(options.trustDomain);
+    this.#ownAddresses = new Set(options.ownAddresses);
+    this.#ownPorts = new Set(options.ownPorts);
+    options.policy.onChange((policy) => {
+      const revoked = this.#leases.judge(policy);
+      if (revoked > 0) options.log.info("policy closed connections", { count: revoked });
+    });
+  }
+
+  get liveConnections(): number {
+    return this.#live.size;
+  }
+
+  /** Never throws: a fault ends this connection only. */
+  accept(socket: Socket): void {
+    try {
+      this.#accept(socket);
+    } catch (error) {
+      this.#options.log.error("inbound connection failed", { reason: messageOf(error) });
+      socket.destroy();
+    }
+  }
+
+  drain(): void {
+    for (const connection of this.#live) connection.drain();
+  }
+
+  cutAll(): void {
+    for (const connection of this.#live) connection.cut();
+  }
+
+  #accept(socket: Socket): void {
+    const destination = originalDestination(socket);
+    if (destination === null) return this.#refuse(socket, "not_redirected");
+    if (this.#ownPorts.has(destination.port)) return this.#refuse(socket, "own_port");
+    if (!this.#ownAddresses.has(destination.address)) {
+      return this.#refuse(socket, "foreign_destination");
+    }
+    const policy = this.#options.policy.get();
+    if (policy === null) return this.#refuse(socket, "no_policy");
+    const strict = modeOfPort(policy, destination.port) === "strict";
+    peekFirstBytes<DetectedProtocol>({
+      socket,
+      clock: this.#options.clock,
+      deadlineMs: detectDeadlineMs,
+      bytesMax: detectBytesMax,
+      classify: detectProtocol,
+      onVerdict: (detected) => this.#detected(socket, destination, detected),
+      onSilence: (count) => {
+        // Half a ClientHello is no reason to let anybody through: plaintext rules hold for silence, too.
+        if (strict)
+          this.#refuse(socket, count === 0 ? "silent_under_strict" : "plaintext_under_strict");
+        else this.#plaintext(socket, destination, "tcp");
+      },
+      onClosed: () => {},
+    });
+  }
+
+  #detected(socket: Socket, destination: Destination, detected: DetectedProtocol): void {
+    const ours =
+      detected.kind === "tls" && detected.alpn.some((name) => alpnProtocols.includes(name));
+    if (ours) {
+      this.#acceptor.accept(
+        socket,
+        (accepted) =>
+          this.#secured(accepted.socket, accepted.credentials, accepted.alpn, destination),
+        (reason) => {
+          this.#count(reason);
+          socket.destroy();
+        },
+      );
+      return;
+    }
+    const opaque = this.#options.opaquePorts.has(destination.port);
+    this.#plaintext(socket, destination, detected.kind === "http1" && !opaque ? "http" : "tcp");
+  }
+
+  #plaintext(socket: Socket, destination: Destination, protocol: "http" | "tcp"): void {
+    const own = this.#options.credentials.get()?.id ?? "";
+    this.#judge(socket, destination, protocol, { identity: null, life: null, destination: own });
+  }
+
+  #secured(
+    socket: TLSSocket,
+    credentials: Credentials,
+    alpn: string,
+    destination: Destination,
+  ): void {
+    const { clock, trustDomain, metrics, log } = this.#options;
+    const verdict = judgePeer(socket, trustDomain, null);
+    if (verdict.kind === "fault") {
+      this.#count(verdict.fault);
+      log.warn("caller refused", { reason: verdict.fault, detail: verdict.detail });
+      socket.destroy();
+      return;
+    }
+    const { id, notAfter, version } = verdict.peer;
+    metrics.connections.with("inbound", id, credentials.id, "mtls", version, "").add();
+    this.#judge(socket, destination, alpn === alpnHttp1 ? "http" : "tcp", {
+      identity: id,
+      life: connectionLife(clock.now(), credentials.notAfter, notAfter),
+      destination: credentials.id,
+    });
+  }
+
+  /** The verdict and, when it allows, the lease. Policy is read here, after everything is known. */
+  #judge(socket: Socket, where: Destination, protocol: "http" | "tcp", known: Known): void {
+    const { policy, trustDomain, deadlines } = this.#options;
+    const claim = { port: where.port, identity: known.identity };
+    const verdict = authorize(policy.get(), claim, trustDomain);
+    if (verdict.kind === "deny") return this.#refuse(socket, verdict.reason);
+    if (known.identity === null) {
+      this.#options.metrics.connections
+        .with("inbound", "plaintext", known.destination, "plaintext", "", "")
+        .add();
+    }
+    const connection = new InboundConnection({
+      context: this.#options,
+      deadlines,
+      socket,
+      claim,
+      target: this.#target(where),
+      protocol,
+      destination: known.destination,
+      life: known.life,
+      onClosed: (closed) => {
+        this.#live.delete(closed);
+        this.#leases.remove(closed);
+        this.#gauge();
+      },
+    });
+    this.#live.add(connection);
+    this.#leases.add(connection);
+    this.#gauge();
+  }
+
+  /** The pod's own address, never loopback: what an application binds to 127.0.0.1 stays private. */
+  #target({ address, port }: Destination): Target {
+    const key = `${address}|${port}`;
+    let target = this.#targets.get(key);
+    if (target === undefined) {
+      target = { address, port };
+      this.#targets.set(key, target);
+    }
+    return target;
+  }
+
+  #refuse(socket: Socket, reason: string): void {
+    this.#count(reason);
+    this.#options.log.warn("inbound connection refused", {
+      "src.addr": normalizeIp(socket.remoteAddress ?? ""),
+      reason,
+    });
+    reset(socket);
+  }
+
+  #count(reason: string): void {
+    this.#options.metrics.refusals.with("inbound", reason).add();
+  }
+
+  #gauge(): void {
+    this.#options.metrics.connectionsOpen.with("inbound").set(this.#live.size);
+  }
+}

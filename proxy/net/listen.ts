@@ -1,0 +1,53 @@
+// A TCP listener of the data path: half-open sockets (half-close is passed on), Nagle off, every
+// socket with an error listener from its first moment, and a bound on their number so that a flood
+// leaves descriptors for the stream to the controller.
+import { createServer } from "node:net";
+import type { Socket } from "node:net";
+import { MeshError } from "#/lib/errors.ts";
+
+export class ListenError extends MeshError<"listen_failed"> {}
+
+export interface ListenOptions {
+  readonly address: string;
+  readonly port: number;
+  /** Connections beyond are reset at once. */
+  readonly connectionsMax: number;
+  readonly onConnection: (socket: Socket) => void;
+  readonly onOverflow: () => void;
+}
+
+export interface Listener {
+  readonly port: number;
+  /** Takes no new connection; live ones are left alone. */
+  close(): void;
+}
+
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const server = createServer(
+    { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
+    (socket) => {
+      socket.on("error", () => {});
+      options.onConnection(socket);
+    },
+  );
+  server.maxConnections = options.connectionsMax;
+  server.on("drop", options.onOverflow);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const where = `${options.address} port ${options.port}`;
+      reject(
+        new ListenError("listen_failed", `Cannot listen on ${where}: ${error.code ?? "failed"}`, {
+          cause: error,
+          next: error.code === "EADDRINUSE" ? "End the process that listens there already" : "",
+        }),
+      );
+    });
+    server.listen({ port: options.port, host: options.address, backlog: 1024 }, resolve);
+  });
+  server.on("error", () => {});
+  const bound = server.address();
+  return {
+    port: typeof bound === "object" && bound !== null ? bound.port : options.port,
+    close: () => server.close(),
+  };
+}

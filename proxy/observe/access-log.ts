@@ -1,0 +1,154 @@
+// One line of JSON per request or connection, at its end. Lines are gathered and written together,
+// so that a request costs one string and no system call; what cannot be written in time is dropped
+// and counted, never queued without bound.
+import { write } from "node:fs";
+import type { Clock } from "#/lib/clock.ts";
+
+const FLUSH_MS = 100;
+const PENDING_CHARACTERS_MAX = 4 * 1024 * 1024;
+
+export interface RequestRecord {
+  readonly direction: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly durationMs: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly source: string;
+  readonly destination: string;
+  readonly service: string;
+  readonly upstream: string;
+  readonly tries: number;
+  /** Why it was refused or failed; empty when all went well. */
+  readonly reason: string;
+}
+
+export interface ConnectionRecord {
+  readonly direction: string;
+  readonly protocol: string;
+  readonly durationMs: number;
+  readonly sourceAddress: string;
+  readonly source: string;
+  readonly destination: string;
+  readonly upstream: string;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  readonly verdict: string;
+  readonly reason: string;
+}
+
+export class AccessLog {
+  dropped = 0;
+  readonly #descriptor: number;
+  readonly #clock: Clock;
+  #pending = "";
+  #writing = false;
+  #scheduled = false;
+  #second = 0;
+  #secondText = "";
+
+  /** `descriptor` null writes nothing. */
+  constructor(descriptor: number | null, clock: Clock) {
+    this.#descriptor = descriptor ?? -1;
+    this.#clock = clock;
+  }
+
+  request(record: RequestRecord): void {
+    if (this.#descriptor < 0) return;
+    const head = `{"time":"${this.#time()}","kind":"request","direction":"${record.direction}"`;
+    const what = `,"method":"${record.method}","path":${quote(record.path)},"status":${record.status}`;
+    const cost = `,"duration_ms":${record.durationMs.toFixed(3)},"request_bytes":${record.requestBytes},"response_bytes":${record.responseBytes}`;
+    const who = `,"src.identity":"${record.source}","dst.identity":"${record.destination}","dst.service":"${record.service}","upstream":"${record.upstream}"`;
+    const why = record.reason === "" ? "" : `,"reason":"${record.reason}"`;
+    this.#append(`${head}${what}${cost}${who},"tries":${record.tries}${why}}\n`);
+  }
+
+  connection(record: ConnectionRecord): void {
+    if (this.#descriptor < 0) return;
+    const { durationMs, sourceAddress, source, destination, bytesReceived, bytesSent, ...rest } =
+      record;
+    const line = JSON.stringify({
+      time: this.#time(),
+      kind: "connection",
+      ...rest,
+      duration_ms: Math.round(durationMs),
+      "src.addr": sourceAddress,
+      "src.identity": source,
+      "dst.identity": destination,
+      bytes_received: bytesReceived,
+      bytes_sent: bytesSent,
+    });
+    this.#append(`${line}\n`);
+  }
+
+  /** Writes what is pending; resolves when it is out. */
+  flush(): Promise<void> {
+    return new Promise((resolve) => {
+      const attempt = (): void => {
+        if (this.#pending === "" && !this.#writing) return resolve();
+        this.#flushNow();
+        this.#clock.after(5, attempt);
+      };
+      attempt();
+    });
+  }
+
+  #append(line: string): void {
+    if (this.#pending.length + line.length > PENDING_CHARACTERS_MAX) {
+      this.dropped += 1;
+      return;
+    }
+    this.#pending += line;
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#clock.after(FLUSH_MS, () => {
+      this.#scheduled = false;
+      this.#flushNow();
+    });
+  }
+
+  #flushNow(): void {
+    if (this.#writing || this.#pending === "") return;
+    const bytes = Buffer.from(this.#pending, "latin1");
+    this.#pending = "";
+    this.#writing = true;
+    this.#write(bytes, 0);
+  }
+
+  #write(bytes: Buffer, offset: number): void {
+    write(this.#descriptor, bytes, offset, bytes.length - offset, null, (error, written) => {
+      if (error === null && offset + written < bytes.length) {
+        this.#write(bytes, offset + written);
+        return;
+      }
+      if (error !== null) this.dropped += 1;
+      this.#writing = false;
+      if (this.#pending !== "" && !this.#scheduled) this.#flushNow();
+    });
+  }
+
+  /** ISO 8601 in milliseconds; the part down to the second is made once a second. */
+  #time(): string {
+    const now = this.#clock.now();
+    const second = Math.floor(now / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#secondText = new Date(second * 1000).toISOString().slice(0, 20);
+    }
+    return `${this.#secondText}${String(now - second * 1000).padStart(3, "0")}Z`;
+  }
+}
+
+/** A JSON string of text that is latin1; plain text, the usual case, is not searched twice. */
+function quote(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return /["\\\u0000-\u001f\u007f-\uffff]/.test(text) ? ascii(JSON.stringify(text)) : `"${text}"`;
+}
+
+function ascii(json: string): string {
+  return json.replaceAll(
+    /[\u007f-\uffff]/g,
+    (character) => String.raw`\u` + character.charCodeAt(0).toString(16).padStart(4, "0"),
+  );
+}

@@ -1,0 +1,96 @@
+// How the outbound side reaches an endpoint: mutual TLS to those that are in the mesh, plaintext to the
+// others. An endpoint with an identity is never spoken to in plaintext.
+import type { Socket } from "node:net";
+import type { Clock } from "#/lib/clock.ts";
+import type { Log } from "#/lib/log.ts";
+import type { Watch } from "#/lib/watch.ts";
+import { dial } from "../net/dial.ts";
+import type { ProxyMetrics } from "../observe/metrics.ts";
+import { plaintextFacts } from "../stream/transport.ts";
+import type { ConnectionFacts, Connector, UpstreamFailure } from "../stream/transport.ts";
+import type { Credentials } from "../tls/credentials.ts";
+import { connectionLife } from "../tls/lifetime.ts";
+import { originate } from "../tls/originate.ts";
+import type { EndpointState } from "./endpoint.ts";
+
+export const connectTimeoutMs = 5_000;
+
+export interface EndpointConnectorOptions {
+  readonly alpn: string;
+  readonly credentials: Watch<Credentials | null>;
+  readonly metrics: ProxyMetrics;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class EndpointConnector implements Connector<EndpointState> {
+  readonly #options: EndpointConnectorOptions;
+
+  constructor(options: EndpointConnectorOptions) {
+    this.#options = options;
+  }
+
+  connect(
+    endpoint: EndpointState,
+    connected: (socket: Socket, facts: ConnectionFacts) => void,
+    failed: (failure: UpstreamFailure) => void,
+  ): void {
+    const { identity, local } = endpoint;
+    if (identity === null || local) this.#plain(endpoint, connected, failed);
+    else this.#secure(endpoint, identity, connected, failed);
+  }
+
+  #plain(
+    endpoint: EndpointState,
+    connected: (socket: Socket, facts: ConnectionFacts) => void,
+    failed: (failure: UpstreamFailure) => void,
+  ): void {
+    const { clock, metrics, credentials } = this.#options;
+    dial(
+      endpoint,
+      connectTimeoutMs,
+      clock,
+      (socket) => {
+        const source = credentials.get()?.id ?? "unknown";
+        metrics.connections
+          .with("outbound", source, endpoint.identity ?? "plaintext", "plaintext", "", "")
+          .add();
+        connected(socket, plaintextFacts);
+      },
+      failed,
+    );
+  }
+
+  #secure(
+    endpoint: EndpointState,
+    expected: NonNullable<EndpointState["identity"]>,
+    connected: (socket: Socket, facts: ConnectionFacts) => void,
+    failed: (failure: UpstreamFailure) => void,
+  ): void {
+    const { alpn, clock, log, metrics } = this.#options;
+    const credentials = this.#options.credentials.get();
+    if (credentials === null || credentials.notAfter <= clock.now()) {
+      process.nextTick(failed, "no_credentials");
+      return;
+    }
+    const { address, port, name } = endpoint;
+    originate(
+      { address, port, credentials, expected, alpn, timeoutMs: connectTimeoutMs, clock },
+      (socket, peer) => {
+        metrics.connections
+          .with("outbound", credentials.id, peer.id, "mtls", peer.version, peer.group)
+          .add();
+        const life = connectionLife(clock.now(), credentials.notAfter, peer.notAfter);
+        const { id: identity, version, group } = peer;
+        connected(socket, { identity, version, group, ...life });
+      },
+      ({ fault, detail }) => {
+        if (fault === "identity_refused" || fault === "tls_failed") {
+          metrics.refusals.with("outbound", fault).add();
+          log.warn("endpoint refused", { "dst.addr": name, reason: fault, detail, expected });
+        }
+        failed(fault);
+      },
+    );
+  }
+}

@@ -1,0 +1,149 @@
+// Opaque TCP outwards: picks an endpoint (another when it cannot be reached, nothing having been sent),
+// connects with mutual TLS where the endpoint is in the mesh, then copies bytes both ways.
+import type { Socket } from "node:net";
+import { normalizeIp } from "#/lib/ip.ts";
+import { Cut } from "../net/cut.ts";
+import type { Deadlines } from "../net/deadline.ts";
+import { Splice, reset } from "../net/splice.ts";
+import type { SpliceEnd } from "../net/splice.ts";
+import type { ConnectionFacts, Connector, UpstreamFailure } from "../stream/transport.ts";
+import { pickEndpoint } from "./balance.ts";
+import type { OutboundContext, Upstreams } from "./dispatcher.ts";
+import type { EndpointState } from "./endpoint.ts";
+import { noteOutcome } from "./outlier.ts";
+import type { ClusterState } from "./table.ts";
+
+/** A connection without a byte in either direction for so long is closed. */
+export const tcpIdleTimeoutMs = 3_600_000;
+const triesMax = 3;
+
+export interface TcpContext extends OutboundContext {
+  readonly deadlines: Deadlines;
+  readonly connector: Connector<EndpointState>;
+  readonly onTcpClosed: (connection: OutboundTcp) => void;
+}
+
+export class OutboundTcp {
+  readonly #context: TcpContext;
+  readonly #downstream: Socket;
+  readonly #service: string;
+  readonly #cluster: ClusterState | null;
+  readonly #fixed: EndpointState | null;
+  readonly #startedMs: number;
+  readonly #sourceAddress: string;
+  #endpoint: EndpointState | null = null;
+  #splice: Splice | null = null;
+  #cutAt: Cut | null = null;
+  #tries = 0;
+  #over = false;
+
+  constructor(context: TcpContext, downstream: Socket, upstreams: Upstreams) {
+    this.#context = context;
+    this.#downstream = downstream;
+    this.#startedMs = context.clock.monotonic();
+    this.#sourceAddress = normalizeIp(downstream.remoteAddress ?? "");
+    this.#service = upstreams.kind === "service" ? upstreams.port.service : "";
+    this.#fixed = upstreams.kind === "endpoint" ? upstreams.endpoint : null;
+    this.#cluster =
+      upstreams.kind === "endpoint"
+        ? upstreams.cluster
+        : (upstreams.port.routes.at(-1)?.canary.pick() ?? null);
+    downstream.pause();
+    downstream.once("close", () => {
+      if (this.#splice === null) this.#finish(null, "downstream_closed");
+    });
+    this.#try();
+  }
+
+  /** Ends it at once. */
+  cut(): void {
+    if (this.#splice === null) {
+      reset(this.#downstream);
+      this.#finish(null, "cut");
+    } else this.#splice.cut();
+  }
+
+  #try(): void {
+    const { clock, chance, connector } = this.#context;
+    const endpoints = this.#cluster?.endpoints ?? [];
+    const endpoint =
+      this.#fixed ?? pickEndpoint(endpoints, this.#endpoint, clock.monotonic(), chance);
+    if (endpoint === null) {
+      this.#refuse("no_endpoint");
+      return;
+    }
+    this.#endpoint = endpoint;
+    this.#tries += 1;
+    connector.connect(
+      endpoint,
+      (socket, facts) => this.#connected(socket, facts),
+      (failure) => this.#failed(endpoint, failure),
+    );
+  }
+
+  #failed(endpoint: EndpointState, failure: UpstreamFailure): void {
+    noteOutcome(endpoint, this.#cluster?.endpoints ?? [], true, this.#context.clock.monotonic());
+    if (this.#over) return;
+    if (this.#tries < triesMax && failure !== "no_credentials") this.#try();
+    else this.#refuse(failure);
+  }
+
+  #refuse(reason: string): void {
+    this.#context.metrics.refusals.with("outbound", reason).add();
+    reset(this.#downstream);
+    this.#finish(null, reason);
+  }
+
+  #connected(socket: Socket, facts: ConnectionFacts): void {
+    if (this.#over) {
+      socket.destroy();
+      return;
+    }
+    const { clock, deadlines, metrics } = this.#context;
+    const endpoint = this.#endpoint!;
+    endpoint.activeRequests += 1;
+    noteOutcome(endpoint, this.#cluster?.endpoints ?? [], false, clock.monotonic());
+    if (facts.cutAtMs !== 0) {
+      this.#cutAt = new Cut(facts.cutAtMs, clock, deadlines, () => {
+        metrics.expiredConnections.with("outbound", "cut").add();
+        this.cut();
+      });
+    }
+    this.#splice = new Splice(this.#downstream, socket, {
+      deadlines,
+      idleTimeoutMs: tcpIdleTimeoutMs,
+      onEnd: (end) => {
+        endpoint.activeRequests -= 1;
+        this.#finish(end, end.reason === "closed" ? "" : end.reason);
+      },
+    });
+  }
+
+  #finish(end: SpliceEnd | null, reason: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#cutAt?.cancel();
+    const { accessLog, clock, metrics, ownIdentity, onTcpClosed } = this.#context;
+    const source = ownIdentity() ?? "";
+    const destination = this.#endpoint?.identity ?? "plaintext";
+    const bytesReceived = end?.bytesFromDownstream ?? 0;
+    const bytesSent = end?.bytesToDownstream ?? 0;
+    const count = metrics.connectionBytes;
+    count.with("outbound", source, destination, "request").add(bytesReceived);
+    count.with("outbound", source, destination, "response").add(bytesSent);
+    accessLog.connection({
+      direction: "outbound",
+      protocol: "tcp",
+      durationMs: clock.monotonic() - this.#startedMs,
+      sourceAddress: this.#sourceAddress,
+      source,
+      destination,
+      upstream: this.#endpoint?.name ?? this.#service,
+      bytesReceived,
+      bytesSent,
+      verdict: end === null ? "refused" : "allowed",
+      reason,
+    });
+    onTcpClosed(this);
+  }
+}

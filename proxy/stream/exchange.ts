@@ -1,0 +1,465 @@
+// One downstream HTTP/1.1 connection and the request that is on it: reads strictly, asks the
+// dispatcher where the request goes, passes bytes both ways, and starts the next one. One object
+// for the whole connection, nothing allocated per request that is not bytes.
+import type { Socket } from "node:net";
+import { ChunkedScanner } from "../http1/chunked.ts";
+import { BODY } from "../http1/framing.ts";
+import { METHOD } from "../http1/method.ts";
+import type { MethodCode } from "../http1/method.ts";
+import { MORE, refusalOf } from "../http1/refusal.ts";
+import { RequestHead } from "../http1/request-head.ts";
+import type { ResponseHead } from "../http1/response-head.ts";
+import { localReply } from "../http1/local-reply.ts";
+import type { LocalStatus } from "../http1/local-reply.ts";
+import { acceptsWebsocket, websocketAccept } from "../http1/websocket.ts";
+import { linesOf, responseBytes } from "../http1/writer.ts";
+import type { Expiring } from "../net/deadline.ts";
+import { Splice, reset } from "../net/splice.ts";
+import { joinBody } from "./join.ts";
+import { Replay } from "./replay.ts";
+import type { ExchangeContext, ExchangeLimits } from "./dispatcher.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { StreamSink, UpstreamFailure, UpstreamStream } from "./transport.ts";
+
+const READ_HEAD = 0;
+const READ_BODY = 1;
+const REQUEST_READ = 2;
+const CLOSED = 3;
+
+/** Bytes that a caller may send ahead (pipelining) while a response is on its way. */
+const PIPELINED_BYTES_MAX = 64 * 1024;
+
+export class Exchange implements StreamSink, Expiring {
+  deadlineMs = 0;
+  readonly request: RequestHead = new RequestHead();
+  /** Monotonic ms of the request's first byte. */
+  startedMs = 0;
+  requestBodyBytes = 0;
+  responseBodyBytes = 0;
+  tries = 0;
+  /** Status given to the caller; 0: none yet. */
+  status = 0;
+  /** Why it was refused or failed; empty when all went well. */
+  reason = "";
+  readonly #socket: Socket;
+  readonly #dispatcher: Dispatcher;
+  readonly #context: ExchangeContext;
+  readonly #limits: ExchangeLimits;
+  readonly #chunked = new ChunkedScanner();
+  readonly #replay: Replay;
+  #state = READ_HEAD;
+  #upstream: UpstreamStream | null = null;
+  #remaining = 0;
+  #responseStarted = false;
+  #active = false;
+  #keepAlive = true;
+  #draining = false;
+  #paused = false;
+  #pending: Buffer | null = null;
+  #processing = false;
+  #tunnel: Splice | null = null;
+
+  constructor(socket: Socket, dispatcher: Dispatcher, context: ExchangeContext) {
+    this.#socket = socket;
+    this.#dispatcher = dispatcher;
+    this.#context = context;
+    this.#limits = context.limits;
+    this.#replay = new Replay(context.limits.replayBytesMax);
+    socket.on("data", (bytes: Buffer) => this.#data(bytes));
+    socket.on("drain", () => this.#upstream?.resume());
+    socket.on("end", () => this.#ended());
+    socket.on("error", () => this.#closed());
+    socket.on("close", () => this.#closed());
+    this.deadlineMs = context.deadlines.nowMs + this.#limits.firstHeadTimeoutMs;
+    context.deadlines.add(this);
+    socket.resume();
+  }
+
+  get method(): MethodCode {
+    return this.request.method;
+  }
+
+  get websocket(): boolean {
+    return this.request.websocket;
+  }
+
+  /** The request can be sent again from its first byte. */
+  get replayable(): boolean {
+    return this.#replay.whole;
+  }
+
+  get responseStarted(): boolean {
+    return this.#responseStarted;
+  }
+
+  /** Ends after the present request, or now when there is none. */
+  drain(): void {
+    this.#draining = true;
+    if (!this.#active && this.#state === READ_HEAD && this.#pending === null) this.#socket.end();
+  }
+
+  /** Ends at once. */
+  cut(): void {
+    this.#tunnel?.cut();
+    if (this.#state === CLOSED && this.#tunnel === null) return;
+    reset(this.#socket);
+    this.#closed();
+  }
+
+  /**
+   * Answers from here, before or instead of an upstream. `refused`: the request cannot be trusted to
+   * end where it seems to, so the connection ends with it.
+   */
+  reply(status: LocalStatus, reason: string, refused = false): void {
+    this.reason = reason;
+    this.#abandonUpstream();
+    if (this.#responseStarted) {
+      // Too late for a status: the caller must see that the response is not whole.
+      reset(this.#socket);
+      this.#closed();
+      return;
+    }
+    this.status = status;
+    this.#responseStarted = true;
+    const read = this.#state === REQUEST_READ && !refused;
+    if (!read || !this.#mayKeepAlive()) this.#keepAlive = false;
+    this.#socket.write(localReply(status, this.request.method === METHOD.head, !this.#keepAlive));
+    this.#finish();
+  }
+
+  /** Gives the present try up; the dispatcher arranges another or replies. */
+  dropTry(): void {
+    this.#abandonUpstream();
+  }
+
+  /** Sets the head to send; body bytes follow by themselves. For the dispatcher, once per request. */
+  setHead(head: Buffer): void {
+    this.#replay.begin(head);
+  }
+
+  // -- from the transport ---------------------------------------------------------------------
+
+  onStreamOpen(stream: UpstreamStream): void {
+    if (!this.#active) {
+      stream.abandon();
+      return;
+    }
+    this.#upstream = stream;
+    this.tries += 1;
+    let ready = true;
+    for (const bytes of this.#replay.chunks) ready = stream.send(bytes);
+    this.#replay.sent();
+    if (this.#state === REQUEST_READ) stream.finishRequest();
+    else if (ready) this.#resumeReading();
+    else this.#pauseReading();
+  }
+
+  onInterim(bytes: Buffer): void {
+    this.#socket.write(bytes);
+  }
+
+  onResponse(head: ResponseHead, bytes: Buffer, bodyEnd: number, last: boolean): void {
+    if (this.#dispatcher.responded(this, head.status)) {
+      // It will be tried again: this response is read to its end and forgotten.
+      this.#abandonUpstream();
+      return;
+    }
+    this.status = head.status;
+    this.#responseStarted = true;
+    this.responseBodyBytes = bodyEnd - head.end;
+    if (head.switching) {
+      this.#upgrade(head, bytes, bodyEnd);
+      return;
+    }
+    if (!this.#mayKeepAlive() || head.bodyKind === BODY.close) this.#keepAlive = false;
+    const out = responseBytes(head, this.#keepAlive ? null : CLOSE);
+    if (!this.#socket.write(joinBody(out, bytes, head.end, bodyEnd))) this.#upstream?.pause();
+    if (last) this.#responseFinished();
+  }
+
+  onResponseBytes(bytes: Buffer, last: boolean): void {
+    this.responseBodyBytes += bytes.length;
+    if (bytes.length > 0 && !this.#socket.write(bytes)) this.#upstream?.pause();
+    if (last) this.#responseFinished();
+  }
+
+  onStreamFailed(failure: UpstreamFailure, sent: boolean): void {
+    if (!this.#active) return;
+    this.#upstream = null;
+    if (failure !== "connect_refused" && !sent) this.tries += this.tries === 0 ? 1 : 0;
+    if (!this.#responseStarted && this.#dispatcher.failed(this, failure, sent)) return;
+    this.reply(statusOfFailure(failure), failure);
+  }
+
+  onUpstreamDrain(): void {
+    this.#resumeReading();
+  }
+
+  onDeadline(): void {
+    if (this.#state === CLOSED) return;
+    if (this.#active) {
+      const waiting = this.#state === REQUEST_READ;
+      this.reply(waiting ? 504 : 408, waiting ? "response_timeout" : "request_timeout");
+    } else if (this.#pending === null) {
+      this.#socket.end();
+      this.#socket.destroySoon();
+    } else {
+      this.#begin();
+      this.reply(408, "head_timeout");
+    }
+  }
+
+  // -- from the caller ------------------------------------------------------------------------
+
+  #data(bytes: Buffer): void {
+    if (this.#state === CLOSED) return;
+    const buffer = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes]);
+    this.#pending = null;
+    this.#process(buffer);
+  }
+
+  #process(buffer: Buffer): void {
+    this.#processing = true;
+    let offset = 0;
+    while (offset < buffer.length) {
+      if (this.#state === READ_HEAD) {
+        const next = this.#readHead(buffer, offset);
+        if (next < 0) break;
+        offset = next;
+      } else if (this.#state === READ_BODY) {
+        const next = this.#readBody(buffer, offset, true);
+        if (next < 0) break;
+        offset = next;
+      } else if (this.#state === REQUEST_READ) {
+        this.#pending = offset === 0 ? buffer : buffer.subarray(offset);
+        if (this.#pending.length > PIPELINED_BYTES_MAX) this.#pauseReading();
+        break;
+      } else break;
+    }
+    this.#processing = false;
+  }
+
+  #readHead(buffer: Buffer, start: number): number {
+    const { request } = this;
+    const headEnd = request.parse(buffer, start, buffer.length);
+    if (headEnd === MORE) {
+      if (start !== 0) request.reset();
+      if (this.#pending === null && !this.#active) {
+        this.startedMs = this.#context.clock.monotonic();
+        if (this.deadlineMs > this.#context.deadlines.nowMs + this.#limits.headTimeoutMs) {
+          this.deadlineMs = this.#context.deadlines.nowMs + this.#limits.headTimeoutMs;
+        }
+      }
+      this.#pending = start === 0 ? buffer : buffer.subarray(start);
+      return -1;
+    }
+    this.#begin();
+    if (headEnd < 0) {
+      const { status, reason } = refusalOf(headEnd);
+      this.reply(status, reason, true);
+      return -1;
+    }
+    this.#keepAlive = request.keepAlive;
+    this.#state = REQUEST_READ;
+    if (request.bodyKind === BODY.length) {
+      this.#state = READ_BODY;
+      this.#remaining = request.contentLength;
+    } else if (request.bodyKind === BODY.chunked) {
+      this.#state = READ_BODY;
+      this.#chunked.reset();
+    }
+    this.#dispatcher.dispatch(this);
+    let end = headEnd;
+    if (this.#state === READ_BODY && end < buffer.length) end = this.#readBody(buffer, end, false);
+    if (this.#active && end >= 0) this.#dispatcher.open(this);
+    return end;
+  }
+
+  #begin(): void {
+    this.#active = true;
+    const { clock, deadlines } = this.#context;
+    this.startedMs = clock.monotonic();
+    this.deadlineMs = deadlines.nowMs + this.#limits.streamIdleTimeoutMs;
+    this.status = 0;
+    this.reason = "";
+    this.tries = 0;
+    this.requestBodyBytes = 0;
+    this.responseBodyBytes = 0;
+    this.#responseStarted = false;
+  }
+
+  /** `opened`: the stream has been asked for; before, bytes only join the replay. */
+  #readBody(buffer: Buffer, start: number, opened: boolean): number {
+    let end: number;
+    let complete: boolean;
+    if (this.request.bodyKind === BODY.length) {
+      end = start + Math.min(this.#remaining, buffer.length - start);
+      this.#remaining -= end - start;
+      complete = this.#remaining === 0;
+    } else {
+      const count = this.#chunked.consume(buffer, start, buffer.length);
+      if (count < 0) {
+        const { status, reason } = refusalOf(count);
+        this.reply(status, reason, true);
+        return -1;
+      }
+      end = start + count;
+      complete = this.#chunked.done;
+    }
+    this.requestBodyBytes += end - start;
+    if (complete) this.#state = REQUEST_READ;
+    this.deadlineMs = this.#context.deadlines.nowMs + this.#limits.streamIdleTimeoutMs;
+    this.#forward(buffer.subarray(start, end));
+    if (complete && opened) this.#upstream?.finishRequest();
+    return end;
+  }
+
+  #forward(bytes: Buffer): void {
+    const upstream = this.#upstream;
+    this.#replay.add(bytes, upstream === null);
+    if (upstream !== null) {
+      if (!upstream.send(bytes)) this.#pauseReading();
+    } else if (this.#replay.full) this.#pauseReading();
+  }
+
+  #responseFinished(): void {
+    if (this.#state !== REQUEST_READ) this.#keepAlive = false;
+    this.#finish();
+  }
+
+  /** The response is out (or never will be): count it, and make ready for the next. */
+  #finish(): void {
+    if (!this.#active) return;
+    this.#active = false;
+    this.#upstream = null;
+    this.#dispatcher.finished(this);
+    this.#replay.clear();
+    if (!this.#keepAlive || this.#draining) {
+      this.#endSocket();
+      return;
+    }
+    this.request.reset();
+    this.#state = READ_HEAD;
+    this.deadlineMs = this.#context.deadlines.nowMs + this.#limits.idleTimeoutMs;
+    this.#resumeReading();
+    if (this.#pending !== null && !this.#processing) {
+      const pending = this.#pending;
+      this.#pending = null;
+      // Not from within the response's own call: a long pipeline must not deepen the stack.
+      setImmediate(() => this.#data(pending));
+    }
+  }
+
+  /** Says no more; what the caller still sends is read and dropped for a moment, so that it gets the answer. */
+  #endSocket(): void {
+    this.#state = CLOSED;
+    this.#socket.end();
+    this.#socket.resume();
+    this.deadlineMs = 0;
+    this.#context.deadlines.remove(this);
+    const stop = this.#context.clock.after(LINGER_MS, () => this.#socket.destroy());
+    this.#socket.once("close", stop);
+  }
+
+  #upgrade(head: ResponseHead, bytes: Buffer, bodyEnd: number): void {
+    const upstream = this.#upstream!;
+    if (!acceptsWebsocket(head, websocketAccept(this.request))) {
+      this.#responseStarted = false;
+      this.reply(502, "upgrade_invalid", true);
+      return;
+    }
+    this.#socket.write(joinBody(responseBytes(head, null), bytes, head.end, bodyEnd));
+    const other = upstream.detach();
+    for (const event of ["data", "drain", "end", "error"]) this.#socket.removeAllListeners(event);
+    this.#context.deadlines.remove(this);
+    this.#state = CLOSED;
+    const early = this.#pending;
+    this.#pending = null;
+    if (early !== null) other.write(early);
+    this.#tunnel = new Splice(this.#socket, other, {
+      deadlines: this.#context.deadlines,
+      idleTimeoutMs: this.#context.tunnelIdleTimeoutMs,
+      onEnd: (end) => {
+        this.#tunnel = null;
+        this.requestBodyBytes = end.bytesFromDownstream;
+        this.responseBodyBytes = end.bytesToDownstream;
+        this.#active = false;
+        this.#dispatcher.finished(this);
+        this.#dispatcher.closed(this);
+      },
+    });
+  }
+
+  #mayKeepAlive(): boolean {
+    return this.#keepAlive && !this.#draining && !this.#context.shouldClose();
+  }
+
+  #pauseReading(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  #resumeReading(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  #ended(): void {
+    if (this.#active && this.#state === REQUEST_READ) this.#keepAlive = false;
+    else if (this.#active) this.cut();
+    else this.#socket.end();
+  }
+
+  #abandonUpstream(): void {
+    const upstream = this.#upstream;
+    this.#upstream = null;
+    upstream?.abandon();
+  }
+
+  #closed(): void {
+    if (this.#state === CLOSED && !this.#active) {
+      if (this.#tunnel === null) this.#dispatcher.closed(this);
+      return;
+    }
+    if (this.#tunnel !== null) return;
+    this.#state = CLOSED;
+    this.#context.deadlines.remove(this);
+    this.#socket.destroy();
+    if (this.#active) {
+      this.#abandonUpstream();
+      this.#dispatcher.cancelled(this);
+      this.#active = false;
+      this.#dispatcher.finished(this);
+      this.#replay.clear();
+    }
+    this.#dispatcher.closed(this);
+  }
+}
+
+const LINGER_MS = 1000;
+
+const CLOSE = linesOf("connection: close");
+
+function statusOfFailure(failure: UpstreamFailure): LocalStatus {
+  switch (failure) {
+    case "response_timeout":
+    case "try_timeout":
+    case "connect_timeout":
+      return 504;
+    case "reset":
+    case "ended":
+    case "response_invalid":
+      return 502;
+    case "connect_refused":
+    case "connect_failed":
+    case "tls_failed":
+    case "identity_refused":
+    case "no_credentials":
+    case "overflow":
+      return 503;
+    default:
+      return failure satisfies never;
+  }
+}

@@ -1,0 +1,306 @@
+// One HTTP/1.1 connection to an endpoint: carries one stream at a time. The response is framed
+// strictly (a byte too many or a head that cannot be framed without doubt breaks the connection) and
+// its bytes are handed on as they came.
+import type { Socket } from "node:net";
+import { ChunkedScanner } from "../http1/chunked.ts";
+import { BODY } from "../http1/framing.ts";
+import type { BodyKind } from "../http1/framing.ts";
+import { METHOD } from "../http1/method.ts";
+import { MORE } from "../http1/refusal.ts";
+import { ResponseHead } from "../http1/response-head.ts";
+import type { Expiring } from "../net/deadline.ts";
+import type { ConnectionFacts, PoolContext, StreamSink, UpstreamFailure } from "./transport.ts";
+import type { UpstreamStream } from "./transport.ts";
+
+/** Who keeps the connection between streams. */
+export interface UpstreamOwner {
+  readonly context: PoolContext;
+  /** The stream is over and the connection may carry another. */
+  release(connection: Http1Upstream): void;
+  closed(connection: Http1Upstream): void;
+}
+
+const IDLE = 0;
+const AWAIT_HEAD = 1;
+const READ_BODY = 2;
+const CLOSED = 3;
+
+/** A response nobody wants any more is read to its end, up to so much, to keep the connection. */
+const DISCARD_BYTES_MAX = 64 * 1024;
+
+export class Http1Upstream implements UpstreamStream, Expiring {
+  deadlineMs = 0;
+  readonly facts: ConnectionFacts;
+  readonly #pool: UpstreamOwner;
+  readonly #socket: Socket;
+  readonly #head = new ResponseHead();
+  readonly #chunked = new ChunkedScanner();
+  #sink: StreamSink | null = null;
+  #state = IDLE;
+  #bodyKind: BodyKind = BODY.none;
+  #remaining = 0;
+  #requestDone = false;
+  #sent = false;
+  #discarding = false;
+  #discarded = 0;
+  #keepAlive = true;
+  /** A head that came in pieces. */
+  #held: Buffer | null = null;
+
+  constructor(pool: UpstreamOwner, socket: Socket, facts: ConnectionFacts) {
+    this.#pool = pool;
+    this.#socket = socket;
+    this.facts = facts;
+    socket.on("data", (bytes: Buffer) => this.#data(bytes));
+    socket.on("drain", () => this.#sink?.onUpstreamDrain());
+    socket.on("end", () => this.#ended());
+    socket.on("error", () => this.#broken("reset"));
+    socket.on("close", () => this.#broken("reset"));
+    this.#touch(pool.context.limits.idleTimeoutMs);
+    pool.context.deadlines.add(this);
+  }
+
+  /** May another stream begin? Not on a connection whose certificates are ending. */
+  reusable(): boolean {
+    if (this.#state !== IDLE || !this.#keepAlive || this.#socket.destroyed) return false;
+    return this.facts.drainAtMs === 0 || this.#pool.context.clock.now() < this.facts.drainAtMs;
+  }
+
+  begin(sink: StreamSink): void {
+    this.#sink = sink;
+    this.#state = AWAIT_HEAD;
+    this.#requestDone = false;
+    this.#sent = false;
+    this.#discarding = false;
+    this.#discarded = 0;
+    this.#touch(this.#pool.context.limits.streamIdleTimeoutMs);
+  }
+
+  send(bytes: Buffer): boolean {
+    this.#sent = true;
+    this.#touch(this.#pool.context.limits.streamIdleTimeoutMs);
+    return this.#socket.write(bytes);
+  }
+
+  finishRequest(): void {
+    this.#requestDone = true;
+    if (this.#state === IDLE) this.#release();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  abandon(): void {
+    this.#sink = null;
+    this.#socket.resume();
+    if (this.#state === CLOSED || this.#state === IDLE) return;
+    if (!this.#requestDone || this.#state === AWAIT_HEAD) this.close("abandoned");
+    else this.#discarding = true;
+  }
+
+  detach(): Socket {
+    const socket = this.#socket;
+    this.#pool.context.deadlines.remove(this);
+    for (const event of ["data", "drain", "end", "error", "close"]) {
+      socket.removeAllListeners(event);
+    }
+    this.#sink = null;
+    this.#state = CLOSED;
+    this.#pool.closed(this);
+    return socket;
+  }
+
+  close(how: "drained" | "abandoned" | "cut"): void {
+    if (this.#state === CLOSED) return;
+    const { cutAtMs } = this.facts;
+    if (how !== "abandoned" && cutAtMs !== 0 && this.#certificateEnding()) {
+      this.#pool.context.onCertificateEnd(how === "cut" ? "cut" : "drained");
+    }
+    this.#over();
+    this.#socket.destroy();
+  }
+
+  onDeadline(): void {
+    const { cutAtMs } = this.facts;
+    const { clock, onCertificateEnd } = this.#pool.context;
+    if (cutAtMs !== 0 && clock.now() >= cutAtMs) {
+      const sink = this.#sink;
+      const sent = this.#sent;
+      this.close("cut");
+      sink?.onStreamFailed("reset", sent);
+    } else if (this.#state === IDLE) {
+      if (this.#certificateEnding()) onCertificateEnd("idle");
+      this.#over();
+      this.#socket.end();
+      this.#socket.destroySoon();
+    } else this.#broken("response_timeout");
+  }
+
+  #certificateEnding(): boolean {
+    return this.facts.drainAtMs !== 0 && this.#pool.context.clock.now() >= this.facts.drainAtMs;
+  }
+
+  /** The next deadline: silence, or the certificates' end, whichever comes first. */
+  #touch(timeoutMs: number): void {
+    const { clock, deadlines } = this.#pool.context;
+    const { cutAtMs, drainAtMs } = this.facts;
+    let deadline = deadlines.nowMs + timeoutMs;
+    if (cutAtMs !== 0) {
+      const end = this.#state === IDLE ? drainAtMs : cutAtMs;
+      deadline = Math.min(deadline, deadlines.nowMs + Math.max(1, end - clock.now()));
+    }
+    this.deadlineMs = deadline;
+  }
+
+  #data(bytes: Buffer): void {
+    let offset = 0;
+    while (offset < bytes.length || this.#held !== null) {
+      if (this.#state === AWAIT_HEAD) {
+        const buffer = this.#held === null ? bytes : Buffer.concat([this.#held, bytes]);
+        const next = this.#readHead(buffer, this.#held === null ? offset : 0);
+        if (next < 0) return;
+        if (buffer !== bytes) {
+          bytes = buffer;
+        }
+        offset = next;
+      } else if (this.#state === READ_BODY) offset = this.#readBody(bytes, offset);
+      else {
+        // Bytes that no request asked for: nothing on this connection can be trusted any more.
+        if (this.#state === IDLE) this.close("abandoned");
+        return;
+      }
+    }
+  }
+
+  /** The offset after what was used, or -1 when there is nothing more to do with these bytes. */
+  #readHead(bytes: Buffer, start: number): number {
+    const head = this.#head;
+    const sink = this.#sink;
+    if (this.#held === null) head.reset(sink?.method ?? METHOD.get, sink?.websocket ?? false);
+    const headEnd = head.parse(bytes, start, bytes.length);
+    if (headEnd === MORE) {
+      if (start !== 0) head.reset(sink?.method ?? METHOD.get, sink?.websocket ?? false);
+      this.#held = start === 0 ? bytes : bytes.subarray(start);
+      return -1;
+    }
+    this.#held = null;
+    if (headEnd < 0) {
+      this.#broken("response_invalid");
+      return -1;
+    }
+    if (head.interim) {
+      sink?.onInterim(bytes.subarray(start, headEnd));
+      return headEnd;
+    }
+    return this.#startBody(bytes, headEnd);
+  }
+
+  #startBody(bytes: Buffer, headEnd: number): number {
+    const head = this.#head;
+    this.#bodyKind = head.bodyKind;
+    this.#keepAlive = head.keepAlive;
+    this.#state = READ_BODY;
+    this.#remaining = head.contentLength;
+    if (head.bodyKind === BODY.chunked) this.#chunked.reset();
+    let end = headEnd;
+    let last = false;
+    if (head.switching) end = bytes.length;
+    else {
+      end = this.#bodyEnd(bytes, headEnd);
+      if (end < 0) return -1;
+      last = this.#bodyComplete();
+    }
+    if (last) this.#responseDone();
+    this.#sink?.onResponse(head, bytes, end, last);
+    if (last) this.#streamOver();
+    return head.switching ? -1 : end;
+  }
+
+  #readBody(bytes: Buffer, offset: number): number {
+    const end = this.#bodyEnd(bytes, offset);
+    if (end < 0) return bytes.length;
+    const last = this.#bodyComplete();
+    this.#touch(this.#pool.context.limits.streamIdleTimeoutMs);
+    const part = offset === 0 && end === bytes.length ? bytes : bytes.subarray(offset, end);
+    if (this.#discarding) this.#discard(part.length);
+    if (last) this.#responseDone();
+    this.#sink?.onResponseBytes(part, last);
+    if (last) this.#streamOver();
+    return end;
+  }
+
+  /** Where the body ends within these bytes; -1 after a framing fault, which broke the connection. */
+  #bodyEnd(bytes: Buffer, offset: number): number {
+    if (this.#bodyKind === BODY.length) {
+      const count = Math.min(this.#remaining, bytes.length - offset);
+      this.#remaining -= count;
+      return offset + count;
+    }
+    if (this.#bodyKind === BODY.chunked) {
+      const count = this.#chunked.consume(bytes, offset, bytes.length);
+      if (count < 0) this.#broken("response_invalid");
+      return count < 0 ? -1 : offset + count;
+    }
+    return this.#bodyKind === BODY.none ? offset : bytes.length;
+  }
+
+  #bodyComplete(): boolean {
+    if (this.#bodyKind === BODY.length) return this.#remaining === 0;
+    if (this.#bodyKind === BODY.chunked) return this.#chunked.done;
+    return this.#bodyKind === BODY.none;
+  }
+
+  #discard(count: number): void {
+    this.#discarded += count;
+    if (this.#discarded > DISCARD_BYTES_MAX) this.close("abandoned");
+  }
+
+  #responseDone(): void {
+    if (this.#state === CLOSED) return;
+    this.#state = IDLE;
+    this.#touch(this.#pool.context.limits.idleTimeoutMs);
+  }
+
+  /** After the sink has heard of the end: free for the next stream, if the request went out whole. */
+  #streamOver(): void {
+    this.#sink = null;
+    if (this.#state !== IDLE) return;
+    if (this.#requestDone) this.#release();
+    else this.close("abandoned");
+  }
+
+  #release(): void {
+    if (this.#keepAlive) this.#pool.release(this);
+    else this.close("drained");
+  }
+
+  #ended(): void {
+    if (this.#state === READ_BODY && this.#bodyKind === BODY.close) {
+      const sink = this.#sink;
+      this.#over();
+      this.#socket.destroy();
+      sink?.onResponseBytes(Buffer.alloc(0), true);
+    } else this.#broken("ended");
+  }
+
+  #broken(failure: UpstreamFailure): void {
+    if (this.#state === CLOSED) return;
+    const sink = this.#sink;
+    const sent = this.#sent;
+    this.#over();
+    this.#socket.destroy();
+    sink?.onStreamFailed(failure, sent);
+  }
+
+  #over(): void {
+    this.#state = CLOSED;
+    this.#sink = null;
+    this.#pool.context.deadlines.remove(this);
+    this.#pool.closed(this);
+  }
+}

@@ -1,0 +1,59 @@
+// From an SVID and a trust bundle to what node:tls takes. A change of either makes a new immutable
+// record; who holds the old one (a live connection) keeps it, new connections take the new one.
+import { constants } from "node:crypto";
+import { createSecureContext } from "node:tls";
+import type { SecureContext } from "node:tls";
+import type { TrustBundle } from "#/api/discovery.ts";
+import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
+import type { Svid } from "#/identity/svid.ts";
+
+/** Protocols between sidecars. Never plain "h2": that is an application's own TLS. */
+export const alpnHttp1 = "signet-http/1.1";
+export const alpnTcp = "signet-tcp";
+export const alpnProtocols: readonly string[] = [alpnHttp1, alpnTcp];
+
+/**
+ * No session resumption, in either direction: a resumed session skips the certificate and outlives
+ * it. Tickets are off, and nobody keeps sessions.
+ */
+const secureOptions = constants.SSL_OP_NO_TICKET;
+
+export interface Credentials {
+  readonly id: SpiffeId;
+  readonly trustDomain: TrustDomain;
+  /** Milliseconds since the epoch. */
+  readonly notAfter: number;
+  readonly context: SecureContext;
+  readonly material: {
+    readonly key: string;
+    readonly cert: string;
+    readonly ca: readonly string[];
+    readonly minVersion: "TLSv1.3";
+    readonly maxVersion: "TLSv1.3";
+    readonly secureOptions: number;
+  };
+}
+
+/** Pure but for OpenSSL's parsing; throws when the material does not fit together. */
+export function makeCredentials(svid: Svid, bundle: TrustBundle): Credentials {
+  const material = {
+    key: svid.privateKey.export({ type: "pkcs8", format: "pem" }) as string,
+    cert: svid.chain.map((der) => pem(der)).join(""),
+    ca: bundle.roots.map((der) => pem(der)),
+    minVersion: "TLSv1.3",
+    maxVersion: "TLSv1.3",
+    secureOptions,
+  } as const;
+  return {
+    id: svid.id,
+    trustDomain: bundle.trustDomain,
+    notAfter: svid.notAfter,
+    context: createSecureContext({ ...material, ca: [...material.ca] }),
+    material,
+  };
+}
+
+function pem(der: Uint8Array): string {
+  const lines = Buffer.from(der).toString("base64").replaceAll(/.{64}/g, "$&\n");
+  return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
+}

@@ -1,0 +1,82 @@
+// The client side of mutual TLS between sidecars: dials an endpoint and accepts it only when it proves
+// the very SPIFFE ID that the controller names for it. Host names play no part in that.
+import type { Socket } from "node:net";
+import { connect } from "node:tls";
+import type { ConnectionOptions } from "node:tls";
+import type { SpiffeId } from "#/identity/spiffe-id.ts";
+import type { Clock } from "#/lib/clock.ts";
+import type { Credentials } from "./credentials.ts";
+import { judgePeer } from "./peer.ts";
+import type { Peer, PeerFault } from "./peer.ts";
+
+export interface OriginateOptions {
+  readonly address: string;
+  readonly port: number;
+  readonly credentials: Credentials;
+  readonly expected: SpiffeId;
+  readonly alpn: string;
+  /** From dialling to the end of the handshake. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+export type OriginateFault =
+  | "connect_refused"
+  | "connect_failed"
+  | "connect_timeout"
+  | "tls_failed"
+  | "identity_refused";
+
+export interface OriginateFailure {
+  readonly fault: OriginateFault;
+  readonly detail: PeerFault | string;
+}
+
+/** Exactly one of the callbacks is called, never from within. The socket comes paused in nothing. */
+export function originate(
+  options: OriginateOptions,
+  connected: (socket: Socket, peer: Peer) => void,
+  failed: (failure: OriginateFailure) => void,
+): void {
+  const { address, port, credentials, expected, alpn } = options;
+  let over = false;
+  let dialled = false;
+  const tls: ConnectionOptions & { allowHalfOpen: boolean } = {
+    host: address,
+    port,
+    secureContext: credentials.context,
+    ALPNProtocols: [alpn],
+    // The chain is verified against the trust bundle; a name in it means nothing to us.
+    rejectUnauthorized: true,
+    checkServerIdentity: () => undefined,
+    allowHalfOpen: true,
+  };
+  const socket = connect(tls);
+  socket.setNoDelay(true);
+  const fail = (fault: OriginateFault, detail: string): void => {
+    if (over) return;
+    over = true;
+    cancel();
+    socket.destroy();
+    failed({ fault, detail });
+  };
+  const cancel = options.clock.after(options.timeoutMs, () => fail("connect_timeout", ""));
+  socket.once("connect", () => {
+    dialled = true;
+  });
+  socket.on("error", (error: NodeJS.ErrnoException) => {
+    const code = error.code ?? "failed";
+    if (code === "ECONNREFUSED") fail("connect_refused", code);
+    else fail(dialled ? "tls_failed" : "connect_failed", code);
+  });
+  socket.once("close", () => fail(dialled ? "tls_failed" : "connect_failed", "closed"));
+  socket.once("secureConnect", () => {
+    if (over) return;
+    if (socket.alpnProtocol !== alpn) return fail("tls_failed", "protocol not agreed");
+    const verdict = judgePeer(socket, credentials.trustDomain, expected);
+    if (verdict.kind === "fault") return fail("identity_refused", verdict.fault);
+    over = true;
+    cancel();
+    connected(socket, verdict.peer);
+  });
+}

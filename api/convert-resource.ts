@@ -215,7 +215,10 @@ function policyFromWire(policy: wire.ServerPolicy): ServerPolicy {
 }
 
 function bundleFromWire({ trustDomain, roots }: wire.TrustBundle): TrustBundle {
-  return { trustDomain: ours(() => parseTrustDomain(trustDomain)), roots };
+  return { trustDomain: ours(() => parseTrustDomain(trustDomain)),
+    // Copies: what is kept must not keep the whole message with it.
+    roots: roots.map((root) => new Uint8Array(root)),
+  };
 }
 
 /** Runs a parser of another layer; what it throws becomes our own error. */

@@ -150,7 +150,7 @@ export function encodeIssueRequest({ csr, token, lifetimeS }: IssueRequest): Uin
 /** Throws DiscoveryError: wire_invalid. */
 export function decodeIssueRequest(bytes: Uint8Array): IssueRequest {
   const { csr, token, lifetimeSeconds } = decode(identityWire.IssueRequestSchema, bytes);
-  return { csr, token, lifetimeS: lifetimeSeconds };
+  return { csr: new Uint8Array(csr), token, lifetimeS: lifetimeSeconds };
 }
 
 export function encodeIssueResponse(response: IssueResponse): Uint8Array {
@@ -171,11 +171,16 @@ export function decodeIssueResponse(bytes: Uint8Array): IssueResponse {
   if (certificateChain.length === 0) throw wireInvalid("the certificate chain is empty");
   if (trustBundle.length === 0) throw wireInvalid("the trust bundle is empty");
   return {
-    certificateChain,
-    trustBundle,
+    certificateChain: certificateChain.map(copy),
+    trustBundle: trustBundle.map(copy),
     notAfter: safeInteger(response.notAfterMs, "not_after_ms"),
     logIndex: safeInteger(response.logIndex, "log_index"),
   };
+}
+
+/** What is kept must not keep the whole message with it. */
+function copy(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
 }
 
 function safeInteger(value: bigint, name: string): number {

@@ -407,8 +407,8 @@ export class Exchange implements StreamSink, Expiring {
   }
 
   #ended(): void {
-    if (this.#active && this.#state === REQUEST_READ) this.#keepAlive = false;
-    else if (this.#active) this.cut();
+    // A caller that closes while it waits has gone away, as far as HTTP is concerned.
+    if (this.#active) this.cut();
     else this.#socket.end();
   }
 

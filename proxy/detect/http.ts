@@ -5,7 +5,7 @@
 /** So much is looked at for a method that is none of the common ones. */
 export const HTTP_DETECT_BYTES_MAX = 2048;
 
-export type HttpVerdict = "http1" | "http2_preface" | "not_http" | "more";
+export type HttpVerdict = "http1" | "http2_preface" | "not_http";
 
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 const METHOD_BYTES_MAX = 32;
@@ -32,11 +32,11 @@ for (const byte of Buffer.from("!#$%&'*+-.^_`|~0123456789", "latin1")) METHOD_BY
 for (let letter = 0x41; letter <= 0x5a; letter += 1) METHOD_BYTE[letter] = 1;
 for (let letter = 0x61; letter <= 0x7a; letter += 1) METHOD_BYTE[letter] = 1;
 
-/** `bytes` begin at the first byte of the connection. */
-export function readHttpStart(bytes: Buffer): HttpVerdict {
+/** `bytes` begin at the first byte of the connection; null asks for more of them. */
+export function detectHttp(bytes: Buffer): HttpVerdict | null {
   const compared = Math.min(bytes.length, PREFACE.length);
   if (PREFACE.compare(bytes, 0, compared, 0, compared) === 0) {
-    return compared === PREFACE.length ? "http2_preface" : "more";
+    return compared === PREFACE.length ? "http2_preface" : null;
   }
   let start = 0;
   // Servers skip empty lines before a request.
@@ -45,16 +45,16 @@ export function readHttpStart(bytes: Buffer): HttpVerdict {
   let at = start;
   while (at < bytes.length && METHOD_BYTE[bytes[at]!] === 1) at += 1;
   if (at - start > METHOD_BYTES_MAX) return "not_http";
-  if (at === bytes.length) return "more";
+  if (at === bytes.length) return null;
   if (bytes[at] !== SPACE || at === start) return "not_http";
-  if (at + 1 === bytes.length) return "more";
+  if (at + 1 === bytes.length) return null;
   const common = COMMON_METHODS.has(bytes.toString("latin1", start, at));
   if (common && TARGET_STARTS.has(bytes[at + 1]!)) return "http1";
   return readRequestLine(bytes, at);
 }
 
 /** Any other method or target: only a whole request line that names the protocol is HTTP. */
-function readRequestLine(bytes: Buffer, from: number): HttpVerdict {
+function readRequestLine(bytes: Buffer, from: number): HttpVerdict | null {
   const limit = Math.min(bytes.length, HTTP_DETECT_BYTES_MAX);
   for (let at = from; at < limit; at += 1) {
     const byte = bytes[at]!;
@@ -63,7 +63,7 @@ function readRequestLine(bytes: Buffer, from: number): HttpVerdict {
     }
     if (byte < SPACE && byte !== CR && byte !== 0x09) return "not_http";
   }
-  return limit === HTTP_DETECT_BYTES_MAX ? "not_http" : "more";
+  return limit === HTTP_DETECT_BYTES_MAX ? "not_http" : null;
 }
 
 /** Whether the line that ends at `end` ends in `HTTP/` and a version, in any case. */

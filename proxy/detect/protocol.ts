@@ -1,7 +1,7 @@
 // One verdict on the first bytes of a connection: whom they are for. Used with peekFirstBytes
 // (proxy/net/first-bytes.ts); null asks for more bytes.
 import { CLIENT_HELLO_BYTES_MAX, readClientHello } from "./client-hello.ts";
-import { readHttpStart } from "./http.ts";
+import { detectHttp } from "./http.ts";
 
 /** More bytes than this never come back as null. */
 export const DETECT_BYTES_MAX: number = CLIENT_HELLO_BYTES_MAX;
@@ -9,7 +9,7 @@ export const DETECT_BYTES_MAX: number = CLIENT_HELLO_BYTES_MAX;
 /** What sidecars offer each other (`signet-http/1.1`, `signet-tcp`, ...); no application does. */
 const MESH_PREFIX = "signet-";
 
-export type Protocol =
+export type DetectedProtocol =
   | TlsProtocol
   /** Begins as a TLS handshake and breaks its rules: to be closed, not passed on. */
   | { readonly kind: "malformed_tls" }
@@ -26,13 +26,13 @@ export interface TlsProtocol {
   readonly serverName: string | null;
 }
 
-const MALFORMED: Protocol = { kind: "malformed_tls" };
-const HTTP1: Protocol = { kind: "http1" };
-const HTTP2: Protocol = { kind: "http2" };
-const OTHER: Protocol = { kind: "other" };
+const MALFORMED: DetectedProtocol = { kind: "malformed_tls" };
+const HTTP1: DetectedProtocol = { kind: "http1" };
+const HTTP2: DetectedProtocol = { kind: "http2" };
+const OTHER: DetectedProtocol = { kind: "other" };
 
 /** `bytes` begin at the first byte of the connection. The same answer however they are cut. */
-export function detectProtocol(bytes: Buffer): Protocol | null {
+export function detectProtocol(bytes: Buffer): DetectedProtocol | null {
   const hello = readClientHello(bytes);
   switch (hello.kind) {
     case "client_hello": {
@@ -51,8 +51,8 @@ export function detectProtocol(bytes: Buffer): Protocol | null {
   }
 }
 
-function detectPlain(bytes: Buffer): Protocol | null {
-  const verdict = readHttpStart(bytes);
+function detectPlain(bytes: Buffer): DetectedProtocol | null {
+  const verdict = detectHttp(bytes);
   switch (verdict) {
     case "http1":
       return HTTP1;
@@ -60,7 +60,7 @@ function detectPlain(bytes: Buffer): Protocol | null {
       return HTTP2;
     case "not_http":
       return OTHER;
-    case "more":
+    case null:
       return null;
     default:
       return verdict satisfies never;

@@ -215,7 +215,8 @@ function policyFromWire(policy: wire.ServerPolicy): ServerPolicy {
 }
 
 function bundleFromWire({ trustDomain, roots }: wire.TrustBundle): TrustBundle {
-  return { trustDomain: ours(() => parseTrustDomain(trustDomain)),
+  return {
+    trustDomain: ours(() => parseTrustDomain(trustDomain)),
     // Copies: what is kept must not keep the whole message with it.
     roots: roots.map((root) => new Uint8Array(root)),
   };

@@ -1,0 +1,291 @@
+// The commands of `signet` as data: what the parser reads, what help and completion are made from.
+// A command does its work in commands/; its path ("certs list") is what joins the two.
+
+/** What a shell may offer for a value. */
+export type ValueKind =
+  | "pod"
+  | "namespace"
+  | "file"
+  | "pod-or-file"
+  | "directory"
+  | "text"
+  | { readonly choices: readonly string[] };
+
+export interface Argument {
+  readonly name: string;
+  readonly summary: string;
+  readonly kind: ValueKind;
+  /** Takes all that is left; only the last one may. */
+  readonly variadic?: boolean;
+}
+
+export interface Option {
+  /** With its dashes. */
+  readonly long: string;
+  readonly short?: string;
+  readonly summary: string;
+  /** Absent: a switch. */
+  readonly value?: { readonly name: string; readonly kind: ValueKind };
+  readonly byDefault?: string;
+}
+
+export interface Example {
+  readonly command: string;
+  readonly shows: string;
+}
+
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  /** Sentences below the summary in its own help. */
+  readonly details?: string;
+  readonly arguments?: readonly Argument[];
+  readonly options?: readonly Option[];
+  readonly examples?: readonly Example[];
+  readonly commands?: readonly Command[];
+  /** Left out of help and completion. */
+  readonly isHidden?: boolean;
+}
+
+/** Understood by every command, before or after its own words. */
+export const globalOptions: readonly Option[] = [
+  {
+    long: "--output",
+    short: "-o",
+    summary: "table for people, json for programs",
+    value: { name: "FORMAT", kind: { choices: ["table", "json"] } },
+    byDefault: "table",
+  },
+  {
+    long: "--state",
+    summary: "where the mesh on this machine keeps its state",
+    value: { name: "DIR", kind: "directory" },
+  },
+];
+
+const pod: Argument = {
+  name: "pod",
+  summary: "namespace/name; a part of the name that only one pod has is enough",
+  kind: "pod",
+};
+
+const namespace: Argument = {
+  name: "namespace",
+  summary: "the namespace whose pods are meant",
+  kind: "namespace",
+};
+
+const certs: Command = {
+  name: "certs",
+  summary: "Look at the certificates that the mesh has issued",
+  commands: [
+    {
+      name: "list",
+      summary: "List each identity with its certificate and how long it still lives",
+      options: [
+        {
+          long: "--namespace",
+          short: "-n",
+          summary: "only this namespace",
+          value: { name: "NAMESPACE", kind: "namespace" },
+        },
+        { long: "--all", summary: "every certificate in the log, the replaced ones too" },
+      ],
+      examples: [
+        { command: "signet certs list", shows: "who may speak in the mesh right now" },
+        { command: "signet certs list -n app-b -o json", shows: "one namespace, for programs" },
+      ],
+    },
+    {
+      name: "inspect",
+      summary: "Show everything about one certificate, each SPIFFE rule checked",
+      details:
+        "Takes a pod (its certificate as the controller logged it), a PEM or DER file, or - for\n" +
+        "standard input. Exits with 1 when the certificate breaks a rule or has ended.",
+      arguments: [
+        { name: "source", summary: "a pod, a file (PEM or DER), or -", kind: "pod-or-file" },
+      ],
+      options: [{ long: "--pem", summary: "print the chain as PEM and nothing else" }],
+      examples: [
+        { command: "signet certs inspect app-a/app-a", shows: "a pod, by a part of its name" },
+        { command: "signet certs inspect leaf.pem", shows: "any certificate, of any origin" },
+        {
+          command: "signet certs inspect app-b-v1 --pem | openssl x509 -noout -text",
+          shows: "the same certificate in another tool's words",
+        },
+      ],
+    },
+  ],
+};
+
+const strict: Command = {
+  name: "strict",
+  summary: "Decide per namespace whether plaintext is still taken",
+  commands: [
+    {
+      name: "status",
+      summary: "Show each namespace's mode and which policy decides it",
+      arguments: [],
+      examples: [{ command: "signet strict status", shows: "where plaintext still gets in" }],
+    },
+    {
+      name: "enforce",
+      summary: "Refuse every connection without a mesh identity (STRICT)",
+      details:
+        "Sets the PeerAuthentication named default of the namespace. It takes effect while\n" +
+        "everything runs, for connections that are already open, too.",
+      arguments: [namespace],
+      examples: [{ command: "signet strict enforce app-b", shows: "only mutual TLS from now on" }],
+    },
+    {
+      name: "permit",
+      summary: "Take plaintext as well (PERMISSIVE)",
+      arguments: [namespace],
+      examples: [{ command: "signet strict permit app-b", shows: "while callers still move in" }],
+    },
+  ],
+};
+
+const local: Command = {
+  name: "local",
+  summary: "Run the whole mesh on this machine, each pod a network namespace",
+  commands: [
+    {
+      name: "up",
+      summary: "Start the mesh with its demo and watch it; Ctrl-C stops it and cleans up",
+      options: [
+        { long: "--check", summary: "walk through the tour instead: each claim with its evidence" },
+        { long: "--detach", summary: "leave it running and return" },
+      ],
+      examples: [
+        { command: "signet local up", shows: "the live view" },
+        { command: "signet local up --check", shows: "claims proven one by one, then all stopped" },
+        {
+          command: "signet local up --detach",
+          shows: "in the background, until signet local down",
+        },
+      ],
+    },
+    {
+      name: "status",
+      summary: "Show the pods, services and policies that run",
+      examples: [{ command: "signet local status", shows: "one line for each pod" }],
+    },
+    {
+      name: "down",
+      summary: "Stop the mesh and remove all that it made",
+      details: "Also cleans up after a run that crashed. Doing it again changes nothing.",
+      examples: [{ command: "signet local down", shows: "an empty machine again" }],
+    },
+    {
+      name: "exec",
+      summary: "Run a command in a pod, as its application's user",
+      arguments: [
+        pod,
+        { name: "command", summary: "the command and its arguments", kind: "text", variadic: true },
+      ],
+      options: [
+        {
+          long: "--container",
+          short: "-c",
+          summary: "another container's user and files than the first one's",
+          value: { name: "NAME", kind: "text" },
+        },
+      ],
+      examples: [
+        {
+          command:
+            "signet local exec outside/plain-client -- client http://app-b.app-b.svc.cluster.local./hello",
+          shows: "a caller without a sidecar",
+        },
+      ],
+    },
+    {
+      name: "logs",
+      summary: "Print what a pod's containers wrote",
+      arguments: [pod],
+      options: [
+        {
+          long: "--container",
+          short: "-c",
+          summary: "proxy for the sidecar; the application's by default",
+          value: { name: "NAME", kind: "text" },
+        },
+        { long: "--follow", short: "-f", summary: "go on as new lines come" },
+        {
+          long: "--tail",
+          summary: "only the last lines",
+          value: { name: "LINES", kind: "text" },
+        },
+      ],
+      examples: [
+        { command: "signet local logs app-a -f", shows: "app-a's answers as they come" },
+        { command: "signet local logs app-b-v1 -c proxy --tail 20", shows: "the sidecar's log" },
+      ],
+    },
+  ],
+};
+
+export const commandTree: Command = {
+  name: "signet",
+  summary: "A service mesh whose centre is a certificate authority",
+  commands: [
+    local,
+    certs,
+    strict,
+    {
+      name: "check",
+      summary: "Check this machine, and the mesh when one runs; each failure says what to do",
+      examples: [
+        { command: "signet check", shows: "prerequisites and health" },
+        { command: "signet check -o json", shows: "the same for programs" },
+      ],
+    },
+    {
+      name: "completion",
+      summary: "Print the completion script for a shell",
+      arguments: [
+        {
+          name: "shell",
+          summary: "bash, zsh or fish",
+          kind: { choices: ["bash", "zsh", "fish"] },
+        },
+      ],
+      examples: [
+        { command: 'eval "$(signet completion bash)"', shows: "for this bash" },
+        {
+          command: 'signet completion zsh > "${fpath[1]}/_signet"',
+          shows: "for every zsh from now on",
+        },
+        {
+          command: "signet completion fish > ~/.config/fish/completions/signet.fish",
+          shows: "for every fish from now on",
+        },
+      ],
+    },
+    { name: "version", summary: "Show the versions of signet, Node and OpenSSL" },
+    {
+      name: "complete",
+      summary: "Names that a shell may offer",
+      isHidden: true,
+      arguments: [
+        { name: "kind", summary: "what is completed", kind: { choices: ["pod", "namespace"] } },
+      ],
+    },
+  ],
+  examples: [
+    { command: "signet local up", shows: "the mesh on this machine, with a live view" },
+    { command: "signet certs list", shows: "each identity and how long it still lives" },
+    { command: "signet strict enforce app-b", shows: "no plaintext into a namespace" },
+    { command: "signet check", shows: "what is missing, and what to do" },
+  ],
+};
+
+/** Every command that does something, by its path. */
+export function leaves(
+  command: Command = commandTree,
+  path: readonly string[] = [],
+): readonly { readonly path: string; readonly command: Command }[] {
+  if (command.commands === undefined) return [{ path: path.join(" "), command }];
+  return command.commands.flatMap((each) => leaves(each, [...path, each.name]));
+}

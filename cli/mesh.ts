@@ -1,0 +1,99 @@
+// The running mesh as the commands and the tour see it: what they ask of it, and nothing about how the
+// local runtime does it. local-mesh.ts answers for the mesh on this machine; tests answer by themselves.
+import { MeshError } from "#/lib/errors.ts";
+
+/**
+ * not_running: there is no mesh to ask. not_found: no such pod or object. ambiguous: more than one pod
+ * has that name. failed: the mesh answered with an error. unreadable: it answered something else.
+ */
+export type MeshFault = "not_running" | "not_found" | "ambiguous" | "failed" | "unreadable";
+
+export class MeshAccessError extends MeshError<MeshFault> {}
+
+export interface Pod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly address: string;
+  readonly serviceAccount: string;
+  /** "Running", "Pending", ... as Kubernetes words it. */
+  readonly phase: string;
+  readonly isReady: boolean;
+  /** It has a sidecar. */
+  readonly isMeshed: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** A Kubernetes object as JSON. */
+export interface KubernetesObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly [field: string]: unknown;
+}
+
+export interface Execution {
+  /** 128 + the signal's number when a signal ended it. */
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ExecuteOptions {
+  /** The first container that is not the sidecar, by default. */
+  readonly container?: string;
+  /** Ends the command early; its output so far is still returned. */
+  readonly signal?: AbortSignal;
+  readonly onOutput?: (stream: "stdout" | "stderr", text: string) => void;
+}
+
+export interface Mesh {
+  readonly trustDomain: string;
+  pods(): Promise<readonly Pod[]>;
+  objects(kind: string): Promise<readonly KubernetesObject[]>;
+  /** Creates or replaces; returns when the mesh has taken it, not when every pod runs. */
+  apply(objects: readonly KubernetesObject[]): Promise<void>;
+  remove(objects: readonly KubernetesObject[]): Promise<void>;
+  execute(pod: Pod, command: readonly string[], options?: ExecuteOptions): Promise<Execution>;
+  logs(pod: Pod, container: string | null): Promise<string>;
+  /** Prometheus text of a pod's sidecar. */
+  metrics(pod: Pod): Promise<string>;
+  /** The controller's read API: a path under /v1/, with its query; the parsed JSON. */
+  inspect(path: string): Promise<unknown>;
+  stopController(): Promise<void>;
+  startController(): Promise<void>;
+}
+
+/** "namespace/name". */
+export function podName(pod: Pod): string {
+  return `${pod.namespace}/${pod.name}`;
+}
+
+/**
+ * The one pod that `text` means: "namespace/name", or parts of both from their beginnings, or a name
+ * alone. Throws MeshAccessError with the names that would do.
+ */
+export function findPod(pods: readonly Pod[], text: string): Pod {
+  const slash = text.indexOf("/");
+  const namespace = slash < 0 ? null : text.slice(0, slash);
+  const name = text.slice(slash + 1);
+  const inNamespace = pods.filter((pod) => namespace === null || pod.namespace === namespace);
+  const exact = inNamespace.filter((pod) => pod.name === name);
+  const found = exact.length > 0 ? exact : inNamespace.filter((pod) => pod.name.startsWith(name));
+  if (found.length === 1) return found[0]!;
+  const list = (some: readonly Pod[]): string => some.map(podName).sort().join(", ");
+  if (found.length === 0) {
+    throw new MeshAccessError("not_found", `Cannot find the pod "${text}": no pod has that name`, {
+      next: pods.length === 0 ? "Start some with: signet local up" : `Name one of ${list(pods)}`,
+    });
+  }
+  throw new MeshAccessError(
+    "ambiguous",
+    `Cannot tell which pod "${text}" is: ${found.length} have such a name`,
+    { next: `Name one of ${list(found)}` },
+  );
+}

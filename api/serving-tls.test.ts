@@ -100,7 +100,10 @@ test("attack-15 no session can be resumed, with or without a certificate", async
       ...(session === undefined ? {} : { session }),
     });
     second.on("error", () => {});
-    await new Promise((resolve) => second.once("secureConnect", resolve));
+    await new Promise((resolve) => {
+      second.once("secureConnect", resolve);
+      second.once("close", resolve);
+    });
     t.false(second.isSessionReused());
     second.destroy();
   }
@@ -197,6 +200,17 @@ test("attack-17 a connection drains before the client's certificate ends and is 
   await new Promise((resolve) => socket.once("close", resolve));
   t.true(Date.now() < notAfter + 1000);
   await until(() => started.server.connectionCount() === 0);
+});
+
+test("attack-17 a call that does not end is cut with the client's certificate", async (t) => {
+  await using started = await start({ issue: () => new Promise(() => {}) });
+  const notAfter = Math.floor(Date.now() / 1000) * 1000 + 3000;
+  const svid = await started.authority.issue(workload, { notAfter });
+  // The client is told otherwise, so that it goes on.
+  const connection = connect(started, { ...svid, notAfter: notAfter + 60_000 });
+  t.is(await codeOf(connection.issue(request, 60_000)), "unavailable");
+  t.true(Date.now() >= notAfter && Date.now() < notAfter + 1000);
+  connection.close();
 });
 
 test("attack-17 a stream is told to go elsewhere before the client's certificate ends", async (t) => {

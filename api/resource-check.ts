@@ -21,7 +21,8 @@ export const weightMax = 1_000_000;
 /** Repeats of one request: beyond this a retry is a flood. */
 export const retryAttemptsMax = 16;
 export const retryCodesMax = 32;
-export const rootsMax = 16;
+/** As many as a bundle file may hold. */
+export const rootsMax = 32;
 /** DER of one root: P-384 with long names stays below 2 KiB; RSA-4096 too. */
 export const rootBytesMax = 8192;
 /** "namespace/service:port" at the longest; names are also keys of maps and labels. */

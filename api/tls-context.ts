@@ -1,6 +1,7 @@
 // The TLS parameters of both ends of the controller's API, in one place so that they agree.
 import { constants } from "node:crypto";
 import type { SecureContextOptions } from "node:tls";
+import { toPem } from "#/identity/bundle.ts";
 import type { Svid } from "#/identity/svid.ts";
 
 /**
@@ -15,7 +16,7 @@ export function contextOptions(
     minVersion: "TLSv1.3",
     maxVersion: "TLSv1.3",
     secureOptions: constants.SSL_OP_NO_TICKET,
-    ca: roots.map(toPem),
+    ca: roots.map((root) => toPem(root)),
     ...(svid === null ? {} : ownCertificate(svid)),
   };
 }
@@ -23,15 +24,6 @@ export function contextOptions(
 function ownCertificate(svid: Svid): SecureContextOptions {
   return {
     key: svid.privateKey.export({ type: "pkcs8", format: "pem" }),
-    cert: svid.chain.map(toPem).join(""),
+    cert: svid.chain.map((der) => toPem(der)).join(""),
   };
-}
-
-/** DER as PEM, the form in which node:tls takes certificates. */
-function toPem(der: Uint8Array): string {
-  const lines =
-    Buffer.from(der)
-      .toString("base64")
-      .match(/.{1,64}/g) ?? [];
-  return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
 }

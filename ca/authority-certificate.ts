@@ -1,0 +1,129 @@
+// The certificates of authorities: root, intermediate, issuer. Rare and slow, so they are made by a
+// library, and this is the only file that knows it. Leaves are made by signer.ts.
+import "reflect-metadata";
+import { createPublicKey, generateKeyPair, webcrypto, X509Certificate } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import { promisify } from "node:util";
+import * as x509 from "@peculiar/x509";
+import type { TrustDomain } from "#/identity/spiffe-id.ts";
+import { contextTag } from "#/lib/der.ts";
+import { encodeElement, encodeSequence } from "#/lib/der-encode.ts";
+
+/** Whoever can sign certificates: its own certificate and its key. */
+export interface Authority {
+  /** DER. */
+  readonly certificate: Uint8Array;
+  readonly privateKey: KeyObject;
+}
+
+export interface AuthorityRequest {
+  /** Common name; tells authorities apart in chains and messages. */
+  readonly name: string;
+  readonly trustDomain: TrustDomain;
+  /** Milliseconds since the Unix epoch; cut to whole seconds. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
+const serialBytes = 16;
+const nameConstraintsOid = "2.5.29.30";
+const generateKeys = promisify(generateKeyPair);
+
+/** A self-signed root; its path is long enough for an intermediate and an issuer. */
+export async function createRoot(request: AuthorityRequest): Promise<Authority> {
+  return create(request, null, 2, []);
+}
+
+/** Stands between an offline root and the issuers: path length 1. */
+export async function createIntermediate(
+  root: Authority,
+  request: AuthorityRequest,
+): Promise<Authority> {
+  return create(request, root, 1, []);
+}
+
+/**
+ * Signs leaves and nothing else: path length 0, and a critical constraint to URIs of the trust
+ * domain, so that whoever steals its key can name nobody outside (RFC 5280 section 4.2.1.10).
+ */
+export async function createIssuer(
+  signer: Authority,
+  request: AuthorityRequest,
+): Promise<Authority> {
+  return create(request, signer, 0, [uriConstraint(request.trustDomain)]);
+}
+
+async function create(
+  request: AuthorityRequest,
+  signer: Authority | null,
+  pathLength: number,
+  constraints: readonly x509.Extension[],
+): Promise<Authority> {
+  const { privateKey } = await generateKeys("ec", { namedCurve: "P-256" });
+  const publicKey = await importPublic(createPublicKey(privateKey));
+  const signerKey = await importPrivate(signer?.privateKey ?? privateKey);
+  const parent = signer === null ? null : new x509.X509Certificate(copy(signer.certificate));
+  const subject = new x509.Name([{ O: [request.trustDomain] }, { CN: [request.name] }]).toString();
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: newSerial(),
+    subject,
+    issuer: parent?.subject ?? subject,
+    notBefore: wholeSecond(request.notBefore),
+    notAfter: wholeSecond(request.notAfter),
+    publicKey,
+    signingKey: signerKey,
+    signingAlgorithm: algorithm,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, pathLength, true),
+      new x509.KeyUsagesExtension(
+        x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
+        true,
+      ),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey),
+      ...(parent === null ? [] : [await x509.AuthorityKeyIdentifierExtension.create(parent)]),
+      ...constraints,
+    ],
+  });
+  return { certificate: new Uint8Array(certificate.rawData), privateKey };
+}
+
+/** True when `privateKey` is the key of `certificate`; false also for what is no certificate. */
+export function isKeyOf({ certificate, privateKey }: Authority): boolean {
+  try {
+    return new X509Certificate(certificate).checkPrivateKey(privateKey);
+  } catch {
+    return false;
+  }
+}
+
+function uriConstraint(trustDomain: TrustDomain): x509.Extension {
+  const host = encodeElement(contextTag(6, "primitive"), new TextEncoder().encode(trustDomain));
+  const permitted = encodeElement(contextTag(0, "constructed"), encodeSequence(host));
+  return new x509.Extension(nameConstraintsOid, true, copy(encodeSequence(permitted)));
+}
+
+function importPublic(key: KeyObject): Promise<webcrypto.CryptoKey> {
+  const der = copy(key.export({ type: "spki", format: "der" }));
+  return webcrypto.subtle.importKey("spki", der, algorithm, true, ["verify"]);
+}
+
+function importPrivate(key: KeyObject): Promise<webcrypto.CryptoKey> {
+  const der = copy(key.export({ type: "pkcs8", format: "der" }));
+  return webcrypto.subtle.importKey("pkcs8", der, algorithm, false, ["sign"]);
+}
+
+/** Positive, and always of the same length. */
+function newSerial(): string {
+  const bytes = webcrypto.getRandomValues(new Uint8Array(serialBytes));
+  bytes[0] = 0x40 | (bytes[0]! & 0x3f);
+  return Buffer.from(bytes).toString("hex");
+}
+
+function wholeSecond(timeMs: number): Date {
+  return new Date(Math.floor(timeMs / 1000) * 1000);
+}
+
+function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(bytes);
+}

@@ -1,0 +1,98 @@
+// Writes a leaf as DER and signs it: the only place that uses the issuer's key. Extensions are ours
+// and always the same, so that they are encoded once; per leaf only name, key, times and serial are.
+import { createHash, sign } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import { oid } from "#/identity/object-identifiers.ts";
+import { contextTag, derTag } from "#/lib/der.ts";
+import * as encode from "#/lib/der-encode.ts";
+import { assert } from "#/lib/assert.ts";
+import type { LeafTemplate } from "./template.ts";
+
+export interface SigningIssuer {
+  /** DER of the issuer's subject, as its own certificate has it. */
+  readonly subject: Uint8Array;
+  /** Its subjectKeyIdentifier. */
+  readonly keyId: Uint8Array;
+  readonly privateKey: KeyObject;
+}
+
+export const serialBytes = 16;
+
+const version3 = encode.encodeElement(contextTag(0, "constructed"), encode.encodeSmallInteger(2));
+const ecdsaWithSha256 = encode.encodeSequence(encode.encodeObjectIdentifier(oid.ecdsaSha256));
+const emptySubject = encode.encodeSequence();
+const fixedExtensions: readonly Uint8Array[] = [
+  // cA is false by default, and DER leaves defaults out.
+  extension(oid.basicConstraints, true, encode.encodeSequence()),
+  // digitalSignature alone: bit 0 of a named bit list.
+  extension(oid.keyUsage, true, encode.encodeBitString(Uint8Array.of(0x80), 7)),
+  extension(
+    oid.extendedKeyUsage,
+    false,
+    encode.encodeSequence(
+      encode.encodeObjectIdentifier(oid.serverAuth),
+      encode.encodeObjectIdentifier(oid.clientAuth),
+    ),
+  ),
+];
+
+/** The leaf's DER. `serial` is `serialBytes` random bytes; its top bits are set here. */
+export function signLeaf(
+  template: LeafTemplate,
+  issuer: SigningIssuer,
+  serial: Uint8Array,
+): Uint8Array {
+  assert(serial.length === serialBytes, "a serial number has 16 bytes");
+  const signed = encode.encodeSequence(
+    version3,
+    encode.encodeUnsigned(positive(serial)),
+    ecdsaWithSha256,
+    issuer.subject,
+    encode.encodeSequence(
+      encode.encodeTime(template.notBefore),
+      encode.encodeTime(template.notAfter),
+    ),
+    emptySubject,
+    template.publicKey,
+    encode.encodeElement(
+      contextTag(3, "constructed"),
+      encode.encodeSequence(...fixedExtensions, authorityKeyId(issuer.keyId), name(template.id)),
+    ),
+  );
+  // One byte string is signed and sent (attack case 12): it is not parsed and written again.
+  const signature = sign("sha256", signed, issuer.privateKey);
+  return encode.encodeSequence(signed, ecdsaWithSha256, encode.encodeBitString(signature));
+}
+
+/** SHA-256 of the SubjectPublicKeyInfo, 64 hex digits: what a key is known by in the ledger. */
+export function keyFingerprint(publicKey: Uint8Array): string {
+  return createHash("sha256").update(publicKey).digest("hex");
+}
+
+function name(id: string): Uint8Array {
+  const uri = encode.encodeElement(contextTag(6, "primitive"), new TextEncoder().encode(id));
+  // Critical, as RFC 5280 section 4.2.1.6 demands of certificates without a subject.
+  return extension(oid.subjectAlternativeName, true, encode.encodeSequence(uri));
+}
+
+function authorityKeyId(keyId: Uint8Array): Uint8Array {
+  const identifier = encode.encodeElement(contextTag(0, "primitive"), keyId);
+  return extension(oid.authorityKeyIdentifier, false, encode.encodeSequence(identifier));
+}
+
+function extension(id: string, critical: boolean, value: Uint8Array): Uint8Array {
+  const flag = critical ? [encode.encodeBoolean(true)] : [];
+  return encode.encodeElement(
+    derTag.sequence,
+    encode.encodeObjectIdentifier(id),
+    ...flag,
+    encode.encodeOctetString(value),
+  );
+}
+
+/** Neither zero nor negative, and always of the same length. */
+function positive(serial: Uint8Array): Uint8Array {
+  const bytes = Uint8Array.from(serial);
+  bytes[0] = 0x40 | (bytes[0]! & 0x3f);
+  return bytes;
+}

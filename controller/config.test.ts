@@ -1,0 +1,53 @@
+import test from "ava";
+import { ConfigError } from "#/lib/config.ts";
+import { readControllerConfig } from "./config.ts";
+
+const good = {
+  SIGNET_CA_DIRECTORY: "/ca",
+  SIGNET_DATA_DIRECTORY: "/data",
+  SIGNET_WORLD: "unix:/run/world.sock",
+  SIGNET_TOKEN_ISSUER: "https://issuer",
+  SIGNET_TOKEN_JWKS_FILE: "/jwks.json",
+  SIGNET_ADMIN_SOCKET: "/run/admin.sock",
+};
+
+test("readControllerConfig fills in the defaults", (t) => {
+  t.like(readControllerConfig({ ...good, PATH: "/bin", POD_IP: "10.0.0.1" }), {
+    trustDomain: "cluster.local",
+    worldSocketPath: "/run/world.sock",
+    svidLifetimeS: 900,
+    grpcPort: 8443,
+    adminPort: 8080,
+    logLevel: "info",
+  });
+});
+
+const bad: readonly [title: string, change: Record<string, string>, message: RegExp][] = [
+  ["a trust domain in capitals", { SIGNET_TRUST_DOMAIN: "Cluster" }, /SIGNET_TRUST_DOMAIN: not a/],
+  ["an empty trust domain", { SIGNET_TRUST_DOMAIN: "" }, /SIGNET_TRUST_DOMAIN/],
+  ["a relative directory", { SIGNET_CA_DIRECTORY: "ca" }, /SIGNET_CA_DIRECTORY: not an absolute/],
+  ["a world that is no socket", { SIGNET_WORLD: "http://x" }, /SIGNET_WORLD: not "unix:"/],
+  ["an empty token issuer", { SIGNET_TOKEN_ISSUER: "" }, /SIGNET_TOKEN_ISSUER/],
+  ["a life below 30 s", { SIGNET_SVID_LIFETIME_S: "29" }, /SIGNET_SVID_LIFETIME_S/],
+  ["a life above a day", { SIGNET_SVID_LIFETIME_S: "86401" }, /SIGNET_SVID_LIFETIME_S/],
+  ["a port that is none", { SIGNET_GRPC_PORT: "0" }, /SIGNET_GRPC_PORT/],
+  ["a variable that nobody knows", { SIGNET_GRPCPORT: "1" }, /SIGNET_GRPCPORT: unknown/],
+];
+for (const [title, change, message] of bad) {
+  test(`readControllerConfig refuses ${title}`, (t) => {
+    t.throws(() => readControllerConfig({ ...good, ...change }), {
+      instanceOf: ConfigError,
+      message,
+    });
+  });
+}
+
+for (const name of Object.keys(good)) {
+  test(`readControllerConfig does not start without ${name}`, (t) => {
+    const without = Object.fromEntries(Object.entries(good).filter(([key]) => key !== name));
+    t.throws(() => readControllerConfig(without), {
+      code: "config_invalid",
+      message: new RegExp(name),
+    });
+  });
+}

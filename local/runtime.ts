@@ -1,0 +1,243 @@
+// The local mesh as one object: state, system pods, manifests, and the way up and down. Runs inside the
+// node's network namespace.
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { ensureDevelopmentCertificates } from "#/certs-dev/make.ts";
+import { fingerprint, pemToDer } from "#/identity/bundle.ts";
+import { parseTrustDomain } from "#/identity/spiffe-id.ts";
+import type { Clock } from "#/lib/clock.ts";
+import { messageOf } from "#/lib/errors.ts";
+import type { Log } from "#/lib/log.ts";
+import { Watch } from "#/lib/watch.ts";
+import { Cluster } from "./cluster.ts";
+import { serveControl } from "./control.ts";
+import { statusOf } from "./derive.ts";
+import { serveDns } from "./dns.ts";
+import { parseManifest, readManifests } from "./manifests.ts";
+import * as naming from "./names.ts";
+import type { Names } from "./names.ts";
+import { LocalError, keyOf } from "./objects.ts";
+import type { KubernetesObject } from "./objects.ts";
+import type { RunningPod } from "./pod.ts";
+import { serviceAccountOf } from "./pod-spec.ts";
+import type { PodView, Progress, Status } from "./protocol.ts";
+import { Store } from "./store.ts";
+import { adminSocketName, controllerUser, systemNamespace, systemObjects } from "./system-pods.ts";
+import type { ControllerFolders } from "./system-pods.ts";
+import { TokenSigner, tokenIssuer } from "./tokens.ts";
+import { serveWorld } from "./world-socket.ts";
+
+export interface RuntimeOptions {
+  readonly names: Names;
+  readonly repository: string;
+  /** Folder with root.crt, intermediate.crt, intermediate.key; made when it is not there. */
+  readonly authorityDirectory: string;
+  readonly manifests: readonly string[];
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const progressKept = 1000;
+
+export class Runtime {
+  readonly store: Store;
+  readonly cluster: Cluster;
+  readonly phase: Watch<Status["phase"]> = new Watch<Status["phase"]>("starting");
+  readonly progress: Progress[] = [];
+  readonly adminSocket: string;
+  readonly #options: RuntimeOptions;
+  readonly #signer: TokenSigner;
+  readonly #folders: ControllerFolders;
+  readonly #listeners = new Set<(progress: Progress) => void>();
+  readonly #startedAtMs: number;
+  readonly #resources = new AsyncDisposableStack();
+  readonly #stopped = Promise.withResolvers<void>();
+  #reason = "";
+  #applying: Promise<unknown> = Promise.resolve();
+
+  constructor(options: RuntimeOptions) {
+    const { clock, names, authorityDirectory } = options;
+    const now = (): number => clock.now();
+    this.#options = options;
+    this.#startedAtMs = clock.now();
+    this.store = new Store(now);
+    this.#signer = new TokenSigner(now);
+    this.#folders = makeFolders(names.stateDirectory);
+    this.adminSocket = path.join(this.#folders.admin, adminSocketName);
+    ensureDevelopmentCertificates(authorityDirectory, parseTrustDomain(naming.clusterDomain));
+    copyAuthority(authorityDirectory, this.#folders.authority);
+    const rootsPem = readFileSync(path.join(authorityDirectory, "root.crt"), "utf8");
+    this.cluster = new Cluster({
+      ...options,
+      store: this.store,
+      signer: this.#signer,
+      rootsPem,
+      rootFingerprints: pemToDer(rootsPem).map((der) => fingerprint(der)),
+      onProgress: (pod, detail) => this.#tell(pod, detail, "begun"),
+    });
+  }
+
+  /** Resolves when everything runs; throws LocalError when it cannot be brought up. */
+  async start(): Promise<void> {
+    const { names, log } = this.#options;
+    this.#resources.use(await serveControl(this, naming.controlSocket(names), log));
+    try {
+      await this.#bringUp();
+      this.phase.set("ready");
+    } catch (error) {
+      this.#reason = messageOf(error);
+      this.#tell("mesh", this.#reason, "failed");
+      this.phase.set("failed");
+      throw error;
+    }
+  }
+
+  /** Applies every object of a YAML text, in order, one call after the other. */
+  applyText(text: string): Promise<readonly string[]> {
+    const objects = parseManifest(text, "input");
+    const done = this.#applying.then(async () => {
+      await this.#applyAll(objects);
+      return objects.map(keyOf);
+    });
+    this.#applying = done.catch(() => {});
+    return done;
+  }
+
+  status(): Status {
+    return {
+      pid: process.pid,
+      startedAtMs: this.#startedAtMs,
+      phase: this.phase.get(),
+      reason: this.#reason,
+      nodeNamespace: naming.nodeNamespace(this.#options.names),
+      pods: [...this.cluster.running.values()].map((pod) => this.#viewOf(pod)),
+    };
+  }
+
+  onProgress(listener: (progress: Progress) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  requestStop(): void {
+    this.#stopped.resolve();
+  }
+
+  get stopRequested(): Promise<void> {
+    return this.#stopped.promise;
+  }
+
+  async stop(): Promise<void> {
+    this.phase.set("stopping");
+    await this.cluster.stopAll();
+    await this.#resources.disposeAsync();
+  }
+
+  async #bringUp(): Promise<void> {
+    const { log } = this.#options;
+    const world = this.#folders.world;
+    await this.#step("cluster DNS", async () => {
+      const resolve = (name: string): readonly string[] | null => this.cluster.resolve(name);
+      this.#resources.use(await serveDns(naming.nodeAddress, resolve, log));
+    });
+    await this.#step("world", async () => {
+      writeFileSync(path.join(world, "jwks.json"), await this.#signer.jwks(), { mode: 0o644 });
+      const socket = path.join(world, "world.sock");
+      this.#resources.use(await serveWorld(this.store, socket));
+      chownSync(socket, controllerUser, controllerUser);
+    });
+    await this.#step("controller and certificate authority", async () => {
+      for (const object of systemObjects(this.#folders, tokenIssuer))
+        await this.cluster.apply(object);
+      this.#checkPods((pod) => pod.namespace === systemNamespace);
+    });
+    const objects = this.#options.manifests.flatMap((location) => readManifests(location));
+    await this.#step("workloads", () => this.#applyAll(objects));
+  }
+
+  /** Everything that is not a workload first, so that pods find what they name; then workloads at once. */
+  async #applyAll(objects: readonly KubernetesObject[]): Promise<void> {
+    const workload = (object: KubernetesObject): boolean =>
+      object.kind === "Deployment" || object.kind === "Pod";
+    const order = (object: KubernetesObject): number => (object.kind === "Namespace" ? 0 : 1);
+    const rest = objects.filter((each) => !workload(each));
+    for (const object of rest.toSorted((a, b) => order(a) - order(b))) {
+      await this.cluster.apply(object);
+    }
+    await Promise.all(objects.filter(workload).map((object) => this.cluster.apply(object)));
+    this.#checkPods(() => true);
+  }
+
+  #checkPods(test: (pod: RunningPod) => boolean): void {
+    const failed = [...this.cluster.running.values()].find(
+      (pod) => test(pod) && pod.phase === "Failed",
+    );
+    if (failed === undefined) return;
+    throw new LocalError("step_failed", failed.reason, {
+      next: `See its log with: signet local logs ${failed.namespace}/${failed.name}`,
+    });
+  }
+
+  async #step(step: string, work: () => Promise<void>): Promise<void> {
+    this.#tell(step, "", "begun");
+    await work();
+    this.#tell(step, "", "done");
+  }
+
+  #tell(step: string, detail: string, state: Progress["state"]): void {
+    const progress = { step, detail, state, atMs: this.#options.clock.now() };
+    this.progress.push(progress);
+    if (this.progress.length > progressKept) this.progress.shift();
+    for (const listener of this.#listeners) listener(progress);
+  }
+
+  #viewOf(pod: RunningPod): PodView {
+    const { metadata } = pod.object;
+    const stored = this.store.get(keyOf(pod.object));
+    return {
+      namespace: pod.namespace,
+      name: pod.name,
+      uid: metadata.uid ?? "",
+      address: pod.address,
+      serviceAccount: serviceAccountOf(pod.object),
+      networkNamespace: pod.networkNamespace,
+      link: naming.podLink(pod.index),
+      phase: stored === undefined ? pod.phase : statusOf(stored).phase,
+      ready: pod.ready,
+      reason: pod.reason,
+      meshed: metadata.annotations?.["signet.dev/status"] === "injected",
+      labels: metadata.labels ?? {},
+      containers: pod.containers.map(({ spec, container, restarts }) => ({
+        name: spec.name,
+        pid: container?.pid ?? 0,
+        restarts,
+        running: container !== null && container.exit === null,
+      })),
+    };
+  }
+}
+
+function makeFolders(stateDirectory: string): ControllerFolders {
+  const folder = (name: string): string => {
+    const location = path.join(stateDirectory, name);
+    mkdirSync(location, { recursive: true, mode: 0o700 });
+    chownSync(location, controllerUser, controllerUser);
+    return location;
+  };
+  return {
+    authority: folder("authority"),
+    data: folder("data"),
+    world: folder("world"),
+    admin: folder("admin"),
+  };
+}
+
+/** The controller's user gets what it signs issuers with; the root's key is never copied. */
+function copyAuthority(from: string, to: string): void {
+  for (const name of ["root.crt", "intermediate.crt", "intermediate.key"]) {
+    const file = path.join(to, name);
+    writeFileSync(file, readFileSync(path.join(from, name)), { mode: 0o600 });
+    chmodSync(file, 0o600);
+    chownSync(file, controllerUser, controllerUser);
+  }
+}

@@ -5,11 +5,12 @@
 //    hex digits. An escape that is none, and `%2F`, `%5C`, `%00`, are refused.
 // 2. Runs of `/` become one `/`; then `.` and `..` segments are removed (never above the root).
 // 3. Afterwards `%25` followed by `2E`, `2F`, `5C`, `00` or `25` is refused: a second decoding would
-//    make another path of it. So is a dot segment with parameters (`/..;a/`): some servers take the
-//    parameters away first. Any other `;` stays.
+//    make another path of it. So is a dot segment with parameters (`/..;a/`), and one of parameters alone
+//    that others follow (`/;a/b`): some servers take parameters away before they look at segments.
+//    Any other `;` stays.
 //
 // Normalising a normalised path changes nothing.
-import { DOT, HEX, PERCENT, SEMICOLON, SLASH, isAlphanumeric, tableOf, textOf } from "./bytes.ts";
+import { DOT, HEX, PERCENT, SEMICOLON, SLASH, isAlphanumeric, tableOf } from "./bytes.ts";
 import { CODE } from "./refusal.ts";
 
 const UNRESERVED = tableOf(
@@ -64,9 +65,9 @@ function removeSegments(path: Buffer): Buffer | number {
   while (at < path.length) {
     let next = at + 1;
     while (next < path.length && path[next] !== SLASH) next += 1;
-    const dots = dotsOf(path, at + 1, next);
-    if (dots < 0) return CODE.ambiguous_path;
     const last = next === path.length;
+    const dots = dotsOf(path, at + 1, next);
+    if (dots < 0 || (path[at + 1] === SEMICOLON && !last)) return CODE.ambiguous_path;
     if (dots === 2) while (length > 0 && path[--length] !== SLASH);
     if (dots === 0) {
       path.copyWithin(length, at, next);
@@ -92,7 +93,10 @@ function dotsOf(path: Uint8Array, start: number, end: number): number {
 
 function escapedTwice(path: Buffer): boolean {
   for (let at = path.indexOf("%25"); at >= 0; at = path.indexOf("%25", at + 3)) {
-    const inner = textOf(path, at + 3, at + 5).toUpperCase();
+    const inner = path
+      .subarray(at + 3, at + 5)
+      .toString("latin1")
+      .toUpperCase();
     if (TWICE_ESCAPED.has(inner)) return true;
   }
   return false;

@@ -6,6 +6,7 @@ import {
   LF,
   PERCENT,
   QUERY,
+  SEMICOLON,
   SLASH,
   SPACE,
   TOKEN,
@@ -25,8 +26,11 @@ const PHASE = { start: 0, startLineFeed: 1, method: 2, path: 3, query: 4, versio
 // Backslash and `#` are printable yet refused: recipients disagree on what they mean in a target.
 const inTarget = (byte: number): boolean =>
   byte > SPACE && byte < 0x7f && byte !== 0x23 && byte !== 0x5c;
+/** What path.ts has to look at when it follows a slash. */
+const isAfterSlash = (byte: number): boolean =>
+  byte === SLASH || byte === DOT || byte === SEMICOLON;
 const inPlainPath = (byte: number): boolean =>
-  inTarget(byte) && byte !== QUERY && byte !== SLASH && byte !== DOT && byte !== PERCENT;
+  inTarget(byte) && byte !== QUERY && byte !== PERCENT && !isAfterSlash(byte);
 const TARGET = tableOf(inTarget);
 const PLAIN_PATH = tableOf(inPlainPath);
 
@@ -122,7 +126,7 @@ export class RequestLine {
       for (; at < end; at += 1) {
         const byte = buffer[at]!;
         if (PLAIN_PATH[byte] !== 0) continue;
-        if (byte === SLASH || byte === DOT) {
+        if (isAfterSlash(byte)) {
           if (buffer[at - 1] === SLASH) this.pathSuspect = true;
         } else if (byte === PERCENT) this.pathSuspect = true;
         else break;

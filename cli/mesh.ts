@@ -37,7 +37,6 @@ export interface KubernetesObject {
 }
 
 export interface Execution {
-  /** 128 + the signal's number when a signal ended it. */
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -46,9 +45,8 @@ export interface Execution {
 export interface ExecuteOptions {
   /** The first container that is not the sidecar, by default. */
   readonly container?: string;
-  /** Ends the command early; its output so far is still returned. */
+  /** Waits no longer; the call then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-  readonly onOutput?: (stream: "stdout" | "stderr", text: string) => void;
 }
 
 export interface Mesh {
@@ -59,6 +57,7 @@ export interface Mesh {
   apply(objects: readonly KubernetesObject[]): Promise<void>;
   remove(objects: readonly KubernetesObject[]): Promise<void>;
   execute(pod: Pod, command: readonly string[], options?: ExecuteOptions): Promise<Execution>;
+  /** The last lines, some hundreds. */
   logs(pod: Pod, container: string | null): Promise<string>;
   /** Prometheus text of a pod's sidecar. */
   metrics(pod: Pod): Promise<string>;

@@ -68,7 +68,7 @@ const unicodeGlyphs: Glyphs = {
   waiting: "·",
   mark: "…",
   times: "×",
-  spinner: [..."⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"],
+  spinner: Array.from("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"),
 };
 
 const asciiGlyphs: Glyphs = {
@@ -83,7 +83,7 @@ const asciiGlyphs: Glyphs = {
   waiting: ".",
   mark: "~",
   times: "x",
-  spinner: [..."|/-\\"],
+  spinner: Array.from("|/-\\"),
 };
 
 /** Colours and characters for a terminal that can show them, or plain ASCII. */

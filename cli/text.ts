@@ -7,7 +7,7 @@ const controlPattern = /[\u0000-\u001f\u007f-\u009f]/g;
 
 /** Columns on a terminal; colour codes take none. Every other character counts as one column. */
 export function displayWidth(text: string): number {
-  return [...text.replaceAll(escapePattern, "")].length;
+  return Array.from(text.replaceAll(escapePattern, "")).length;
 }
 
 /** Without colour codes. */
@@ -23,14 +23,14 @@ export function printable(text: string): string {
 /** At most `width` columns, the cut marked by `mark`. Colours are dropped from a text that is cut. */
 export function truncate(text: string, width: number, mark = "…"): string {
   if (displayWidth(text) <= width) return text;
-  const characters = [...stripColour(text)];
+  const characters = Array.from(stripColour(text));
   if (width <= mark.length) return characters.slice(0, Math.max(0, width)).join("");
   return `${characters.slice(0, width - mark.length).join("")}${mark}`;
 }
 
 /** Cuts in the middle: both ends of a name tell more than its beginning alone. */
 export function truncateMiddle(text: string, width: number, mark = "…"): string {
-  const characters = [...stripColour(text)];
+  const characters = Array.from(stripColour(text));
   if (characters.length <= width) return text;
   const kept = width - mark.length;
   if (kept < 2) return truncate(text, width, mark);

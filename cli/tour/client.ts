@@ -37,14 +37,14 @@ export const greeterUrl = "http://app-b.app-b.svc.cluster.local./hello";
 /** The beginning of every answer of app-b. */
 export const greeting = "Hello from app-b service!";
 
-/** `flags` as `client --help` describes them. */
+/** `flags` as `client --help` describes them, with single blanks between. */
 export async function load(
   context: TourContext,
   pod: Pod,
   url: string,
-  flags: readonly string[],
+  flags: string,
 ): Promise<LoadReport> {
-  const report = await run(context, pod, [url, ...flags, "--json"]);
+  const report = await run(context, pod, [url, ...flags.split(" "), "--json"]);
   if (typeof report["requests"] !== "number") throw unreadable("no count of requests");
   return {
     ...(report as unknown as Omit<LoadReport, "readAt">),

@@ -1,0 +1,122 @@
+// What the tour adds to the demo: a client with app-a's own identity, a pair of pods without the mesh
+// (so that the packet capture can be seen to find something), and a pair whose certificates live for
+// thirty seconds. Applied and removed by the tour itself.
+import type { KubernetesObject } from "../mesh.ts";
+
+export const meshedClient = "app-a/tour-client";
+export const plainClient = "outside/plain-client";
+export const plainServer = "outside/tour-server";
+export const plainServerUrl = "http://tour-server.outside.svc.cluster.local./hello";
+export const rotationClient = "rotation/client";
+export const rotationServer = "rotation/server";
+export const rotationUrl = "http://server.rotation.svc.cluster.local./hello";
+export const rotationLifetimeS = 30;
+
+interface Workload {
+  readonly namespace: string;
+  readonly name: string;
+  readonly serviceAccount: string;
+  readonly image: string;
+  readonly arguments?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+const shortLife = { "signet.dev/svid-lifetime": `${rotationLifetimeS}s` };
+const quietServer = { VERSION: "1.0", FAIL_RATE: "0", LOG_REQUESTS: "false" };
+
+/** Needed from the beginning to the end of the tour. */
+export const tourObjects: readonly KubernetesObject[] = [
+  deployment({
+    namespace: "app-a",
+    name: "tour-client",
+    serviceAccount: "app-a",
+    image: "signet/client",
+    arguments: ["--idle"],
+  }),
+  serviceAccount("outside", "tour-server"),
+  deployment({
+    namespace: "outside",
+    name: "tour-server",
+    serviceAccount: "tour-server",
+    image: "signet/app-b",
+    environment: quietServer,
+  }),
+  service("outside", "tour-server"),
+];
+
+export const rotationObjects: readonly KubernetesObject[] = [
+  {
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: { name: "rotation", labels: { "signet.dev/inject": "enabled" } },
+  },
+  serviceAccount("rotation", "client"),
+  serviceAccount("rotation", "server"),
+  deployment({
+    namespace: "rotation",
+    name: "client",
+    serviceAccount: "client",
+    image: "signet/client",
+    arguments: ["--idle"],
+    annotations: shortLife,
+  }),
+  deployment({
+    namespace: "rotation",
+    name: "server",
+    serviceAccount: "server",
+    image: "signet/app-b",
+    environment: quietServer,
+    annotations: shortLife,
+  }),
+  service("rotation", "server"),
+];
+
+function serviceAccount(namespace: string, name: string): KubernetesObject {
+  return {
+    apiVersion: "v1",
+    kind: "ServiceAccount",
+    metadata: { name, namespace },
+    automountServiceAccountToken: false,
+  };
+}
+
+function service(namespace: string, name: string): KubernetesObject {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name, namespace },
+    spec: { selector: { app: name }, ports: [{ name: "http", port: 80, targetPort: 8080 }] },
+  };
+}
+
+function deployment(workload: Workload): KubernetesObject {
+  const { namespace, name, image } = workload;
+  const environment = Object.entries(workload.environment ?? {});
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name, namespace, labels: { app: name } },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: { app: name } },
+      template: {
+        metadata: { labels: { app: name }, annotations: workload.annotations ?? {} },
+        spec: {
+          serviceAccountName: workload.serviceAccount,
+          automountServiceAccountToken: false,
+          terminationGracePeriodSeconds: 5,
+          securityContext: { runAsNonRoot: true, runAsUser: 10_001, runAsGroup: 10_001 },
+          containers: [
+            {
+              name,
+              image,
+              args: workload.arguments ?? [],
+              env: environment.map(([key, value]) => ({ name: key, value })),
+            },
+          ],
+        },
+      },
+    },
+  };
+}

@@ -1,0 +1,132 @@
+// 200s over mutual TLS, and nobody who listens on the pods' links reads a word of it. The same capture
+// finds the words between two pods without the mesh, so it would have found them.
+import { sleep } from "#/lib/clock.ts";
+import type { Pod } from "../mesh.ts";
+import { podName } from "../mesh.ts";
+import { flows, readCapture } from "./capture.ts";
+import type { Segment } from "./capture.ts";
+import { hold, pod } from "./claim.ts";
+import type { Claim, TourContext } from "./claim.ts";
+import { greeterUrl, greeting, load, outcomes } from "./client.ts";
+import { meshedClient, plainClient, plainServer, plainServerUrl } from "./manifests.ts";
+import { matching, scrape } from "./sidecar-metrics.ts";
+
+const REQUESTS = 50;
+const PLAIN_REQUESTS = 10;
+/** tcpdump needs a moment until it listens, and at the end until all is written. */
+const CAPTURE_START_MS = 700;
+const CAPTURE_END_MS = 500;
+/** Also what a request and TLS look like, so that a wrong greeting cannot pass for encryption. */
+const requestLine = "GET /hello";
+const TLS_APPLICATION_DATA = 0x17;
+
+export const plaintextOnTheWire: Claim = {
+  title: "app-a is answered over mutual TLS, and the wire between the pods shows nothing of it",
+  run: prove,
+};
+
+async function prove(context: TourContext): Promise<readonly string[]> {
+  const caller = await pod(context, meshedClient);
+  const stranger = await pod(context, plainClient);
+  const server = await pod(context, plainServer);
+  const greeters = (await context.mesh.pods()).filter(({ namespace }) => namespace === "app-b");
+  const stop = new AbortController();
+  const captured = context.runHere(tcpdump([caller, stranger]), {
+    onNode: true,
+    signal: AbortSignal.any([stop.signal, context.signal]),
+  });
+  await sleep(context.clock, CAPTURE_START_MS, context.signal);
+  const report = await load(
+    context,
+    caller,
+    greeterUrl,
+    `--count ${REQUESTS} --rate 50 --new-connections`,
+  );
+  const plain = await load(context, stranger, plainServerUrl, `--count ${PLAIN_REQUESTS}`);
+  await sleep(context.clock, CAPTURE_END_MS, context.signal);
+  stop.abort();
+  const { stdoutBytes, stderr } = await captured;
+  hold(report.ok === REQUESTS, `of ${REQUESTS} requests: ${outcomes(report)}`);
+  hold(report.servers["signet"] === REQUESTS, "not every answer says server: signet");
+  hold(plain.ok === PLAIN_REQUESTS, `the pods without the mesh: ${outcomes(plain)}`);
+  hold(stdoutBytes.length > 0, `tcpdump captured nothing: ${stderr.trim()}`);
+  const segments = readCapture(stdoutBytes);
+  const meshed = greeters.map((each) => look(segments, caller, each));
+  const open = look(segments, stranger, server);
+  hold(
+    meshed.some(({ payloads }) => payloads > 0),
+    "the capture saw no packet between the meshed pods",
+  );
+  for (const each of meshed) {
+    hold(each.revealing === 0, `${each.revealing} packets of ${each.names} show what is said`);
+    hold(each.payloads === 0 || each.isTls, `${each.names} is not TLS`);
+  }
+  hold(open.revealing > 0, `the capture cannot find the greeting between ${open.names} either`);
+  return [
+    `${report.ok} of ${REQUESTS} requests answered 200 with server: signet`,
+    await transport(context, caller),
+    ...meshed.map(
+      ({ names, payloads, bytes }) =>
+        `${names}: ${payloads} packets with ${bytes} bytes captured, the greeting in none, all TLS`,
+    ),
+    `${open.names} without the mesh: ${open.payloads} packets, ${open.revealing} show request or greeting`,
+  ];
+}
+
+function tcpdump(pods: readonly Pod[]): readonly string[] {
+  const filter = pods.map(({ address }) => `host ${address}`).join(" or ");
+  return [
+    "tcpdump",
+    "-i",
+    "any",
+    "-n",
+    "-U",
+    "-s",
+    "0",
+    "-Z",
+    "root",
+    "-w",
+    "-",
+    `tcp and (${filter})`,
+  ];
+}
+
+interface Look {
+  readonly names: string;
+  readonly payloads: number;
+  readonly bytes: number;
+  /** Packets, or whole directions of connections, that show the request or the greeting. */
+  readonly revealing: number;
+  readonly isTls: boolean;
+}
+
+function look(segments: readonly Segment[], one: Pod, other: Pod): Look {
+  const between = segments.filter(
+    ({ source, destination, payload }) =>
+      payload.length > 0 &&
+      ((source === one.address && destination === other.address) ||
+        (source === other.address && destination === one.address)),
+  );
+  const reveals = (bytes: Buffer): boolean =>
+    bytes.includes(greeting) || bytes.includes(requestLine);
+  const packets = between.filter(({ payload }) => reveals(payload)).length;
+  // A word that lies across two packets shows only when they are joined.
+  const joined = [...flows(between).values()].filter(reveals).length;
+  return {
+    names: `${podName(one)} and ${podName(other)}`,
+    payloads: between.length,
+    bytes: between.reduce((sum, { payload }) => sum + payload.length, 0),
+    revealing: Math.max(packets, joined),
+    isTls: between.some(({ payload }) => payload[0] === TLS_APPLICATION_DATA && payload[1] === 3),
+  };
+}
+
+/** Both identities and what TLS came to, as the caller's sidecar counts them. */
+async function transport(context: TourContext, caller: Pod): Promise<string> {
+  const connections = matching(await scrape(context, caller), "signet_proxy_connections_total", {
+    direction: "outbound",
+  });
+  const { labels } = connections.find((each) => each.labels["version"]) ?? { labels: {} };
+  hold(labels["version"] === "TLSv1.3", `the sidecar speaks "${labels["version"] ?? "plaintext"}"`);
+  return `${labels["source"]} -> ${labels["destination"]}: ${labels["version"]}, ${labels["group"]}`;
+}

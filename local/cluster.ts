@@ -32,7 +32,7 @@ export interface ClusterOptions extends Omit<PodContext, "onStatus"> {
 }
 
 export class Cluster {
-  readonly running = new Map<string, RunningPod>();
+  readonly running: Map<string, RunningPod> = new Map();
   readonly #options: ClusterOptions;
   readonly #clusterAddresses = new Map<string, string>();
   #nextPod = 0;

@@ -45,11 +45,12 @@ export async function serveDns(
   resolve: Resolve,
   log: Log,
 ): Promise<AsyncDisposable> {
-  const reply = (bytes: Buffer, via: "udp" | "tcp"): Buffer | null => {
+  const reply = (bytes: Buffer, via: "udp" | "tcp"): Uint8Array | null => {
     try {
       const packet = answerQuery(via === "udp" ? decode(bytes) : streamDecode(bytes), resolve);
       if (packet === null) return null;
-      return Buffer.from(via === "udp" ? encode(packet) : streamEncode(packet));
+      // The type of encode allows text, which it returns only when asked for.
+      return (via === "udp" ? encode(packet) : streamEncode(packet)) as Uint8Array;
     } catch (error) {
       log.debug("dns query unreadable", { reason: messageOf(error) });
       return null;
@@ -65,7 +66,7 @@ export async function serveDns(
     let held = Buffer.alloc(0);
     socket.on("error", () => {});
     socket.setTimeout(tcpIdleTimeoutMs, () => socket.destroy());
-    socket.on("data", (bytes) => {
+    socket.on("data", (bytes: Buffer) => {
       held = Buffer.concat([held, bytes]);
       if (held.length > queryBytesMax) socket.destroy();
       while (held.length >= 2 && held.length >= 2 + held.readUInt16BE(0)) {

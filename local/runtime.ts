@@ -3,7 +3,7 @@
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ensureDevelopmentCertificates } from "#/certs-dev/make.ts";
-import { fingerprint, pemToDer } from "#/identity/bundle.ts";
+import { fingerprint, parsePem } from "#/identity/bundle.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { messageOf } from "#/lib/errors.ts";
@@ -72,7 +72,7 @@ export class Runtime {
       store: this.store,
       signer: this.#signer,
       rootsPem,
-      rootFingerprints: pemToDer(rootsPem).map((der) => fingerprint(der)),
+      rootFingerprints: parsePem(rootsPem).map((der) => fingerprint(der)),
       onProgress: (pod, detail) => this.#tell(pod, detail, "begun"),
     });
   }

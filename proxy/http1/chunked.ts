@@ -2,6 +2,7 @@
 // all that another recipient could read differently is refused: bare LF, blanks around sizes, signs,
 // over-long extensions, fields in the trailers that belong in a head (attack 43).
 import { COLON, CR, FOLD, HEX, LF, SEMICOLON, TOKEN, VALUE } from "./bytes.ts";
+import { EXTENSION_END, EXTENSION_START, nextExtensionState } from "./chunk-extension.ts";
 import { CODE } from "./refusal.ts";
 import { isTrailerAllowed, TRAILER_NAME_BYTES_MAX } from "./trailers.ts";
 
@@ -34,6 +35,7 @@ export class ChunkedScanner {
   #phase: number = PHASE.size;
   #size = 0;
   #digits = 0;
+  #extension = EXTENSION_START;
   #chunkExtensionBytes = 0;
   #extensionBytes = 0;
   #trailerBytes = 0;
@@ -88,12 +90,11 @@ export class ChunkedScanner {
       case PHASE.size:
         return this.#sizeByte(byte);
       case PHASE.extension:
-        if (byte === CR) {
-          this.#phase = PHASE.sizeLineFeed;
-          return 0;
-        }
-        if (VALUE[byte] === 0) return byte === LF ? CODE.bare_lf : CODE.control_byte;
-        return this.#extensionByte();
+        this.#extension = nextExtensionState(this.#extension, byte);
+        if (this.#extension < 0) return this.#extension;
+        if (this.#extension !== EXTENSION_END) return this.#extensionByte();
+        this.#phase = PHASE.sizeLineFeed;
+        return 0;
       case PHASE.sizeLineFeed:
         if (byte !== LF) return CODE.bare_cr;
         this.#phase = this.#size === 0 ? PHASE.trailerStart : PHASE.data;
@@ -126,6 +127,7 @@ export class ChunkedScanner {
     }
     if (byte !== SEMICOLON) return byte === LF ? CODE.bare_lf : CODE.bad_chunk_size;
     this.#phase = PHASE.extension;
+    this.#extension = EXTENSION_START;
     return this.#extensionByte();
   }
 

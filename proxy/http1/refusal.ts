@@ -52,6 +52,7 @@ export type RefusalReason =
   | "body_not_allowed"
   | "unexpected_switch"
   | "bad_chunk_size"
+  | "bad_chunk_extension"
   | "chunk_extension_too_long"
   | "bad_chunk_end"
   | "trailer_refused"
@@ -97,6 +98,7 @@ const statuses: Readonly<Record<RefusalReason, RefusalStatus>> = {
   body_not_allowed: 400,
   unexpected_switch: 400,
   bad_chunk_size: 400,
+  bad_chunk_extension: 400,
   chunk_extension_too_long: 400,
   bad_chunk_end: 400,
   trailer_refused: 400,

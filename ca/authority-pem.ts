@@ -1,7 +1,7 @@
 // An authority as two PEM texts: how it stands in files and Secrets. Pure; who calls reads the files.
 import { createPrivateKey } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { derToPem, pemToDer } from "#/identity/bundle.ts";
+import { toPem, parsePem } from "#/identity/bundle.ts";
 import { messageOf } from "#/lib/errors.ts";
 import { isKeyOf } from "./authority-certificate.ts";
 import type { Authority } from "./authority-certificate.ts";
@@ -20,12 +20,12 @@ export function writeAuthority(authority: Authority): {
   readonly privateKey: string;
 } {
   const privateKey = authority.privateKey.export({ type: "pkcs8", format: "pem" });
-  return { certificate: derToPem(authority.certificate), privateKey };
+  return { certificate: toPem(authority.certificate), privateKey };
 }
 
 function readFirst(pem: string): Uint8Array {
   try {
-    const [first, ...others] = pemToDer(pem);
+    const [first, ...others] = parsePem(pem);
     if (first !== undefined && others.length === 0) return first;
   } catch (thrown) {
     throw invalid(messageOf(thrown));

@@ -17,7 +17,7 @@ export function fingerprint(der: Uint8Array): string {
 }
 
 /** One "CERTIFICATE" block of RFC 7468. */
-export function derToPem(der: Uint8Array): string {
+export function toPem(der: Uint8Array): string {
   const lines =
     Buffer.from(der)
       .toString("base64")
@@ -29,7 +29,7 @@ export function derToPem(der: Uint8Array): string {
  * DER of each certificate block, in order; text around them is passed over. Throws IdentityError
  * when there is none, too many, or one that is no base64. The DER itself is not looked at.
  */
-export function pemToDer(text: string): readonly Uint8Array[] {
+export function parsePem(text: string): readonly Uint8Array[] {
   if (text.length > pemCharactersMax) {
     throw pemInvalid(`${text.length} characters are more than ${pemCharactersMax}`);
   }
@@ -67,7 +67,7 @@ export function parsePins(list: string): readonly string[] {
  * back to trusting the file (attack case 19).
  */
 export function matchPins(bundlePem: string, pins: readonly string[]): readonly Uint8Array[] {
-  const pinned = pemToDer(bundlePem).filter((der) => pins.includes(fingerprint(der)));
+  const pinned = parsePem(bundlePem).filter((der) => pins.includes(fingerprint(der)));
   if (pinned.length > 0) return pinned;
   throw new IdentityError("pins_unmatched", "Cannot trust bundle: no root in it is pinned", {
     next: "Restart the pod, so that it is injected with the pins of the present roots",

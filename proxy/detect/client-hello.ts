@@ -51,11 +51,11 @@ export function readClientHello(bytes: Buffer): ClientHelloVerdict {
   let announced = 0;
   let needed = Infinity;
   for (let at = 0; held < needed;) {
-    if (at >= CLIENT_HELLO_BYTES_MAX || !continues(bytes, at)) return MALFORMED;
-    if (bytes.length < at + RECORD_HEADER_BYTES) return MORE;
-    const length = bytes.readUInt16BE(at + 3);
-    if (length === 0 || length > RECORD_BYTES_MAX) return MALFORMED;
     const from = at + RECORD_HEADER_BYTES;
+    if (from > CLIENT_HELLO_BYTES_MAX || !continues(bytes, at)) return MALFORMED;
+    if (bytes.length < from) return MORE;
+    const length = bytes.readUInt16BE(at + 3);
+    if (length === 0 || from + length > CLIENT_HELLO_BYTES_MAX) return MALFORMED;
     held += bytes.copy(payload, held, from, Math.min(from + length, bytes.length));
     announced += length;
     at = from + length;

@@ -25,6 +25,7 @@ const COMMON_METHODS: ReadonlySet<string> = new Set([
   "TRACE",
   "PATCH",
 ]);
+const BLANKS: ReadonlySet<number> = new Set(Buffer.from("\t\n\v\f\r ", "latin1"));
 const TARGET_STARTS: ReadonlySet<number> = new Set(Buffer.from("/*hH", "latin1"));
 
 const METHOD_BYTE: Uint8Array = new Uint8Array(256);
@@ -39,16 +40,17 @@ export function detectHttp(bytes: Buffer): HttpVerdict | null {
     return compared === PREFACE.length ? "http2_preface" : null;
   }
   let start = 0;
-  // Servers skip empty lines before a request.
-  while (start < bytes.length && (bytes[start] === CR || bytes[start] === LF)) start += 1;
+  // Servers skip empty lines before a request, careless ones blanks too.
+  while (start < bytes.length && BLANKS.has(bytes[start]!)) start += 1;
   if (start >= HTTP_DETECT_BYTES_MAX) return "not_http";
   let at = start;
   while (at < bytes.length && METHOD_BYTE[bytes[at]!] === 1) at += 1;
   if (at - start > METHOD_BYTES_MAX) return "not_http";
   if (at === bytes.length) return null;
+  const common = COMMON_METHODS.has(bytes.toString("latin1", start, at));
+  if (common && bytes[at] !== SPACE && BLANKS.has(bytes[at]!)) return "http1";
   if (bytes[at] !== SPACE || at === start) return "not_http";
   if (at + 1 === bytes.length) return null;
-  const common = COMMON_METHODS.has(bytes.toString("latin1", start, at));
   if (common && TARGET_STARTS.has(bytes[at + 1]!)) return "http1";
   return readRequestLine(bytes, at);
 }

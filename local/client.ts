@@ -25,7 +25,8 @@ export class LocalClient {
 
   /** Objects as they are in force. */
   async objects(kind: string): Promise<readonly unknown[]> {
-    return JSON.parse(await this.#call("GET", `/objects?kind=${encodeURIComponent(kind)}`));
+    const answer = await this.#call("GET", `/objects?kind=${encodeURIComponent(kind)}`);
+    return JSON.parse(answer) as unknown[];
   }
 
   /** YAML or JSON, several documents; resolves with the keys applied, once pods have started. */
@@ -53,7 +54,7 @@ export class LocalClient {
   logs(pod: string, options: { container?: string; tail?: number } = {}): Promise<string> {
     const query = new URLSearchParams({ pod, tail: String(options.tail ?? 200) });
     if (options.container !== undefined) query.set("container", options.container);
-    return this.#call("GET", `/logs?${query}`);
+    return this.#call("GET", `/logs?${query.toString()}`);
   }
 
   /** Prometheus text of a pod's sidecar. */

@@ -194,7 +194,7 @@ export class Cluster {
     const decision = decide({ pod, namespace, namespaceLabels: labels, config });
     switch (decision.kind) {
       case "inject":
-        return applyPatch(object, buildPatch(pod, decision.options, config)) as KubernetesObject;
+        return applyPatch<KubernetesObject>(object, buildPatch(pod, decision.options, config));
       case "skip":
         log.debug("pod not injected", { pod: object.metadata.name, reason: decision.reason });
         return object;

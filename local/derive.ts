@@ -105,12 +105,11 @@ export function endpointSliceOf(
       labels: { "kubernetes.io/service-name": service.metadata.name },
     },
     addressType: "IPv4",
-    ports: servicePorts(service).map((port) => ({
-      name: port.name ?? "",
-      port: first === undefined ? port.port : (targetPortOf(port, first) ?? port.port),
-      protocol: "TCP",
-      ...(port.appProtocol === undefined ? {} : { appProtocol: port.appProtocol }),
-    })),
+    ports: servicePorts(service).map(({ name = "", port, targetPort, appProtocol }) => {
+      const wanted = { port, ...(targetPort === undefined ? {} : { targetPort }) };
+      const number = first === undefined ? port : (targetPortOf(wanted, first) ?? port);
+      return { name, port: number, protocol: "TCP", appProtocol };
+    }),
     endpoints: members.map((pod) => ({
       addresses: [statusOf(pod).podIP],
       conditions: { ready: isReady(pod), serving: isReady(pod), terminating: false },

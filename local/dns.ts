@@ -49,8 +49,7 @@ export async function serveDns(
     try {
       const packet = answerQuery(via === "udp" ? decode(bytes) : streamDecode(bytes), resolve);
       if (packet === null) return null;
-      // The type of encode allows text, which it returns only when asked for.
-      return (via === "udp" ? encode(packet) : streamEncode(packet)) as Uint8Array;
+      return via === "udp" ? encode(packet) : streamEncode(packet);
     } catch (error) {
       log.debug("dns query unreadable", { reason: messageOf(error) });
       return null;

@@ -3,13 +3,13 @@
 import { systemClock } from "#/lib/clock.ts";
 import { aborted, runMain } from "#/lib/lifecycle.ts";
 import { createLog } from "#/lib/log.ts";
-import { Runtime } from "./runtime.ts";
+import { createRuntime } from "./runtime.ts";
 import type { RuntimeOptions } from "./runtime.ts";
 
 const log = createLog("local", "info");
 await runMain(log, async (signal) => {
   const settings = JSON.parse(process.argv[2] ?? "{}") as Omit<RuntimeOptions, "clock" | "log">;
-  const runtime = new Runtime({ ...settings, clock: systemClock, log });
+  const runtime = await createRuntime({ ...settings, clock: systemClock, log });
   // Keeps the process alive whatever else ends: the clock's timers do not.
   const alive = setInterval(() => {}, 60_000);
   try {

@@ -81,10 +81,10 @@ export function readObject(value: unknown, where: string): KubernetesObject {
   if (typeof metadata !== "object" || metadata === null) return fail("metadata is missing");
   const { name, namespace } = metadata;
   if (typeof name !== "string" || !namePattern.test(name))
-    fail(`metadata.name is "${String(name)}"`);
+    fail(`metadata.name is ${JSON.stringify(name)}`);
   const kind = object["kind"] as string;
   if (namespace !== undefined && (typeof namespace !== "string" || !namePattern.test(namespace))) {
-    fail(`metadata.namespace is "${String(namespace)}"`);
+    fail(`metadata.namespace is ${JSON.stringify(namespace)}`);
   }
   if (!clusterKinds.has(kind) && namespace === undefined) {
     return {

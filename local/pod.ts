@@ -104,7 +104,7 @@ export class RunningPod {
     const sidecars = this.containers.filter(({ spec }) => spec.sidecar);
     const others = this.containers.filter(({ spec }) => !spec.sidecar);
     const end = (all: readonly RunningContainer[]): Promise<unknown> =>
-      Promise.all(all.map((each) => each.container?.stop(this.#spec.graceMs, clock)));
+      Promise.all(all.flatMap(({ container }) => container?.stop(this.#spec.graceMs, clock) ?? []));
     await end(others);
     await end(sidecars.toReversed());
     this.#volumes?.stop();

@@ -39,6 +39,13 @@ export interface RuntimeOptions {
 
 const progressKept = 1000;
 
+/** Sees that there is an authority, then makes the runtime; nothing runs before `start`. */
+export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const trustDomain = parseTrustDomain(naming.clusterDomain);
+  await ensureDevelopmentCertificates(options.authorityDirectory, trustDomain);
+  return new Runtime(options);
+}
+
 export class Runtime {
   readonly store: Store;
   readonly cluster: Cluster;
@@ -64,7 +71,6 @@ export class Runtime {
     this.#signer = new TokenSigner(now);
     this.#folders = makeFolders(names.stateDirectory);
     this.adminSocket = path.join(this.#folders.admin, adminSocketName);
-    ensureDevelopmentCertificates(authorityDirectory, parseTrustDomain(naming.clusterDomain));
     copyAuthority(authorityDirectory, this.#folders.authority);
     const rootsPem = readFileSync(path.join(authorityDirectory, "root.crt"), "utf8");
     this.cluster = new Cluster({
@@ -72,7 +78,7 @@ export class Runtime {
       store: this.store,
       signer: this.#signer,
       rootsPem,
-      rootFingerprints: parsePem(rootsPem).map((der) => fingerprint(der)),
+      rootFingerprints: parsePem(rootsPem).map(fingerprint),
       onProgress: (pod, detail) => this.#tell(pod, detail, "begun"),
     });
   }

@@ -4,6 +4,7 @@ import { constants } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import type { SecureContext } from "node:tls";
 import type { TrustBundle } from "#/api/discovery.ts";
+import { toPem } from "#/identity/bundle.ts";
 import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
 import type { Svid } from "#/identity/svid.ts";
 
@@ -37,9 +38,9 @@ export interface Credentials {
 /** Pure but for OpenSSL's parsing; throws when the material does not fit together. */
 export function makeCredentials(svid: Svid, bundle: TrustBundle): Credentials {
   const material = {
-    key: svid.privateKey.export({ type: "pkcs8", format: "pem" }) as string,
-    cert: svid.chain.map((der) => pem(der)).join(""),
-    ca: bundle.roots.map((der) => pem(der)),
+    key: svid.privateKey.export({ type: "pkcs8", format: "pem" }),
+    cert: svid.chain.map(toPem).join(""),
+    ca: bundle.roots.map(toPem),
     minVersion: "TLSv1.3",
     maxVersion: "TLSv1.3",
     secureOptions,
@@ -51,9 +52,4 @@ export function makeCredentials(svid: Svid, bundle: TrustBundle): Credentials {
     context: createSecureContext({ ...material, ca: [...material.ca] }),
     material,
   };
-}
-
-function pem(der: Uint8Array): string {
-  const lines = Buffer.from(der).toString("base64").replaceAll(/.{64}/g, "$&\n");
-  return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
 }

@@ -7,7 +7,7 @@ import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import type { Clock } from "#/lib/clock.ts";
 import type { Credentials } from "./credentials.ts";
 import { judgePeer } from "./peer.ts";
-import type { Peer, PeerFault } from "./peer.ts";
+import type { Peer } from "./peer.ts";
 
 export interface OriginateOptions {
   readonly address: string;
@@ -29,7 +29,8 @@ export type OriginateFault =
 
 export interface OriginateFailure {
   readonly fault: OriginateFault;
-  readonly detail: PeerFault | string;
+  /** A PeerFault, or what the system says. */
+  readonly detail: string;
 }
 
 /** Exactly one of the callbacks is called, never from within. The socket comes paused in nothing. */

@@ -1,0 +1,130 @@
+// certs-dev: makes the development root and intermediate and exports them. For development alone: the
+// root's key lies on this disk.
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { writeAuthority } from "#/ca/authority-pem.ts";
+import { fingerprint } from "#/identity/bundle.ts";
+import { IdentityError } from "#/identity/identity-error.ts";
+import { parseTrustDomain } from "#/identity/spiffe-id.ts";
+import { MeshError, messageOf } from "#/lib/errors.ts";
+import { ensureDevelopmentCertificates } from "./make.ts";
+import type { DevelopmentCertificates } from "./make.ts";
+import { exportPkcs12 } from "./pkcs12.ts";
+
+class UsageError extends MeshError<"usage"> {}
+
+const helpText = `certs-dev: a root and an intermediate for development
+
+  certs-dev [--out DIR] [--trust-domain NAME] [--force]
+      Makes root.crt, root.key, intermediate.crt and intermediate.key in DIR unless
+      they are there. The files are readable for you alone. --force makes all anew:
+      nothing issued before is trusted any more.
+
+  certs-dev export pem [--name root|intermediate]
+      Prints the certificate (default: root), to put into a trust store.
+
+  certs-dev export p12 --name root|intermediate --password-file FILE --file FILE
+      Writes key and certificates as PKCS#12 for browsers and key chains. The
+      password is the first line of its file.
+
+  --out DIR            default: certs-dev/out beside this program (git ignores it)
+  --trust-domain NAME  default: cluster.local
+`;
+
+const defaultDirectory = path.join(import.meta.dirname, "out");
+const passwordCharactersMin = 8;
+
+async function main(): Promise<void> {
+  const { values, positionals } = readArguments();
+  if (values.help === true) {
+    process.stdout.write(helpText);
+    return;
+  }
+  const directory = path.resolve(values.out ?? defaultDirectory);
+  const trustDomain = parseTrustDomain(values["trust-domain"] ?? "cluster.local");
+  const force = values.force === true;
+  const [command, form, ...rest] = positionals;
+  if (rest.length > 0) throw usage(`"${rest[0]}" is not known`);
+  if (command !== undefined && command !== "export") throw usage(`"${command}" is not known`);
+  if (command === "export" && force) throw usage("--force does not go with export");
+  const certificates = await ensureDevelopmentCertificates(directory, trustDomain, { force });
+  if (command === undefined) return report(directory, certificates);
+  const name = readName(values.name);
+  if (form === "pem") {
+    process.stdout.write(writeAuthority(certificates[name]).certificate);
+  } else if (form === "p12") {
+    writePkcs12(certificates, name, values["password-file"], values.file);
+  } else throw usage(`"export" wants pem or p12`);
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        help: { type: "boolean", short: "h" },
+        out: { type: "string" },
+        force: { type: "boolean" },
+        "trust-domain": { type: "string" },
+        name: { type: "string" },
+        "password-file": { type: "string" },
+        file: { type: "string" },
+      },
+    });
+  } catch (thrown) {
+    throw usage(messageOf(thrown));
+  }
+}
+
+function report(directory: string, certificates: DevelopmentCertificates): void {
+  const { made, root } = certificates;
+  const what = made.length === 0 ? "nothing to make" : `made ${made.join(" and ")}`;
+  process.stdout.write(`${directory}: ${what}\n`);
+  process.stdout.write(`root fingerprint (SHA-256): ${fingerprint(root.certificate)}\n`);
+}
+
+function readName(name: string | undefined): "root" | "intermediate" {
+  if (name === undefined || name === "root") return "root";
+  if (name === "intermediate") return name;
+  throw usage(`--name is root or intermediate, not "${name}"`);
+}
+
+function writePkcs12(
+  certificates: DevelopmentCertificates,
+  name: "root" | "intermediate",
+  passwordFile: string | undefined,
+  file: string | undefined,
+): void {
+  if (passwordFile === undefined || file === undefined) {
+    throw usage("export p12 wants --password-file and --file");
+  }
+  // Never an argument: other users see those.
+  const [password = ""] = readFileSync(passwordFile, "utf8").split(/\r?\n/);
+  if (password.length < passwordCharactersMin) {
+    throw usage(`the password has fewer than ${passwordCharactersMin} characters`);
+  }
+  const { root, intermediate } = certificates;
+  const own = certificates[name];
+  const content = exportPkcs12({
+    privateKey: own.privateKey,
+    certificates:
+      name === "root" ? [root.certificate] : [intermediate.certificate, root.certificate],
+    name: `signet development ${name}`,
+    password,
+  });
+  writeFileSync(file, content, { mode: 0o600 });
+  process.stdout.write(`${file}: written\n`);
+}
+
+function usage(state: string): UsageError {
+  return new UsageError("usage", `Cannot do that: ${state}`, { next: "See certs-dev --help" });
+}
+
+try {
+  await main();
+} catch (thrown) {
+  const next = thrown instanceof MeshError && thrown.next !== "" ? `\n${thrown.next}` : "";
+  process.stderr.write(`certs-dev: ${messageOf(thrown)}${next}\n`);
+  process.exitCode = thrown instanceof UsageError || thrown instanceof IdentityError ? 2 : 1;
+}

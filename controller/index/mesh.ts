@@ -40,6 +40,8 @@ export class Mesh {
   readonly #routes = new Routes();
   /** By keyOf; what all sidecars share. */
   readonly #resources = new Map<string, Resource>();
+  /** service -> its ports that have a cluster. */
+  readonly #clusterPorts = new Map<string, readonly number[]>();
   readonly #dirtyServices = new Set<string>();
   readonly #dirtyPods = new Set<string>();
   #dirtyPolicies: Set<string> | "all" = new Set();
@@ -136,8 +138,6 @@ export class Mesh {
 
   #compile(key: string, put: (resource: Resource) => void, drop: (key: ResourceKey) => void): void {
     const service = this.#services.get(key);
-    const before = this.#resources.get(keyOf({ kind: "service", name: key }));
-    const portsBefore = before?.kind === "service" ? before.service.ports : [];
     const ports = service === undefined || service.external ? [] : uniquePorts(service.ports);
     if (service !== undefined && !service.external) {
       const slices = this.#services.slicesOf(key);
@@ -152,10 +152,12 @@ export class Mesh {
     } else {
       drop({ kind: "service", name: key });
     }
-    const kept = new Set(ports.map(({ port }) => port));
-    for (const { port } of portsBefore) {
-      if (!kept.has(port)) drop({ kind: "cluster", name: clusterName(key, port) });
+    const kept = ports.map(({ port }) => port);
+    for (const port of this.#clusterPorts.get(key) ?? []) {
+      if (!kept.includes(port)) drop({ kind: "cluster", name: clusterName(key, port) });
     }
+    if (kept.length === 0) this.#clusterPorts.delete(key);
+    else this.#clusterPorts.set(key, kept);
   }
 
   #hasPort(service: string, port: number): boolean {

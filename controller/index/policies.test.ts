@@ -1,0 +1,143 @@
+import test from "ava";
+import type { MtlsMode } from "#/api/policy.ts";
+import type { PodRecord, WorldObject } from "#/cluster/events.ts";
+import { keyOfMeta } from "#/cluster/events.ts";
+import { pod, policy } from "#/test/kit/objects.ts";
+import { Policies } from "./policies.ts";
+
+const strict = { mtls: { mode: "STRICT" } };
+const permissive = { mtls: { mode: "PERMISSIVE" } };
+const disable = { mtls: { mode: "DISABLE" } };
+const forWeb = (spec: object): Record<string, unknown> => ({
+  ...spec,
+  selector: { matchLabels: { app: "web" } },
+});
+const web = pod("app/web-1", { labels: { app: "web" } }) as PodRecord;
+
+function policiesOf(...objects: readonly WorldObject[]): Policies {
+  const policies = new Policies();
+  for (const object of objects) if (object.kind === "PeerAuthentication") policies.apply(object);
+  return policies;
+}
+
+const cases: readonly [
+  title: string,
+  objects: readonly WorldObject[],
+  mode: MtlsMode,
+  ports: readonly [number, string][],
+  source: string,
+][] = [
+  ["no object", [], "permissive", [], "default"],
+  [
+    "the mesh's object",
+    [policy("signet-system/default", strict)],
+    "strict",
+    [],
+    "PeerAuthentication signet-system/default",
+  ],
+  [
+    "the namespace's before the mesh's",
+    [policy("signet-system/default", strict), policy("app/default", permissive)],
+    "permissive",
+    [],
+    "PeerAuthentication app/default",
+  ],
+  [
+    "the workload's before the namespace's",
+    [policy("app/default", permissive), policy("app/web", forWeb(strict))],
+    "strict",
+    [],
+    "PeerAuthentication app/web",
+  ],
+  ["not another namespace's", [policy("other/default", strict)], "permissive", [], "default"],
+  [
+    "not one for other pods",
+    [policy("app/db", { ...strict, selector: { matchLabels: { app: "db" } } })],
+    "permissive",
+    [],
+    "default",
+  ],
+  [
+    "not one whose selector the pod meets in part",
+    [policy("app/x", { ...strict, selector: { matchLabels: { app: "web", tier: "a" } } })],
+    "permissive",
+    [],
+    "default",
+  ],
+  [
+    "not one of signet-system that selects pods there",
+    [policy("signet-system/x", forWeb(strict))],
+    "permissive",
+    [],
+    "default",
+  ],
+  [
+    "the older one of two for the same pods",
+    [policy("app/a", forWeb(permissive), 5), policy("app/b", forWeb(strict), 2)],
+    "strict",
+    [],
+    "PeerAuthentication app/b",
+  ],
+  [
+    "by name when two are equally old",
+    [policy("app/b", strict), policy("app/a", disable)],
+    "disable",
+    [],
+    "PeerAuthentication app/a",
+  ],
+  [
+    "single ports of the nearest object",
+    [policy("app/web", forWeb({ ...strict, portLevelMtls: { 9090: { mode: "DISABLE" } } }))],
+    "strict",
+    [[9090, "disable"]],
+    "PeerAuthentication app/web",
+  ],
+  [
+    "the wider mode where the nearest object leaves it open",
+    [
+      policy("app/default", strict),
+      policy("app/web", forWeb({ portLevelMtls: { 9090: { mode: "PERMISSIVE" } } })),
+    ],
+    "strict",
+    [[9090, "permissive"]],
+    "PeerAuthentication app/web, PeerAuthentication app/default",
+  ],
+  [
+    "no ports of a wider object",
+    [
+      policy("app/default", { ...strict, portLevelMtls: { 9090: { mode: "DISABLE" } } }),
+      policy("app/web", forWeb(strict)),
+    ],
+    "strict",
+    [],
+    "PeerAuthentication app/web",
+  ],
+  [
+    "a port that says what holds anyway only once",
+    [policy("app/default", { ...strict, portLevelMtls: { 9090: { mode: "STRICT" } } })],
+    "strict",
+    [],
+    "PeerAuthentication app/default",
+  ],
+];
+for (const [title, objects, mode, ports, source] of cases) {
+  test(`decide takes ${title}`, (t) => {
+    const decided = policiesOf(...objects).decide(web);
+    t.is(decided.mode, mode);
+    t.deepEqual([...decided.ports], ports);
+    t.is(decided.source, source);
+  });
+}
+
+test("decide goes back to the wider object when the nearer one is deleted", (t) => {
+  const nearer = policy("app/default", strict);
+  const policies = policiesOf(nearer);
+  t.is(policies.decide(web).mode, "strict");
+  t.deepEqual(policies.delete(keyOfMeta(nearer.meta)), { kind: "namespace", namespace: "app" });
+  t.is(policies.decide(web).mode, "permissive");
+});
+
+test("decide for a pod of signet-system takes the mesh's object", (t) => {
+  const own = pod("signet-system/controller") as PodRecord;
+  t.is(policiesOf(policy("signet-system/default", strict)).decide(own).mode, "strict");
+});

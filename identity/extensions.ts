@@ -154,6 +154,12 @@ function readSubtrees(element: DerElement | null): readonly GeneralName[] {
   return names;
 }
 
+/** The key identifier; null when the issuer is named in another way. */
+export function readAuthorityKeyId(value: DerElement): Uint8Array | null {
+  const identifier = openDer(value, derTag.sequence).takeIf(contextTag(0, "primitive"));
+  return identifier?.content ?? null;
+}
+
 /** Extensions whose meaning is known to this folder: any other that is critical is refused. */
 export const knownExtensions: ReadonlySet<string> = new Set([
   oid.subjectKeyIdentifier,

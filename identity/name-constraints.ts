@@ -1,43 +1,66 @@
-// Name constraints of authorities (RFC 5280 section 4.2.1.10) on the one name that our leaves have:
-// a URI. Constraints on forms that a leaf of ours cannot carry say nothing about it, except those on
-// directories, of which an authority's subject is one: they are refused as not understood.
+// Name constraints of authorities (RFC 5280 section 4.2.1.10) on the one form of name that identities
+// have: a URI. Constraints on other forms that a leaf of ours cannot carry say nothing about it; those
+// on whole directory names would, and are refused as not understood.
 import { extensionOf } from "./certificate.ts";
 import type { Certificate } from "./certificate.ts";
-import { readNameConstraints } from "./extensions.ts";
-import { IdentityError } from "./identity-error.ts";
-import type { GeneralName } from "./names.ts";
+import { readAlternativeNames, readNameConstraints } from "./extensions.ts";
+import type { GeneralName, GeneralNameKind } from "./names.ts";
 import { oid } from "./object-identifiers.ts";
-import { trustDomainOf } from "./spiffe-id.ts";
-import type { SpiffeId } from "./spiffe-id.ts";
 
-const irrelevant: ReadonlySet<string> = new Set(["dns", "email", "ip"]);
+const understood: ReadonlySet<GeneralNameKind> = new Set(["uri", "dns", "email", "ip"]);
 
-/** Throws IdentityError when `authority` may not sign for `id`, DerError when it is malformed. */
-export function checkNameConstraints(authority: Certificate, id: SpiffeId): void {
-  const extension = extensionOf(authority, oid.nameConstraints);
-  if (extension === null) return;
+/**
+ * Why `issuer` may not vouch for the certificates `below` it (directly or not), or null when it may.
+ * Throws DerError.
+ */
+export function outsideConstraints(
+  below: readonly Certificate[],
+  issuer: Certificate,
+): string | null {
+  const extension = extensionOf(issuer, oid.nameConstraints);
+  if (extension === null) return null;
+  if (!extension.critical) return `${issuer.serial} has constraints that are not critical`;
   const { permitted, excluded } = readNameConstraints(extension.value);
   for (const { kind } of [...permitted, ...excluded]) {
-    if (kind === "uri" || irrelevant.has(kind)) continue;
-    throw new IdentityError(
-      "extension_critical_unknown",
-      `Cannot trust chain: authority ${authority.serial} constrains names of kind "${kind}"`,
-    );
+    if (!understood.has(kind)) return `${issuer.serial} constrains names of kind "${kind}"`;
   }
-  const host = trustDomainOf(id);
-  const uris = permitted.filter(({ kind }) => kind === "uri");
-  const isPermitted = uris.length === 0 || uris.some((name) => covers(name, host));
-  const isExcluded = excluded.some((name) => name.kind === "uri" && covers(name, host));
-  if (isPermitted && !isExcluded) return;
-  throw new IdentityError(
-    "chain_name_not_permitted",
-    `Cannot trust chain: authority ${authority.serial} may not sign for "${id}"`,
-  );
+  const allowed = uris(permitted);
+  const denied = uris(excluded);
+  for (const name of uris(below.flatMap(namesOf))) {
+    const host = hostOf(name);
+    if (host === null) return `"${name}" has no host to constrain`;
+    if (allowed.length > 0 && !allowed.some((constraint) => covers(constraint, host))) {
+      return `"${name}" is not permitted by ${issuer.serial}`;
+    }
+    if (denied.some((constraint) => constraint === "" || covers(constraint, host))) {
+      return `"${name}" is excluded by ${issuer.serial}`;
+    }
+  }
+  return null;
 }
 
-/** A constraint that begins with a period covers every host below it, any other that host alone. */
-function covers({ value }: GeneralName, host: string): boolean {
-  const constraint = value.toLowerCase();
-  if (constraint === "") return true;
-  return constraint.startsWith(".") ? host.endsWith(constraint) : host === constraint;
+function namesOf(certificate: Certificate): readonly GeneralName[] {
+  const extension = extensionOf(certificate, oid.subjectAlternativeName);
+  return extension === null ? [] : readAlternativeNames(extension.value);
+}
+
+function uris(names: readonly GeneralName[]): readonly string[] {
+  return names.filter(({ kind }) => kind === "uri").map(({ value }) => value);
+}
+
+/** The host of a URI with an authority part; null without one, or with user, port or brackets. */
+function hostOf(uri: string): string | null {
+  return /^[a-z][a-z0-9+.-]*:\/\/([a-z0-9._-]+)(?:[/?#]|$)/i.exec(uri)?.[1]?.toLowerCase() ?? null;
+}
+
+/**
+ * RFC 5280 section 4.2.1.10: "host" is that host alone, ".host" every host below it. What the empty
+ * one covers is read differently by different implementations: so it permits nothing, and excludes
+ * everything.
+ */
+function covers(constraint: string, host: string): boolean {
+  const wanted = constraint.toLowerCase();
+  return wanted.startsWith(".")
+    ? host.endsWith(wanted) && host.length > wanted.length
+    : host === wanted;
 }

@@ -1,7 +1,14 @@
 // Names as certificates carry them: GeneralName (RFC 5280 section 4.2.1.6) and Name (section 4.1.2.4).
 // Always from the DER, never from a library's text of it: quoting rules of such texts have let one name
 // pass for several.
-import { contextTag, derTag, openDer, readObjectIdentifier, readVisibleText } from "#/lib/der.ts";
+import {
+  contextTag,
+  DerError,
+  derTag,
+  openDer,
+  readObjectIdentifier,
+  readVisibleText,
+} from "#/lib/der.ts";
 import type { DerElement } from "#/lib/der.ts";
 import { attributeNames } from "./object-identifiers.ts";
 
@@ -42,8 +49,9 @@ const kindByTag = new Map(
 /** Throws DerError for a tag that is no GeneralName and for text that is not visible ASCII. */
 export function readGeneralName(element: DerElement): GeneralName {
   const kind = kindByTag.get(element.tag);
-  // Reading it as the tag of a URI fails, and says which tag stands there.
-  if (kind === undefined) return openDer(element, contextTag(6, "primitive")) as never;
+  if (kind === undefined) {
+    throw new DerError("der_tag_unexpected", `Cannot read name: tag ${element.tag} is of no kind`);
+  }
   if (kind === "email" || kind === "dns" || kind === "uri") {
     return { kind, value: readVisibleText(element) };
   }

@@ -1,9 +1,8 @@
-// The suite `ca`: what a certificate costs. Subjects take turns; each round issues some hundreds, several
-// at a time, in this very process, and counts all of its CPU.
+// The suite `ca`: what a certificate costs. Subjects take turns; each round issues some thousands,
+// several at a time, and counts all CPU of the process that issues.
 import { buildRows, renderWork } from "./rows.ts";
 import type { Row, Sample } from "./rows.ts";
 import type { Reporter } from "./proxy-suite.ts";
-import { saturate } from "./saturate.ts";
 import { issueWorks } from "./issuers.ts";
 import type { Issuer } from "./issuers.ts";
 
@@ -12,17 +11,17 @@ export interface CaOptions {
   readonly subjects: readonly string[];
   readonly rounds: number;
   readonly calls: number;
+  readonly projectFolder: string;
   readonly runFolder: string;
   readonly now: () => number;
 }
 
-/** Requests under way at once: what a controller sees when a deployment rolls. */
-const inFlight = 16;
 /** Issued before the first round, not counted: compilers and caches warm up. */
 const warmUpCalls = 300;
 
 /** Runs the works and subjects named. Rejects when a subject refuses to issue. */
 export async function runCaSuite(options: CaOptions, reporter: Reporter): Promise<Row[]> {
+  const { projectFolder, runFolder, now } = options;
   const rows: Row[] = [];
   for (const [work, makers] of Object.entries(issueWorks)) {
     if (!options.works.includes(work)) continue;
@@ -30,15 +29,15 @@ export async function runCaSuite(options: CaOptions, reporter: Reporter): Promis
     const field: Issuer[] = [];
     for (const [subject, make] of Object.entries(makers)) {
       if (!options.subjects.includes(subject)) continue;
-      const issuer = stack.use(await make({ folder: options.runFolder, now: options.now }));
-      await saturate(warmUpCalls, inFlight, issuer.issue);
+      const issuer = stack.use(await make({ projectFolder, folder: runFolder, now }));
+      await issuer.issue(warmUpCalls);
       field.push(issuer);
     }
     const samples: Sample[] = [];
     for (let round = 1; round <= options.rounds; round += 1) {
       for (const { subject, issue } of field) {
         reporter.say(`${work}: round ${round} of ${options.rounds}, ${subject}`);
-        const { cpuUs, perSecond } = await saturate(options.calls, inFlight, issue);
+        const { cpuUs, perSecond } = await issue(options.calls);
         samples.push({ subject, metric: "cpu_us", value: cpuUs });
         samples.push({ subject, metric: "issues_per_s", value: perSecond });
       }

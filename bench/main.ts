@@ -92,7 +92,10 @@ async function runSuites(plan: Plan, options: Options): Promise<Row[]> {
     }
     if (plan.caWorks.length > 0) {
       rows.push(
-        ...(await runCaSuite({ ...common, works: plan.caWorks, runFolder, now }, reporter)),
+        ...(await runCaSuite(
+          { ...common, works: plan.caWorks, projectFolder, runFolder, now },
+          reporter,
+        )),
       );
     }
     return rows;

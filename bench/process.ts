@@ -40,7 +40,10 @@ export interface Launched extends AsyncDisposable {
 const stopGraceMs = 3000;
 const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** The command line that puts `command` where it belongs. Each step replaces the one before: one pid. */
+/**
+ * The command line that puts `command` where it belongs. Each step replaces the one before: one pid. It
+ * dies with the bench, however the bench dies.
+ */
 export function placed(
   placement: Placement,
   command: string,
@@ -51,7 +54,7 @@ export function placed(
     ...(namespace === null ? [] : ["ip", "netns", "exec", namespace]),
     ..."taskset -c".split(" "),
     String(core),
-    ...`setpriv --reuid=${uid} --regid=${uid} --clear-groups --`.split(" "),
+    ...`setpriv --reuid=${uid} --regid=${uid} --clear-groups --pdeathsig=KILL --`.split(" "),
     command,
     ...parameters,
   ];

@@ -1,9 +1,61 @@
-// Our own sidecar as a subject.
-import { MeshError } from "#/lib/errors.ts";
+// Our own sidecar as a subject, as shipped: the command and flags of its image, the environment that the
+// injector writes, identities from our own controller, strict policy, routes with retries.
+import { chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { commandOfImage } from "#/local/images.ts";
+import { startControlPlane } from "./control-plane.ts";
+import type { ControlPlane } from "./control-plane.ts";
+import { proxyCore, proxyUid } from "./layout.ts";
+import { launch } from "./process.ts";
+import type { Launched } from "./process.ts";
 import type { Proxies, StartContext } from "./subject.ts";
+import { clientPod, serverPod, sidecarEnvironment } from "./world.ts";
+import type { PodFacts } from "./world.ts";
 
-class SubjectError extends MeshError<"subject_missing"> {}
+/** Starts controller and sidecars; they find each other and are ready some seconds later. */
+export async function startSignet(context: StartContext): Promise<Proxies> {
+  const { bench, network, route, folder, stack } = context;
+  const plane = await startControlPlane({
+    projectFolder: bench.projectFolder,
+    folder: `${folder}/control-plane`,
+    namespace: network.controller,
+    now: bench.now,
+    stack,
+  });
+  const placed: readonly (readonly [PodFacts, string])[] = [
+    ...(route === "pair" ? [[serverPod, network.server] as const] : []),
+    [clientPod, network.client],
+  ];
+  const measured: Launched[] = [];
+  for (const [pod, namespace] of placed) {
+    measured.push(stack.use(await startSidecar(context, plane, pod, namespace)));
+  }
+  const accessLogs = placed.map(([pod]) => `${folder}/${pod.name}/access.log`);
+  return { measured, others: [plane.controller], accessLogs };
+}
 
-export async function startSignet(_context: StartContext): Promise<Proxies> {
-  throw new SubjectError("subject_missing", "Cannot start signet: not built yet");
+async function startSidecar(
+  { bench, folder }: StartContext,
+  plane: ControlPlane,
+  pod: PodFacts,
+  namespace: string,
+): Promise<Launched> {
+  const own = `${folder}/${pod.name}`;
+  mkdirSync(own, { recursive: true, mode: 0o700 });
+  const tokenFile = `${own}/token`;
+  writeFileSync(tokenFile, await plane.tokenFor(pod), { mode: 0o400 });
+  for (const path of [own, tokenFile]) chownSync(path, proxyUid, proxyUid);
+  return launch({
+    placement: { namespace, core: proxyCore, uid: proxyUid },
+    command: process.execPath,
+    parameters: commandOfImage("signet/proxy"),
+    environment: {
+      ...sidecarEnvironment(pod, plane.injector),
+      // Without a container the two volumes lie elsewhere.
+      SIGNET_TOKEN_FILE: tokenFile,
+      SIGNET_TRUST_BUNDLE_FILE: plane.bundleFile,
+    },
+    folder: bench.projectFolder,
+    outputPath: `${own}/access.log`,
+    errorPath: `${own}/proxy.err`,
+  });
 }

@@ -1,0 +1,65 @@
+// Asks the controller for certificates, several at a time, as a sidecar does. A process of its own, in
+// the pod's namespace: the CA compares the address. node issue-load.ts PLAN_FILE
+import { readFileSync } from "node:fs";
+import { connectController } from "#/api/connect.ts";
+import type { ControllerConnection } from "#/api/rpc.ts";
+import { parseTrustDomain, workloadId } from "#/identity/spiffe-id.ts";
+import { systemClock } from "#/lib/clock.ts";
+import { measuringLine } from "./load.ts";
+import { makeRequests } from "./requests.ts";
+import { saturate } from "./saturate.ts";
+
+export interface IssuePlan {
+  /** host:port. */
+  readonly address: string;
+  /** The root's DER, base64. */
+  readonly root: string;
+  readonly token: string;
+  readonly connection: "open" | "fresh";
+  readonly calls: number;
+}
+
+/** Requests under way at once: what a controller sees when a deployment rolls. */
+export const inFlight = 16;
+
+const deadlineMs = 10_000;
+
+async function main(plan: IssuePlan): Promise<void> {
+  const requests = makeRequests();
+  const expectedIdentity = workloadId(
+    parseTrustDomain("cluster.local"),
+    "signet-system",
+    "signet-controller",
+  );
+  const connect = (): ControllerConnection =>
+    connectController({
+      address: plan.address,
+      roots: [Buffer.from(plan.root, "base64")],
+      svid: null,
+      expectedIdentity,
+      clock: systemClock,
+    });
+  const ask = async (connection: ControllerConnection, index: number): Promise<void> => {
+    const csr = requests[index % requests.length]!;
+    const answer = await connection.issue({ csr, token: plan.token, lifetimeS: 0 }, deadlineMs);
+    if (answer.certificateChain.length < 2) throw new Error("The chain is too short");
+  };
+  const open = connect();
+  // The handshake, and all that happens only once.
+  await ask(open, 0);
+  process.stdout.write(`${measuringLine}\n`);
+  await saturate(plan.calls, inFlight, async (index) => {
+    if (plan.connection === "open") return ask(open, index);
+    const fresh = connect();
+    try {
+      await ask(fresh, index);
+    } finally {
+      fresh.close();
+    }
+  });
+  open.close();
+}
+
+if (import.meta.main) {
+  await main(JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as IssuePlan);
+}

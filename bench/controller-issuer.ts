@@ -14,7 +14,7 @@ import { cpuMicroseconds, descendants, runPlaced } from "./process.ts";
 import type { Saturated } from "./saturate.ts";
 import { clientPod } from "./world.ts";
 
-export class ControllerError extends MeshError<"controller_silent"> {}
+class ControllerError extends MeshError<"controller_silent"> {}
 
 const startDeadlineMs = 20_000;
 const probePauseMs = 250;

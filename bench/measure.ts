@@ -14,7 +14,7 @@ import { requestHead } from "./works.ts";
 import type { Work } from "./works.ts";
 import { parseWrk, wrkParameters, wrkScript } from "./wrk.ts";
 
-export class MeasureError extends MeshError<"subject_silent"> {}
+class MeasureError extends MeshError<"subject_silent"> {}
 
 export interface RoundTimes {
   /** Unmeasured saturated load ahead of the measured one. */

@@ -6,7 +6,7 @@ import { MeshError } from "#/lib/errors.ts";
 import { layout } from "./layout.ts";
 import { killQuietly, run } from "./process.ts";
 
-export class BenchBusyError extends MeshError<"bench_busy"> {}
+class BenchBusyError extends MeshError<"bench_busy"> {}
 
 const prefix = "signet-bench-";
 

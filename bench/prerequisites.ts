@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { MeshError } from "#/lib/errors.ts";
 import { run } from "./process.ts";
 
-export class PrerequisiteError extends MeshError<"prerequisite_missing"> {}
+class PrerequisiteError extends MeshError<"prerequisite_missing"> {}
 
 export interface Programs {
   readonly envoy: string;

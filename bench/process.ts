@@ -5,8 +5,8 @@ import { closeSync, fchownSync, openSync, readFileSync, readdirSync } from "node
 import { setTimeout as delay } from "node:timers/promises";
 import { MeshError } from "#/lib/errors.ts";
 
-export type ProcessErrorCode = "command_failed" | "process_ended";
-export class ProcessError extends MeshError<ProcessErrorCode> {}
+type ProcessErrorCode = "command_failed" | "process_ended";
+class ProcessError extends MeshError<ProcessErrorCode> {}
 
 export interface Placement {
   /** Name of the network namespace; null for the one we are in. */
@@ -44,7 +44,7 @@ const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
  * The command line that puts `command` where it belongs. Each step replaces the one before: one pid. It
  * dies with the bench, however the bench dies.
  */
-export function placed(
+function placed(
   placement: Placement,
   command: string,
   parameters: readonly string[],

@@ -38,7 +38,7 @@ interface MetricFacts {
   readonly better: "lower" | "higher";
 }
 
-export const metrics: Readonly<Record<Metric, MetricFacts>> = {
+const metrics: Readonly<Record<Metric, MetricFacts>> = {
   cpu_us: { unit: "us", better: "lower" },
   rps: { unit: "1/s", better: "higher" },
   p50_us: { unit: "us", better: "lower" },

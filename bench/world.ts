@@ -10,7 +10,7 @@ import { proxyName } from "#/injector/sidecar.ts";
 import { MeshError } from "#/lib/errors.ts";
 import { layout } from "./layout.ts";
 
-export class WorldError extends MeshError<"pod_not_injected"> {}
+class WorldError extends MeshError<"pod_not_injected"> {}
 
 export interface PodFacts {
   readonly namespace: string;

@@ -11,7 +11,7 @@ export type Role = "plain-out" | "out" | "in";
 /** What the two proxies of a pair speak between them. */
 export type Between = "http1" | "http2";
 
-export interface PeerFile {
+interface PeerFile {
   /** Name within the folder. */
   readonly name: string;
   readonly text: string;

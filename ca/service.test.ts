@@ -1,0 +1,253 @@
+import { createPublicKey, generateKeyPairSync, X509Certificate } from "node:crypto";
+import test from "ava";
+import { createCsr } from "#/identity/csr.ts";
+import { parseSpiffeId, workloadId } from "#/identity/spiffe-id.ts";
+import { verifyChain } from "#/identity/verify.ts";
+import { createFixture, newCsr, startMs, trustDomain } from "#/test/kit/certificate-authority.ts";
+import type { AuthorityFixture, PodFixture } from "#/test/kit/certificate-authority.ts";
+import type { CaErrorCode } from "./ca-error.ts";
+import type { CertifyRequest } from "./service.ts";
+
+async function requestOf(
+  fixture: AuthorityFixture,
+  pod: PodFixture,
+  change: Partial<CertifyRequest> = {},
+): Promise<CertifyRequest> {
+  const token = await fixture.token(pod);
+  return { csr: newCsr().csr, token, lifetimeS: 0, peerAddress: "10.0.0.7", ...change };
+}
+
+test("certify issues the identity of the token, for 15 minutes, back-dated a minute", async (t) => {
+  using fixture = await createFixture();
+  const pod = fixture.addPod();
+  const { csr, privateKey } = newCsr();
+  const response = await fixture.ca.certify(await requestOf(fixture, pod, { csr }));
+  const leaf = verifyChain(response.certificateChain, response.trustBundle, startMs, {
+    trustDomain,
+    purpose: "client",
+  });
+  t.is(leaf.id, workloadId(trustDomain, "app-a", "app-a"));
+  t.is(leaf.notBefore, startMs - 60_000);
+  t.is(leaf.notAfter, startMs + 900_000);
+  t.is(response.notAfter, leaf.notAfter);
+  t.is(response.certificateChain.length, 3);
+  const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "der" });
+  t.deepEqual(Buffer.from(leaf.publicKey), publicKey);
+  t.true(new X509Certificate(response.certificateChain[0]!).checkPrivateKey(privateKey));
+});
+
+test("certify takes an IPv4 address that comes as IPv6", async (t) => {
+  using fixture = await createFixture();
+  const request = await requestOf(fixture, fixture.addPod(), { peerAddress: "::ffff:10.0.0.7" });
+  t.is((await fixture.ca.certify(request)).logIndex, 0);
+});
+
+test("certify is recorded before it answers, with who asked and what was issued", async (t) => {
+  using fixture = await createFixture();
+  const pod = fixture.addPod();
+  const response = await fixture.ca.certify(await requestOf(fixture, pod));
+  const [record, ...others] = fixture.ledger.query({ namespace: "app-a" });
+  t.is(others.length, 0);
+  t.like(record, {
+    index: response.logIndex,
+    id: "spiffe://cluster.local/ns/app-a/sa/app-a",
+    pod: "app-a-1",
+    podUid: pod.uid,
+    address: "10.0.0.7",
+    notAfter: response.notAfter,
+  });
+  t.deepEqual(Buffer.from(record!.certificate), Buffer.from(response.certificateChain[0]!));
+});
+
+test("certify counts what it issued and what it refused, by reason", async (t) => {
+  using fixture = await createFixture();
+  const pod = fixture.addPod();
+  await fixture.ca.certify(await requestOf(fixture, pod));
+  const request = await requestOf(fixture, pod, { peerAddress: "10.0.0.8" });
+  await t.throwsAsync(fixture.ca.certify(request), { code: "address_mismatch" });
+  const text = fixture.registry.expose();
+  t.regex(text, /^signet_ca_certificates_issued_total 1$/m);
+  t.regex(text, /^signet_ca_requests_refused_total\{reason="address_mismatch"\} 1$/m);
+});
+
+test("certify gives the life that is asked for, within the bounds", async (t) => {
+  using fixture = await createFixture();
+  const pod = fixture.addPod();
+  for (const lifetimeS of [30, 3_600, 80_000]) {
+    const response = await fixture.ca.certify(await requestOf(fixture, pod, { lifetimeS }));
+    t.is(response.notAfter, startMs + lifetimeS * 1000);
+  }
+});
+
+test("issueOwn certifies the controller itself, by the same signer, check and ledger", async (t) => {
+  using fixture = await createFixture();
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const id = parseSpiffeId("spiffe://cluster.local/ns/signet-system/sa/signet-controller");
+  const own = { id, pod: "controller-0", podUid: "uid-0", address: "10.0.0.2" };
+  const svid = await fixture.ca.issueOwn(privateKey, own);
+  const facts = verifyChain(svid.chain, [fixture.root.certificate], startMs, {
+    trustDomain,
+    purpose: "server",
+  });
+  t.is(facts.id, id);
+  t.is(svid.logIndex, 0);
+  t.is(fixture.ledger.query({ pod: "controller-0" }).length, 1);
+});
+
+const foreign = parseSpiffeId("spiffe://cluster.local/ns/app-b/sa/app-b");
+const newKey = () => generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+
+type Change = (fixture: AuthorityFixture, pod: PodFixture) => Promise<Partial<CertifyRequest>>;
+const denials: readonly (readonly [string, CaErrorCode, Change])[] = [
+  [
+    "attack-1 a CSR for another identity",
+    "csr_asks_for_identity",
+    async () => ({ csr: createCsr(newKey(), foreign) }),
+  ],
+  [
+    "attack-4 a CSR of a megabyte",
+    "csr_invalid",
+    async () => ({ csr: new Uint8Array(1_048_576), token: "x" }),
+  ],
+  ["attack-4 a CSR that is none", "csr_invalid", async () => ({ csr: Uint8Array.of(0x30, 0) })],
+  [
+    "attack-4 a CSR whose signature is wrong",
+    "csr_invalid",
+    async () => ({
+      csr: newCsr().csr.map((byte, at, all) => byte ^ (at === all.length - 1 ? 1 : 0)),
+    }),
+  ],
+  [
+    "attack-8 a token whose account is not the pod's",
+    "service_account_mismatch",
+    async (fixture, pod) => ({ token: await fixture.token({ ...pod, serviceAccount: "app-b" }) }),
+  ],
+  [
+    "attack-8 a token whose account differs where a pattern would not",
+    "service_account_mismatch",
+    async (fixture) => {
+      const pod = fixture.addPod({ name: "dots", serviceAccount: "a.b" });
+      return { token: await fixture.token({ ...pod, serviceAccount: "axb" }) };
+    },
+  ],
+  [
+    "attack-9 a token for another audience",
+    "token_audience_wrong",
+    async (fixture, pod) => ({ token: await fixture.token(pod, { aud: ["api"] }) }),
+  ],
+  [
+    "attack-9 a token that has expired",
+    "token_expired",
+    async (fixture, pod) => {
+      const token = await fixture.token(pod);
+      fixture.clock.jump(601_000);
+      return { token };
+    },
+  ],
+  [
+    "attack-9 a token of a pod that is gone",
+    "pod_unknown",
+    async (fixture, pod) => {
+      fixture.pods.clear();
+      return { token: await fixture.token(pod) };
+    },
+  ],
+  [
+    "attack-9 a token of a pod that was replaced under its name",
+    "pod_uid_mismatch",
+    async (fixture, pod) => {
+      const token = await fixture.token(pod);
+      fixture.addPod();
+      return { token };
+    },
+  ],
+  [
+    "attack-9 a token of a pod that has finished",
+    "pod_not_live",
+    async (fixture) => ({ token: await fixture.token(fixture.addPod({ isLive: false })) }),
+  ],
+  [
+    "attack-10 a token replayed from another pod",
+    "address_mismatch",
+    async () => ({ peerAddress: "10.0.0.8" }),
+  ],
+  [
+    "attack-11 a caller on the controller's own loopback",
+    "address_mismatch",
+    async () => ({ peerAddress: "127.0.0.1" }),
+  ],
+  ["attack-55 no token at all", "token_invalid", async () => ({ token: "" })],
+  [
+    "attack-55 a token that its sender has signed",
+    "token_invalid",
+    async (fixture, pod) => ({ token: await fixture.token(pod, {}, newKey()) }),
+  ],
+  ["a life below 30 s", "lifetime_out_of_range", async () => ({ lifetimeS: 29 })],
+  ["a life above a day", "lifetime_out_of_range", async () => ({ lifetimeS: 86_401 })],
+  [
+    "a life that is no number of seconds",
+    "lifetime_out_of_range",
+    async () => ({ lifetimeS: 60.5 }),
+  ],
+  ["a negative life", "lifetime_out_of_range", async () => ({ lifetimeS: -900 })],
+];
+
+for (const [title, code, change] of denials) {
+  const attack = /^attack-\d+ /.exec(title)?.[0] ?? "";
+  test(`${attack}certify refuses ${title.slice(attack.length)}`, async (t) => {
+    using fixture = await createFixture();
+    const pod = fixture.addPod();
+    const request = { ...(await requestOf(fixture, pod)), ...(await change(fixture, pod)) };
+    await t.throwsAsync(fixture.ca.certify(request), { name: "CaError", code });
+    t.is(fixture.ledger.size(), 0);
+  });
+}
+
+test("certify never certifies one key for two pods, but renews it for its own", async (t) => {
+  using fixture = await createFixture();
+  const first = fixture.addPod();
+  const { csr } = newCsr();
+  await fixture.ca.certify(await requestOf(fixture, first, { csr }));
+  await fixture.ca.certify(await requestOf(fixture, first, { csr }));
+  const second = fixture.addPod({ name: "app-a-2", addresses: ["10.0.0.9"] });
+  const stolen = await requestOf(fixture, second, { csr, peerAddress: "10.0.0.9" });
+  await t.throwsAsync(fixture.ca.certify(stolen), { code: "key_reused" });
+});
+
+test("certify refuses one key of two pods also when they ask in the same turn", async (t) => {
+  using fixture = await createFixture();
+  const first = fixture.addPod();
+  const second = fixture.addPod({ name: "app-a-2", addresses: ["10.0.0.9"] });
+  const { csr } = newCsr();
+  const outcomes = await Promise.allSettled([
+    fixture.ca.certify(await requestOf(fixture, first, { csr })),
+    fixture.ca.certify(await requestOf(fixture, second, { csr, peerAddress: "10.0.0.9" })),
+  ]);
+  t.deepEqual(outcomes.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
+  t.is(fixture.ledger.size(), 1);
+});
+
+test("certify answers nothing when the ledger cannot be written", async (t) => {
+  using fixture = await createFixture();
+  const request = await requestOf(fixture, fixture.addPod());
+  fixture.ledger[Symbol.dispose]();
+  await t.throwsAsync(fixture.ca.certify(request), { code: "ledger_failed" });
+});
+
+test("attack-18 certify refuses once the issuer has ended, rather than issue what nobody takes", async (t) => {
+  using fixture = await createFixture({ intermediateLifeMs: 3_600_000 });
+  fixture.clock.jump(3_600_000);
+  const request = await requestOf(fixture, fixture.addPod());
+  await t.throwsAsync(fixture.ca.certify(request), { code: "issuer_expired" });
+});
+
+test("attack-18 a sidecar whose clock is a minute behind accepts its new certificate", async (t) => {
+  using fixture = await createFixture();
+  const response = await fixture.ca.certify(await requestOf(fixture, fixture.addPod()));
+  const { certificateChain, trustBundle } = response;
+  const options = { trustDomain, purpose: "client" } as const;
+  t.notThrows(() => verifyChain(certificateChain, trustBundle, startMs - 60_000, options));
+  t.throws(() => verifyChain(certificateChain, trustBundle, startMs - 61_000, options), {
+    code: "chain_not_yet_valid",
+  });
+});

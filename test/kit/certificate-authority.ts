@@ -1,0 +1,183 @@
+// The whole authority in one process: root, intermediate, issuer, ledger, and a world of pods with
+// tokens that a test signs. Everything is real but the world and the clock.
+import { generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import { SignJWT } from "jose";
+import type { JWTPayload } from "jose";
+import { createJwksReviewer } from "#/ca/attest.ts";
+import type { DirectoryPod, TokenReviewer } from "#/ca/attest.ts";
+import { createIntermediate, createRoot } from "#/ca/authority-certificate.ts";
+import type { Authority } from "#/ca/authority-certificate.ts";
+import { IssuerSource } from "#/ca/issuer.ts";
+import { openLedger } from "#/ca/ledger.ts";
+import type { Ledger } from "#/ca/ledger.ts";
+import { createCaMetrics } from "#/ca/metrics.ts";
+import { CertificateAuthority } from "#/ca/service.ts";
+import type { CertificateAuthorityOptions } from "#/ca/service.ts";
+import { createCsr } from "#/identity/csr.ts";
+import { parseTrustDomain } from "#/identity/spiffe-id.ts";
+import type { TrustDomain } from "#/identity/spiffe-id.ts";
+import { silentLog } from "#/lib/log.ts";
+import { Registry } from "#/lib/metrics.ts";
+import { ManualClock } from "./manual-clock.ts";
+
+export const trustDomain: TrustDomain = parseTrustDomain("cluster.local");
+export const startMs: number = Date.UTC(2030, 0, 1);
+export const tokenIssuer = "https://issuer.test";
+const dayMs = 86_400_000;
+
+export interface PodFixture extends DirectoryPod {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export class AuthorityFixture implements Disposable {
+  readonly clock: ManualClock;
+  readonly registry: Registry = new Registry();
+  readonly root: Authority;
+  readonly intermediate: Authority;
+  readonly ledger: Ledger;
+  readonly issuer: IssuerSource;
+  readonly ca: CertificateAuthority;
+  readonly pods: Map<string, DirectoryPod> = new Map();
+  readonly tokenKey: KeyObject;
+
+  constructor(parts: Parts) {
+    this.clock = parts.clock;
+    this.root = parts.root;
+    this.intermediate = parts.intermediate;
+    this.issuer = parts.issuer;
+    this.tokenKey = parts.tokenKey;
+    this.ledger = parts.ledger;
+    this.ca = new CertificateAuthority({
+      issuer: parts.issuer,
+      attestation: {
+        reviewer: parts.reviewer,
+        directory: { pod: (namespace, name) => this.pods.get(`${namespace}/${name}`) ?? null },
+        trustDomain,
+      },
+      ledger: parts.ledger,
+      metrics: createCaMetrics(this.registry),
+      roots: [parts.root.certificate],
+      lifetimeDefaultS: 900,
+      clock: parts.clock,
+      randomBytes,
+      log: silentLog,
+      ...parts.options,
+    });
+  }
+
+  /** A live pod; fields can be made wrong. */
+  addPod(change: Partial<PodFixture> = {}): PodFixture {
+    const pod = {
+      namespace: "app-a",
+      name: "app-a-1",
+      uid: randomUUID(),
+      serviceAccount: "app-a",
+      addresses: ["10.0.0.7"],
+      isLive: true,
+      ...change,
+    };
+    this.pods.set(`${pod.namespace}/${pod.name}`, pod);
+    return pod;
+  }
+
+  /** The token that kubelet would mount in `pod`; claims can be made wrong. */
+  token(pod: PodFixture, change: JWTPayload = {}, key: KeyObject = this.tokenKey): Promise<string> {
+    const now = Math.floor(this.clock.now() / 1000);
+    const claims = {
+      iss: tokenIssuer,
+      aud: ["signet-ca"],
+      sub: `system:serviceaccount:${pod.namespace}:${pod.serviceAccount}`,
+      iat: now,
+      nbf: now,
+      exp: now + 600,
+      "kubernetes.io": {
+        namespace: pod.namespace,
+        serviceaccount: { name: pod.serviceAccount, uid: randomUUID() },
+        pod: { name: pod.name, uid: pod.uid },
+      },
+      ...change,
+    };
+    return new SignJWT(claims).setProtectedHeader({ alg: "ES256", kid: "test" }).sign(key);
+  }
+
+  [Symbol.dispose](): void {
+    this.issuer.stop();
+    this.ledger[Symbol.dispose]();
+  }
+}
+
+interface Parts {
+  readonly clock: ManualClock;
+  readonly root: Authority;
+  readonly intermediate: Authority;
+  readonly issuer: IssuerSource;
+  readonly reviewer: TokenReviewer;
+  readonly ledger: Ledger;
+  readonly tokenKey: KeyObject;
+  readonly options: Partial<CertificateAuthorityOptions>;
+}
+
+export interface FixtureOptions {
+  /** File of the ledger; in memory by default. */
+  readonly ledgerFile?: string;
+  readonly intermediateLifeMs?: number;
+  readonly authority?: Partial<CertificateAuthorityOptions>;
+}
+
+export async function createFixture(options: FixtureOptions = {}): Promise<AuthorityFixture> {
+  const clock = new ManualClock(startMs);
+  const { root, intermediate } = await createAuthorities(options.intermediateLifeMs);
+  const issuer = await IssuerSource.start({
+    trustDomain,
+    intermediate,
+    roots: [root.certificate],
+    clock,
+    randomBytes,
+    random: () => 0.5,
+    log: silentLog,
+  });
+  const tokenKeys = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const jwk = { ...tokenKeys.publicKey.export({ format: "jwk" }), kid: "test", alg: "ES256" };
+  const reviewer = createJwksReviewer({
+    issuer: tokenIssuer,
+    readJwks: () => Promise.resolve(JSON.stringify({ keys: [jwk] })),
+    clock,
+  });
+  return new AuthorityFixture({
+    clock,
+    root,
+    intermediate,
+    issuer,
+    reviewer,
+    ledger: openLedger(options.ledgerFile ?? ":memory:"),
+    tokenKey: tokenKeys.privateKey,
+    options: options.authority ?? {},
+  });
+}
+
+export async function createAuthorities(
+  intermediateLifeMs: number = 365 * dayMs,
+): Promise<{ readonly root: Authority; readonly intermediate: Authority }> {
+  const notBefore = startMs - dayMs;
+  const root = await createRoot({
+    name: "test root",
+    trustDomain,
+    notBefore,
+    notAfter: startMs + 3650 * dayMs,
+  });
+  const intermediate = await createIntermediate(root, {
+    name: "test intermediate",
+    trustDomain,
+    notBefore,
+    notAfter: startMs + intermediateLifeMs,
+  });
+  return { root, intermediate };
+}
+
+/** A request with a new key, as sidecars send it. */
+export function newCsr(): { readonly csr: Uint8Array; readonly privateKey: KeyObject } {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  return { csr: createCsr(privateKey), privateKey };
+}

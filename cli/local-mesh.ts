@@ -37,7 +37,7 @@ export function localMesh(socketPath: string): Mesh {
       });
   return {
     trustDomain: TRUST_DOMAIN,
-    pods: async () => (await client.status()).pods.map((view) => podOf(view)),
+    pods: async () => (await client.status()).pods.map(podOf),
     objects: async (kind) => (await client.objects(kind)) as readonly KubernetesObject[],
     apply: async (objects) => {
       await client.apply(objects.map((each) => JSON.stringify(each)).join("\n---\n"));
@@ -108,17 +108,8 @@ async function unlessAborted<T>(call: Promise<T>, signal: AbortSignal): Promise<
 }
 
 function podOf(view: PodView): Pod {
-  const { namespace, name, address, serviceAccount, phase, labels } = view;
-  return {
-    namespace,
-    name,
-    address,
-    serviceAccount,
-    phase,
-    isReady: view.ready,
-    isMeshed: view.meshed,
-    labels,
-  };
+  const { ready: isReady, meshed: isMeshed, ...rest } = view;
+  return { ...rest, isReady, isMeshed };
 }
 
 function isController({ namespace, name }: { namespace: string; name: string }): boolean {

@@ -68,7 +68,7 @@ export interface Mesh {
 }
 
 /** "namespace/name". */
-export function podName(pod: Pod): string {
+export function podName(pod: Pick<Pod, "namespace" | "name">): string {
   return `${pod.namespace}/${pod.name}`;
 }
 

@@ -10,6 +10,8 @@ export interface Answer {
   /** Who answered, by the server header; empty when nobody said. */
   readonly server: string;
   readonly body: string;
+  /** As app-a printed it, without what could steer a terminal. */
+  readonly lines: readonly string[];
 }
 
 /** The answers in a piece of app-a's output, oldest first; one that is cut off at the end is left out. */
@@ -37,5 +39,9 @@ function readAnswer(block: string): Answer | null {
     isOk: status?.startsWith("2") === true,
     server: status === undefined ? "" : server,
     body: status === undefined ? "" : body,
+    lines: [
+      `Response #${number}`,
+      ...lines.slice(0, lines.findLastIndex((line) => line !== "") + 1),
+    ],
   };
 }

@@ -126,7 +126,7 @@ async function transport(context: TourContext, caller: Pod): Promise<string> {
   const connections = matching(await scrape(context, caller), "signet_proxy_connections_total", {
     direction: "outbound",
   });
-  const { labels } = connections.find((each) => each.labels["version"]) ?? { labels: {} };
+  const labels = connections.find((each) => each.labels["version"])?.labels ?? {};
   hold(labels["version"] === "TLSv1.3", `the sidecar speaks "${labels["version"] ?? "plaintext"}"`);
   return `${labels["source"]} -> ${labels["destination"]}: ${labels["version"]}, ${labels["group"]}`;
 }

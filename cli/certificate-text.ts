@@ -1,0 +1,177 @@
+// Certificates for people: a list with one line each, and one of them with every field and every rule.
+// Pure: the golden files beside the test show what comes out.
+import type { CertificateSummary, Check, Inspection } from "#/identity/inspect.ts";
+import type { IssuedCertificate } from "./issued.ts";
+import type { Style } from "./paint.ts";
+import { formatFields, formatTable } from "./table.ts";
+import { colonHex, formatDuration, formatTime, printable } from "./text.ts";
+
+/** What is left below this share of the life is shown as a warning: renewal comes at two thirds. */
+const LEFT_WARNING = 0.5;
+
+export interface Subject {
+  /** Where the certificate comes from: "pod app-a/app-a-1", "file leaf.pem". */
+  readonly origin: string;
+  /** What the log says of it; null when it was not asked. */
+  readonly logged: IssuedCertificate | null;
+  /** Whether roots were known to check the chain against. */
+  readonly isTrustKnown: boolean;
+}
+
+export function listText(
+  certificates: readonly IssuedCertificate[],
+  now: number,
+  width: number,
+  style: Style,
+): readonly string[] {
+  if (certificates.length === 0) return ["no certificate has been issued"];
+  return formatTable(
+    [
+      { title: "IDENTITY", shrinks: true },
+      { title: "POD", shrinks: true },
+      { title: "SERIAL", shrinks: true },
+      { title: "ISSUED" },
+      { title: "LEFT", alignRight: true },
+      { title: "LOG", alignRight: true },
+    ],
+    certificates.map((each) => [
+      printable(each.id),
+      printable(`${each.namespace}/${each.pod}`),
+      each.serial,
+      formatTime(each.issuedAt),
+      leftText(each.notAfter - now, each.notAfter - each.issuedAt, style),
+      each.logIndex === null ? "-" : String(each.logIndex),
+    ]),
+    width,
+    style,
+  );
+}
+
+export function inspectionText(
+  inspection: Inspection,
+  subject: Subject,
+  now: number,
+  style: Style,
+): readonly string[] {
+  const { paint } = style;
+  const leaf = inspection.certificates[0]!;
+  const logIndex = subject.logged?.logIndex ?? null;
+  const fields: (readonly [string, string])[] = [
+    ["source", subject.origin],
+    ["SPIFFE ID", inspection.id === null ? paint.red("none") : paint.bold(inspection.id)],
+    ["serial", colonHex(leaf.serial)],
+    ["subject", leaf.subject === "" ? "empty" : leaf.subject],
+    ["issuer", leaf.issuer],
+    ["key", `${keyText(leaf.keyKind)}, signed with ${leaf.signatureAlgorithm}`],
+    ["not before", formatTime(leaf.notBefore)],
+    ["not after", formatTime(leaf.notAfter)],
+    ["time left", leftText(inspection.leftMs, lifeOf(leaf, subject.logged), style)],
+    ["names", leaf.names.join(", ") || "none"],
+    ["key usage", [...leaf.keyUsage, ...leaf.extendedKeyUsage].join(", ") || "none"],
+    ["authority key", leaf.authorityKeyId === null ? "none" : colonHex(leaf.authorityKeyId)],
+    ["SHA-256", colonHex(leaf.fingerprint)],
+    ["log index", logIndex === null ? "not known" : String(logIndex)],
+    ...(subject.logged === null ? [] : [["issued", formatTime(subject.logged.issuedAt)] as const]),
+  ];
+  return [
+    ...formatFields(
+      fields.map(([name, value]) => [name, value]),
+      style,
+    ),
+    "",
+    paint.bold("chain"),
+    ...inspection.certificates.map((each, index) => chainLine(each, index, now, style)),
+    "",
+    paint.bold("checks"),
+    ...inspection.checks.map((check) => checkLine(check, style)),
+    ...(subject.isTrustKnown
+      ? []
+      : [
+          paint.yellow(
+            `${style.glyphs.warning} the chain was not checked: no trusted roots are known here`,
+          ),
+        ]),
+    "",
+    verdictLine(inspection, style),
+  ];
+}
+
+/** The same for programs; bytes are left out, --pem prints them. */
+export function inspectionJson(inspection: Inspection, subject: Subject): unknown {
+  const { logged } = subject;
+  const [leaf] = inspection.certificates;
+  const iso = (ms: number): string => new Date(ms).toISOString();
+  return {
+    source: subject.origin,
+    spiffeId: inspection.id,
+    serial: leaf?.serial,
+    issuer: leaf?.issuer,
+    keyType: leaf?.keyKind,
+    notBefore: iso(leaf?.notBefore ?? 0),
+    notAfter: iso(leaf?.notAfter ?? 0),
+    leftSeconds: Math.round(inspection.leftMs / 1000),
+    logIndex: logged?.logIndex ?? null,
+    issuedAt: logged === null ? null : iso(logged.issuedAt),
+    isValid: isValid(inspection),
+    isTrustKnown: subject.isTrustKnown,
+    checks: inspection.checks,
+    chain: inspection.certificates.map((each) => ({
+      ...each,
+      notBefore: iso(each.notBefore),
+      notAfter: iso(each.notAfter),
+    })),
+  };
+}
+
+export function isValid(inspection: Inspection): boolean {
+  return inspection.checks.every(({ passed }) => passed);
+}
+
+function chainLine(each: CertificateSummary, index: number, now: number, style: Style): string {
+  const role = !each.isAuthority
+    ? "leaf"
+    : each.subject === each.issuer
+      ? "root"
+      : `authority${each.pathLengthMax === null ? "" : `, path length ${each.pathLengthMax}`}`;
+  const name = each.subject === "" ? each.names.join(", ") : each.subject;
+  const constraints =
+    each.nameConstraints.length > 0 ? ` (${each.nameConstraints.join(", ")})` : "";
+  const left = leftText(each.notAfter - now, each.notAfter - each.notBefore, style);
+  return `  ${index} ${role}: ${name}${constraints}, ${keyText(each.keyKind)}, ${left} left`;
+}
+
+function checkLine({ passed, demand, fault }: Check, style: Style): string {
+  const { paint, glyphs } = style;
+  if (passed) return `  ${paint.green(glyphs.passed)} ${demand}`;
+  return `  ${paint.red(glyphs.failed)} ${demand}: ${paint.red(printable(fault))}`;
+}
+
+function verdictLine(inspection: Inspection, style: Style): string {
+  const broken = inspection.checks.filter(({ passed }) => !passed).length;
+  if (broken === 0) return style.paint.green(`all ${inspection.checks.length} checks passed`);
+  return style.paint.red(`${broken} of ${inspection.checks.length} checks failed`);
+}
+
+function leftText(leftMs: number, lifeMs: number, style: Style): string {
+  const { paint } = style;
+  if (leftMs <= 0) return paint.red(`ended ${formatDuration(-leftMs)} ago`);
+  const text = formatDuration(leftMs);
+  return leftMs < lifeMs * LEFT_WARNING ? paint.yellow(text) : paint.green(text);
+}
+
+/** notBefore is back-dated against skewed clocks: the life counts from the time of issue, if known. */
+function lifeOf(leaf: CertificateSummary, logged: IssuedCertificate | null): number {
+  return leaf.notAfter - (logged?.issuedAt ?? leaf.notBefore);
+}
+
+function keyText(kind: CertificateSummary["keyKind"]): string {
+  const names: Readonly<Record<CertificateSummary["keyKind"], string>> = {
+    "ec-p256": "EC P-256",
+    "ec-p384": "EC P-384",
+    "ec-p521": "EC P-521",
+    rsa: "RSA",
+    ed25519: "Ed25519",
+    other: "another kind",
+  };
+  return names[kind];
+}

@@ -1,0 +1,25 @@
+// Which function does what a command's words say. A test holds this against the command tree.
+import { certsInspect, certsList } from "./certs.ts";
+import { checkAll } from "./check.ts";
+import type { Action } from "./context.ts";
+import { localDown, localExec, localLogs, localStatus } from "./local.ts";
+import { strictEnforce, strictPermit, strictStatus } from "./strict.ts";
+import { localUp } from "./up.ts";
+import { listNames, printCompletion, showVersion } from "./version.ts";
+
+export const actions: Readonly<Record<string, Action>> = {
+  "local up": localUp,
+  "local status": localStatus,
+  "local down": localDown,
+  "local exec": localExec,
+  "local logs": localLogs,
+  "certs list": certsList,
+  "certs inspect": certsInspect,
+  "strict status": strictStatus,
+  "strict enforce": strictEnforce,
+  "strict permit": strictPermit,
+  check: checkAll,
+  completion: printCompletion,
+  version: showVersion,
+  complete: listNames,
+};

@@ -1,0 +1,142 @@
+// `signet local status|down|exec|logs`: looking at and into the mesh on this machine.
+import { sleep } from "#/lib/clock.ts";
+import { stopLocal } from "#/local/launch.ts";
+import type { PodView } from "#/local/protocol.ts";
+import { UsageError } from "../args.ts";
+import { commandInPod } from "../local-mesh.ts";
+import { findPod, podName } from "../mesh.ts";
+import type { Pod } from "../mesh.ts";
+import type { Paint } from "../paint.ts";
+import { formatTable } from "../table.ts";
+import { formatDuration } from "../text.ts";
+import type { CommandContext } from "./context.ts";
+import { EXIT_FAILED, EXIT_OK, clientOf, meshOf, option, word } from "./context.ts";
+
+const LINES_DEFAULT = 200;
+/** As many as the runtime keeps. */
+const LINES_MAX = 400;
+const FOLLOW_MS = 500;
+
+export async function localStatus(context: CommandContext): Promise<number> {
+  const { print, clock } = context;
+  const client = clientOf(context);
+  const { pods, phase, reason, startedAtMs, pid } = await client.status();
+  if (print.format === "json") {
+    print.json({ phase, reason, startedAtMs, pid, pods });
+    return EXIT_OK;
+  }
+  const { paint } = print.style;
+  const up = formatDuration(clock.now() - startedAtMs);
+  const state = reason === "" ? phase : `${phase}: ${reason}`;
+  print.lines([`mesh ${paint.bold(state)}, up ${up}, process ${pid}`, ""]);
+  const columns = [
+    { title: "POD", shrinks: true },
+    { title: "STATE" },
+    { title: "ADDRESS" },
+    { title: "CONTAINERS", alignRight: true },
+    { title: "RESTARTS", alignRight: true },
+    { title: "MESH" },
+  ];
+  const rows = pods.toSorted(byName).map((pod) => podRow(pod, paint));
+  print.lines(formatTable(columns, rows, print.width(), print.style));
+  return phase === "failed" ? EXIT_FAILED : EXIT_OK;
+}
+
+function podRow(pod: PodView, paint: Paint): readonly string[] {
+  const containers = pod.containers;
+  const restarts = containers.reduce((sum, each) => sum + each.restarts, 0);
+  const isWell = pod.phase === "Running" && pod.ready;
+  const state = pod.reason === "" ? pod.phase : `${pod.phase}: ${pod.reason}`;
+  return [
+    podName(pod),
+    isWell ? paint.green("ready") : paint.red(pod.phase === "Running" ? "not ready" : state),
+    pod.address,
+    `${containers.filter((each) => each.running).length}/${containers.length}`,
+    String(restarts),
+    pod.meshed ? "sidecar" : paint.dim("none"),
+  ];
+}
+
+function byName(one: PodView, other: PodView): number {
+  return podName(one) < podName(other) ? -1 : 1;
+}
+
+export async function localDown(context: CommandContext): Promise<number> {
+  const { print, names } = context;
+  const wasRunning = await stopLocal(names);
+  if (print.format === "json") print.json({ wasRunning });
+  else print.lines([wasRunning ? "stopped, everything removed" : "nothing was running"]);
+  return EXIT_OK;
+}
+
+/** The command's own exit code becomes ours. */
+export async function localExec(context: CommandContext): Promise<number> {
+  const { print } = context;
+  const pod = await named(context);
+  const container = option(context, "container");
+  const command = commandInPod(context.words["command"] ?? []);
+  const result = await clientOf(context).exec({
+    pod: podName(pod),
+    command,
+    ...(container === null ? {} : { container }),
+  });
+  if (print.format === "json") print.json(result);
+  else {
+    print.raw(result.stdout);
+    if (result.stderr !== "") print.note(result.stderr.trimEnd());
+  }
+  return result.code;
+}
+
+export async function localLogs(context: CommandContext): Promise<number> {
+  const { print, signal, clock } = context;
+  const pod = await named(context);
+  const container = option(context, "container");
+  const client = clientOf(context);
+  const read = async (tail: number): Promise<readonly string[]> => {
+    const options = container === null ? { tail } : { tail, container };
+    const text = await client.logs(podName(pod), options);
+    return text === "" ? [] : text.split("\n");
+  };
+  let shown = await read(linesWanted(context));
+  print.lines(shown);
+  while (context.options["follow"] === true && !signal.aborted) {
+    await sleep(clock, FOLLOW_MS, signal);
+    if (signal.aborted) break;
+    const now = await read(LINES_MAX);
+    print.lines(newLines(shown, now));
+    shown = now;
+  }
+  return EXIT_OK;
+}
+
+/**
+ * What came after `before` was read, when `after` is a later look at the same growing list of which
+ * only the end is kept. All of `after` when they have nothing in common.
+ */
+export function newLines(before: readonly string[], after: readonly string[]): readonly string[] {
+  const last = before.at(-1);
+  if (last === undefined) return after;
+  for (let end = after.length; end > 0; end -= 1) {
+    if (after[end - 1] !== last) continue;
+    const overlap = Math.min(end, before.length);
+    const isSame = before
+      .slice(-overlap)
+      .every((line, index) => line === after[end - overlap + index]);
+    if (isSame) return after.slice(end);
+  }
+  return after;
+}
+
+function linesWanted(context: CommandContext): number {
+  const text = option(context, "tail");
+  if (text === null) return LINES_DEFAULT;
+  if (/^\d{1,6}$/.test(text)) return Math.min(Number(text), LINES_MAX);
+  throw new UsageError("usage", `Cannot show the last "${text}" lines: not a whole number`, {
+    next: 'See "signet local logs --help"',
+  });
+}
+
+async function named(context: CommandContext): Promise<Pod> {
+  return findPod(await meshOf(context).pods(), word(context, "pod"));
+}

@@ -1,0 +1,47 @@
+// `signet version` and `signet completion`: what needs no mesh.
+import { bashCompletion } from "../completion/bash.ts";
+import { fishCompletion } from "../completion/fish.ts";
+import { zshCompletion } from "../completion/zsh.ts";
+import { commandTree } from "../command-tree.ts";
+import { podName } from "../mesh.ts";
+import { formatFields } from "../table.ts";
+import { signetVersion } from "../version.ts";
+import type { CommandContext } from "./context.ts";
+import { EXIT_OK, meshOf, word } from "./context.ts";
+
+export async function showVersion({ print }: CommandContext): Promise<number> {
+  const versions = {
+    signet: signetVersion,
+    node: process.versions.node,
+    openssl: process.versions.openssl ?? "unknown",
+    platform: `${process.platform} ${process.arch}`,
+  };
+  if (print.format === "json") print.json(versions);
+  else print.lines(formatFields(Object.entries(versions), print.style));
+  return EXIT_OK;
+}
+
+const scripts: Readonly<Record<string, (root: typeof commandTree) => string>> = {
+  bash: bashCompletion,
+  zsh: zshCompletion,
+  fish: fishCompletion,
+};
+
+export async function printCompletion(context: CommandContext): Promise<number> {
+  const make = scripts[word(context, "shell")];
+  context.print.raw(make?.(commandTree) ?? "");
+  return EXIT_OK;
+}
+
+/** What a shell asks while somebody types: names, or nothing at all, quickly and without a word. */
+export async function listNames(context: CommandContext): Promise<number> {
+  const mesh = meshOf(context);
+  const names =
+    word(context, "kind") === "pod"
+      ? mesh.pods().then((pods) => pods.map(podName))
+      : mesh.objects("Namespace").then((all) => all.map(({ metadata }) => metadata.name));
+  context.print.lines(
+    (await names.catch(() => [])).toSorted((one, other) => (one < other ? -1 : 1)),
+  );
+  return EXIT_OK;
+}

@@ -1,0 +1,85 @@
+// `signet`: from words to a command, from a command to an exit code. 0 done, 1 failed, 2 wrong usage;
+// 130 when the person stopped it. Does nothing itself.
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { systemClock } from "#/lib/clock.ts";
+import { namesFor } from "#/local/launch.ts";
+import { readArguments, UsageError } from "./args.ts";
+import type { Invocation } from "./args.ts";
+import { commandTree } from "./command-tree.ts";
+import { actions } from "./commands/actions.ts";
+import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from "./commands/context.ts";
+import { createPrinter } from "./print.ts";
+import type { OutputFormat } from "./print.ts";
+import { signetVersion } from "./version.ts";
+
+const EXIT_STOPPED = 130;
+const HELP_WIDTH_MAX = 100;
+
+const repository = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+// A reader that has seen enough (head, a pager) is no fault.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === "EPIPE" ? EXIT_OK : EXIT_FAILED);
+});
+process.exitCode = await main(process.argv.slice(2));
+// Sockets that are kept alive for a next request must not keep the process.
+process.exit();
+
+async function main(commandLine: readonly string[]): Promise<number> {
+  try {
+    const read = readArguments(commandTree, commandLine, {
+      version: signetVersion,
+      width: Math.min(process.stdout.columns ?? HELP_WIDTH_MAX, HELP_WIDTH_MAX),
+    });
+    if (read.kind === "run") return await run(read);
+    createPrinter("table").raw(read.text);
+    return EXIT_OK;
+  } catch (thrown) {
+    if (!(thrown instanceof UsageError)) throw thrown;
+    createPrinter(wantsJson(commandLine) ? "json" : "table").error(thrown);
+    return EXIT_USAGE;
+  }
+}
+
+async function run({ path: commandPath, words, options }: Invocation): Promise<number> {
+  const print = createPrinter(options["output"] as OutputFormat);
+  const action = actions[commandPath];
+  if (action === undefined) throw new Error(`No action for "${commandPath}"`);
+  const signal = stopSignal();
+  const state = typeof options["state"] === "string" ? options["state"] : undefined;
+  try {
+    return await action({
+      print,
+      clock: systemClock,
+      signal,
+      names: namesFor(state),
+      repository,
+      words,
+      options,
+    });
+  } catch (thrown) {
+    if (thrown instanceof UsageError) throw thrown;
+    if (signal.aborted && thrown === signal.reason) return EXIT_STOPPED;
+    print.error(thrown);
+    return EXIT_FAILED;
+  }
+}
+
+/** The first signal asks to stop and clean up, the third one does not wait any longer. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  let count = 0;
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(name, () => {
+      count += 1;
+      if (count >= 3) process.exit(EXIT_STOPPED);
+      controller.abort(new Error(`Stopped by ${name}`));
+    });
+  }
+  return controller.signal;
+}
+
+/** Before the words could be read, as far as that can be told. */
+function wantsJson(commandLine: readonly string[]): boolean {
+  return /(?:^| )(?:-o|--output)[ =]?json(?: |$)/.test(commandLine.join(" "));
+}

@@ -1,0 +1,148 @@
+// The tour as a whole: its order, its time, its words. What may overlap does; what would disturb
+// another claim does not.
+import { spawn } from "node:child_process";
+import type { Clock } from "#/lib/clock.ts";
+import { MeshError, messageOf } from "#/lib/errors.ts";
+import type { Mesh } from "../mesh.ts";
+import type { Printer } from "../print.ts";
+import { counted, formatElapsed } from "../text.ts";
+import { canary } from "./canary.ts";
+import { certificates } from "./certificates.ts";
+import { FalseClaim, readyPods } from "./claim.ts";
+import type { Claim, TourContext } from "./claim.ts";
+import { controllerOutage } from "./controller-outage.ts";
+import { meshedClient, plainClient, plainServer, tourObjects } from "./manifests.ts";
+import { noResumption } from "./no-resumption.ts";
+import { plaintextOnTheWire } from "./plaintext-on-the-wire.ts";
+import { retries } from "./retries.ts";
+import { rotation } from "./rotation.ts";
+import { runTour } from "./run.ts";
+import type { Stage, TourReport } from "./run.ts";
+import { strict } from "./strict.ts";
+
+/** Set-up and clean-up included; what is not done by then is not confirmed. */
+const TOUR_MS_MAX = 175_000;
+const READY_MS = 30_000;
+const CAPTURE_BYTES_MAX = 128 * 1024 * 1024;
+const NODE_NAMESPACE = "signet-node";
+
+/**
+ * The rotation's minute of load runs beside everything that needs only moments, in a namespace of its
+ * own. The outage comes last and alone: it would end the rotation's short-lived identities.
+ */
+const stages: readonly Stage[] = [
+  {
+    beside: [rotation],
+    inOrder: [plaintextOnTheWire, canary, retries, strict, noResumption, certificates],
+  },
+  { beside: [], inOrder: [controllerOutage] },
+];
+
+export interface TourOptions {
+  readonly mesh: Mesh;
+  readonly print: Printer;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Monotonic time at which bringing the mesh up began. */
+  readonly begunAt: number;
+}
+
+/** True when every claim was confirmed in time. */
+export async function walkTour(options: TourOptions): Promise<boolean> {
+  const { mesh, print, clock, begunAt } = options;
+  const tooLong = new AbortController();
+  const cancel = clock.after(TOUR_MS_MAX - (clock.monotonic() - begunAt), () =>
+    tooLong.abort(tookTooLong()),
+  );
+  const signal = AbortSignal.any([options.signal, tooLong.signal]);
+  const context: TourContext = { mesh, clock, signal, runHere };
+  const claims = stages.flatMap(({ beside, inOrder }) => [...beside, ...inOrder]);
+  try {
+    print.lines([
+      "",
+      `Walking through ${counted(claims.length, "claim")}; each prints its evidence.`,
+    ]);
+    await mesh.apply(tourObjects);
+    await readyPods(context, [meshedClient, plainClient, plainServer], READY_MS);
+    const isConfirmed = await runTour(context, stages, reportTo(print, clock, begunAt));
+    const total = formatElapsed(clock.monotonic() - begunAt);
+    if (isConfirmed) {
+      print.lines([
+        "",
+        print.style.paint.green(`All ${claims.length} claims confirmed in ${total}.`),
+      ]);
+    }
+    return isConfirmed;
+  } finally {
+    cancel();
+  }
+}
+
+function reportTo(print: Printer, clock: Clock, begunAt: number): TourReport {
+  const { paint, glyphs } = print.style;
+  const at = (): string => paint.dim(`[${formatElapsed(clock.monotonic() - begunAt)}]`);
+  const say = (mark: string, claim: Claim, elapsedMs: number, lines: readonly string[]): void =>
+    print.lines([
+      "",
+      `${mark} ${paint.bold(claim.title)} ${paint.dim(`(${formatElapsed(elapsedMs)})`)}`,
+      ...lines.map((line) => `    ${line}`),
+    ]);
+  return {
+    begun(claim, isBeside) {
+      const how = isBeside ? "meanwhile, in the background" : "checking";
+      print.note(`${at()} ${paint.dim(`${how}: ${claim.title}`)}`);
+    },
+    confirmed: (claim, evidence, elapsedMs) =>
+      say(paint.green(glyphs.passed), claim, elapsedMs, evidence),
+    refuted(claim, thrown, elapsedMs) {
+      const next = thrown instanceof MeshError ? thrown.next : "";
+      const lines = [paint.red(messageOf(thrown)), ...(next === "" ? [] : [`next: ${next}`])];
+      say(paint.red(glyphs.failed), claim, elapsedMs, lines);
+    },
+  };
+}
+
+function tookTooLong(): FalseClaim {
+  return new FalseClaim(
+    "claim_false",
+    `Cannot confirm in time: the tour takes more than ${TOUR_MS_MAX / 1000} s here`,
+    { next: "Try again while the machine has less else to do" },
+  );
+}
+
+/** A program of this machine; ended by SIGTERM when told to, its output so far is the answer. */
+const runHere: TourContext["runHere"] = (command, { onNode = false, input = "", signal } = {}) => {
+  const enter = onNode ? ["nsenter", `--net=/run/netns/${NODE_NAMESPACE}`] : [];
+  const [program = "", ...rest] = [...enter, ...command];
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, rest, { stdio: "pipe" });
+    const out: Buffer[] = [];
+    let outBytes = 0;
+    let stderr = "";
+    const end = (): void => void child.kill("SIGTERM");
+    signal?.addEventListener("abort", end, { once: true });
+    if (signal?.aborted === true) end();
+    child.on("error", reject);
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(input);
+    child.stdout.on("data", (chunk: Buffer) => {
+      outBytes += chunk.length;
+      if (outBytes > CAPTURE_BYTES_MAX) end();
+      else out.push(chunk);
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr = (stderr + chunk.toString("utf8")).slice(-4096);
+    });
+    child.on("close", (code) => {
+      signal?.removeEventListener("abort", end);
+      const stdoutBytes = Buffer.concat(out);
+      resolve({
+        exitCode: code ?? 1,
+        stdoutBytes,
+        // A capture is bytes; only what is short is text.
+        stdout: stdoutBytes.length < 1024 * 1024 ? stdoutBytes.toString("utf8") : "",
+        stderr,
+      });
+    });
+  });
+};

@@ -2,7 +2,6 @@
 // -> peer identity -> verdict -> lease -> HTTP or TCP to the application. Not one byte reaches the
 // application before the verdict.
 import type { Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
 import type { ServerPolicy } from "#/api/policy.ts";
 import { modeOfPort } from "#/api/policy.ts";
 import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
@@ -19,11 +18,11 @@ import type { Destination } from "../net/original-destination.ts";
 import { reset } from "../net/splice.ts";
 import type { Target } from "../stream/transport.ts";
 import { TlsAcceptor } from "../tls/accept.ts";
+import type { AcceptedTls } from "../tls/accept.ts";
 import { alpnHttp1, alpnProtocols } from "../tls/credentials.ts";
 import type { Credentials } from "../tls/credentials.ts";
 import { connectionLife } from "../tls/lifetime.ts";
 import type { ConnectionLife } from "../tls/lifetime.ts";
-import { judgePeer } from "../tls/peer.ts";
 import { authorize } from "./authorize.ts";
 import { InboundConnection } from "./connection.ts";
 import type { InboundContext } from "./dispatcher.ts";
@@ -127,11 +126,10 @@ export class InboundSide {
     if (ours) {
       this.#acceptor.accept(
         socket,
-        (accepted) =>
-          this.#secured(accepted.socket, accepted.credentials, accepted.alpn, destination),
-        (reason) => {
+        (accepted) => this.#secured(accepted, destination),
+        (reason, detail) => {
           this.#count(reason);
-          socket.destroy();
+          this.#options.log.warn("caller refused", { reason, detail });
         },
       );
       return;
@@ -145,21 +143,9 @@ export class InboundSide {
     this.#judge(socket, destination, protocol, { identity: null, life: null, destination: own });
   }
 
-  #secured(
-    socket: TLSSocket,
-    credentials: Credentials,
-    alpn: string,
-    destination: Destination,
-  ): void {
-    const { clock, trustDomain, metrics, log } = this.#options;
-    const verdict = judgePeer(socket, trustDomain, null);
-    if (verdict.kind === "fault") {
-      this.#count(verdict.fault);
-      log.warn("caller refused", { reason: verdict.fault, detail: verdict.detail });
-      socket.destroy();
-      return;
-    }
-    const { id, notAfter, version } = verdict.peer;
+  #secured({ socket, credentials, alpn, peer }: AcceptedTls, destination: Destination): void {
+    const { clock, metrics } = this.#options;
+    const { id, notAfter, version } = peer;
     metrics.connections.with("inbound", id, credentials.id, "mtls", version, "").add();
     this.#judge(socket, destination, alpn === alpnHttp1 ? "http" : "tcp", {
       identity: id,

@@ -6,16 +6,22 @@ import type { Server, TLSSocket } from "node:tls";
 import type { Watch } from "#/lib/watch.ts";
 import { alpnProtocols } from "./credentials.ts";
 import type { Credentials } from "./credentials.ts";
+import { judgePeer } from "./peer.ts";
+import type { Peer, PeerFault } from "./peer.ts";
 
 export interface AcceptedTls {
   readonly socket: TLSSocket;
   /** Those this handshake was made with. */
   readonly credentials: Credentials;
   readonly alpn: string;
+  /** Verified: chain, times, SPIFFE rules, trust domain. */
+  readonly peer: Peer;
 }
 
+export type AcceptRefusal = "handshake_failed" | "handshake_timeout" | PeerFault;
+
 type Accepted = (accepted: AcceptedTls) => void;
-type Refused = (reason: "handshake_failed" | "handshake_timeout") => void;
+type Refused = (reason: AcceptRefusal, detail: string) => void;
 
 interface Waiting {
   readonly credentials: Credentials;
@@ -35,12 +41,16 @@ export class TlsAcceptor {
   }
 
   /**
-   * Takes `socket` over. Exactly one of the callbacks is called. The peer's chain has been verified
-   * against the trust bundle by OpenSSL when `accepted` is; whose it is, `judgePeer` says.
+   * Takes `socket` over. Exactly one of the callbacks is called; `accepted` only for a peer that proved
+   * an identity of the trust domain. What is refused has been closed.
    */
   accept(socket: Socket, accepted: Accepted, refused: Refused): void {
     const credentials = this.#credentials.get();
-    if (credentials === null) return refused("handshake_failed");
+    if (credentials === null) {
+      socket.destroy();
+      refused("handshake_failed", "no certificate of our own");
+      return;
+    }
     this.#waiting.set(socket, { credentials, accepted, refused });
     this.#serverOf(credentials).emit("connection", socket);
   }
@@ -53,8 +63,8 @@ export class TlsAcceptor {
       ca: [...credentials.material.ca],
       ALPNProtocols: [...alpnProtocols],
       requestCert: true,
-      // Refused by OpenSSL before the handshake ends: no byte of an unverified peer is read.
-      rejectUnauthorized: true,
+      // Node would close without a word; #secured judges, and nobody reads a byte before it.
+      rejectUnauthorized: false,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       allowHalfOpen: true,
       noDelay: true,
@@ -63,8 +73,8 @@ export class TlsAcceptor {
     server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
       const waiting = this.#take(socket);
       const timeout = error.code === "ERR_TLS_HANDSHAKE_TIMEOUT";
-      waiting?.refused(timeout ? "handshake_timeout" : "handshake_failed");
       socket.destroy();
+      waiting?.refused(timeout ? "handshake_timeout" : "handshake_failed", error.code ?? "");
     });
     this.#servers.set(credentials, server);
     return server;
@@ -74,11 +84,19 @@ export class TlsAcceptor {
     // Until its new owner listens, an error must not be without a listener.
     socket.on("error", () => {});
     const waiting = this.#take(socket);
-    if (waiting === undefined) socket.destroy();
-    else {
-      const alpn = socket.alpnProtocol === false ? "" : (socket.alpnProtocol ?? "");
-      waiting.accepted({ socket, credentials: waiting.credentials, alpn });
+    if (waiting === undefined) {
+      socket.destroy();
+      return;
     }
+    const { credentials } = waiting;
+    const verdict = judgePeer(socket, credentials.trustDomain, null);
+    if (verdict.kind === "fault") {
+      socket.destroy();
+      waiting.refused(verdict.fault, verdict.detail);
+      return;
+    }
+    const alpn = socket.alpnProtocol === false ? "" : (socket.alpnProtocol ?? "");
+    waiting.accepted({ socket, credentials, alpn, peer: verdict.peer });
   }
 
   #take(socket: TLSSocket): Waiting | undefined {

@@ -75,11 +75,15 @@ function ensurePackages() {
     return;
   }
   const [command, ...args] = npm();
-  step("Installing packages and Node 26 (npm ci)", command, [
+  // Not `npm ci`: it refuses a lock file made where a registry lacks optional packages for other
+  // platforms. `install` keeps to the locked versions and --no-save leaves the lock as it is.
+  step("Installing packages and Node 26 (npm install)", command, [
     ...args,
-    "ci",
+    "install",
+    "--no-save",
     "--no-audit",
     "--no-fund",
+    "--loglevel=error",
   ]);
   if (!existsSync(pinnedNode)) {
     const [packaged] = ["node_modules/node/installArchSpecificPackage.js"];

@@ -1,0 +1,169 @@
+import { execFileSync } from "node:child_process";
+import { generateKeyPairSync, randomBytes, X509Certificate } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import test from "ava";
+import { readCertificate } from "#/identity/certificate.ts";
+import { parsePem, toPem } from "#/identity/bundle.ts";
+import { workloadId } from "#/identity/spiffe-id.ts";
+import { createFixture, startMs, trustDomain } from "#/test/kit/certificate-authority.ts";
+import { checkIssued } from "./issued-check.ts";
+import { serialBytes, signLeaf } from "./signer.ts";
+import type { LeafTemplate } from "./template.ts";
+
+const atStart = ["-attime", String(startMs / 1000)];
+
+function template(change: Partial<LeafTemplate> = {}): LeafTemplate {
+  const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  return {
+    id: workloadId(trustDomain, "app-a", "app-a"),
+    publicKey: publicKey.export({ type: "spki", format: "der" }),
+    notBefore: startMs,
+    notAfter: startMs + 900_000,
+    ...change,
+  };
+}
+
+test("signLeaf makes what OpenSSL verifies strictly, name constraints and all", async (t) => {
+  using fixture = await createFixture();
+  const issuer = fixture.issuer.current();
+  const leaf = signLeaf(template(), issuer, randomBytes(serialBytes));
+  const folder = mkdtempSync(path.join(tmpdir(), "signet-signer-"));
+  const write = (name: string, ders: readonly Uint8Array[]): string => {
+    const file = path.join(folder, name);
+    writeFileSync(file, ders.map(toPem).join(""));
+    return file;
+  };
+  const files = [write("root", [fixture.root.certificate]), write("chain", issuer.chain)];
+  const own = write("leaf", [leaf]);
+  const verify = (purpose: string): string =>
+    execFileSync("openssl", [
+      "verify",
+      "-x509_strict",
+      ...atStart,
+      "-purpose",
+      purpose,
+      "-CAfile",
+      files[0]!,
+      "-untrusted",
+      files[1]!,
+      own,
+    ]).toString();
+  t.regex(verify("sslclient"), /: OK/);
+  t.regex(verify("sslserver"), /: OK/);
+  const text = execFileSync("openssl", ["x509", "-in", own, "-noout", "-text"]).toString();
+  t.regex(text, /Basic Constraints: critical\s+CA:FALSE/);
+  t.regex(text, /Key Usage: critical\s+Digital Signature\n/);
+  t.regex(text, /Extended Key Usage: *\n\s+TLS Web Server Authentication, TLS Web Client/);
+  t.regex(
+    text,
+    /Alternative Name: critical\s+URI:spiffe:\/\/cluster\.local\/ns\/app-a\/sa\/app-a\n/,
+  );
+  rmSync(folder, { recursive: true });
+});
+
+test("attack-3 OpenSSL refuses a leaf outside of the issuer's name constraint", async (t) => {
+  using fixture = await createFixture();
+  const issuer = fixture.issuer.current();
+  const foreign = "spiffe://other.local/ns/app-a/sa/app-a" as LeafTemplate["id"];
+  const leaf = signLeaf(template({ id: foreign }), issuer, randomBytes(serialBytes));
+  const folder = mkdtempSync(path.join(tmpdir(), "signet-signer-"));
+  const chain = [fixture.root.certificate, ...issuer.chain].map(toPem).join("");
+  writeFileSync(path.join(folder, "chain"), chain);
+  writeFileSync(path.join(folder, "leaf"), toPem(leaf));
+  t.throws(
+    () =>
+      execFileSync("openssl", ["verify", ...atStart, "-CAfile", "chain", "leaf"], {
+        cwd: folder,
+        stdio: "pipe",
+      }),
+    { message: /permitted subtree violation/ },
+  );
+  rmSync(folder, { recursive: true });
+});
+
+test("signLeaf writes serials that are positive and of one length, whatever is random", async (t) => {
+  using fixture = await createFixture();
+  const issuer = fixture.issuer.current();
+  for (const fill of [0x00, 0x7f, 0x80, 0xff]) {
+    const leaf = signLeaf(template(), issuer, new Uint8Array(serialBytes).fill(fill));
+    const { serial } = readCertificate(leaf);
+    t.is(serial.length, 2 * serialBytes);
+    t.is(new X509Certificate(leaf).serialNumber.toLowerCase(), serial);
+  }
+});
+
+test("signLeaf writes dates past 2049 as OpenSSL reads them", async (t) => {
+  using fixture = await createFixture();
+  const notAfter = Date.UTC(2051, 5, 1, 12, 30, 15);
+  const leaf = signLeaf(template({ notAfter }), fixture.issuer.current(), randomBytes(serialBytes));
+  t.is(new Date(new X509Certificate(leaf).validTo).getTime(), notAfter);
+});
+
+test("parsePem gives back what toPem wrote", async (t) => {
+  using fixture = await createFixture();
+  const { chain } = fixture.issuer.current();
+  t.deepEqual(
+    parsePem(chain.map(toPem).join("")).map((der) => Buffer.from(der)),
+    chain.map((der) => Buffer.from(der)),
+  );
+});
+
+test("checkIssued accepts what was asked for", async (t) => {
+  using fixture = await createFixture();
+  const issuer = fixture.issuer.current();
+  const asked = template();
+  const leaf = signLeaf(asked, issuer, randomBytes(serialBytes));
+  t.is(checkIssued(leaf, asked, issuer).id, asked.id);
+});
+
+const faults: readonly (readonly [
+  string,
+  RegExp,
+  (asked: LeafTemplate) => Partial<LeafTemplate>,
+])[] = [
+  [
+    "another identity",
+    /names "spiffe:\/\/cluster.local\/ns\/b/,
+    () => ({ id: workloadId(trustDomain, "b", "b") }),
+  ],
+  ["another key", /another key/, () => ({ publicKey: template().publicKey })],
+  ["an earlier begin", /begins/, ({ notBefore }) => ({ notBefore: notBefore - 1_000 })],
+  ["a later end", /ends/, ({ notAfter }) => ({ notAfter: notAfter + 1_000 })],
+];
+for (const [title, message, change] of faults) {
+  test(`attack-12 checkIssued refuses ${title} than was asked for`, async (t) => {
+    using fixture = await createFixture();
+    const issuer = fixture.issuer.current();
+    const asked = template();
+    const leaf = signLeaf({ ...asked, ...change(asked) }, issuer, randomBytes(serialBytes));
+    t.throws(() => checkIssued(leaf, asked, issuer), { code: "issued_unsound", message });
+  });
+}
+
+test("attack-12 checkIssued refuses a changed byte, wherever it is", async (t) => {
+  using fixture = await createFixture();
+  const issuer = fixture.issuer.current();
+  const asked = template();
+  const leaf = signLeaf(asked, issuer, randomBytes(serialBytes));
+  for (let at = 0; at < leaf.length; at += 1) {
+    const changed = leaf.map((byte, index) => (index === at ? byte ^ 0x01 : byte));
+    t.throws(() => checkIssued(changed, asked, issuer), { code: "issued_unsound" }, `byte ${at}`);
+  }
+});
+
+test("checkIssued refuses a leaf that outlives its issuer, and one of another issuer", async (t) => {
+  using fixture = await createFixture();
+  const issuer = fixture.issuer.current();
+  const long = template({ notAfter: issuer.notAfter + 1_000 });
+  const leaf = signLeaf(long, issuer, randomBytes(serialBytes));
+  t.throws(() => checkIssued(leaf, long, issuer), { message: /outlives/ });
+  using other = await createFixture();
+  const asked = template();
+  const foreign = signLeaf(asked, other.issuer.current(), randomBytes(serialBytes));
+  t.throws(() => checkIssued(foreign, asked, issuer), { message: /another issuer/ });
+  const named = { ...other.issuer.current(), subject: issuer.subject };
+  const forged = signLeaf(asked, named, randomBytes(serialBytes));
+  t.throws(() => checkIssued(forged, asked, issuer), { message: /signature is not/ });
+});

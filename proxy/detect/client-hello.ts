@@ -13,7 +13,7 @@ export type ClientHelloVerdict =
   | { readonly kind: "malformed" }
   | ClientHello;
 
-export interface ClientHello {
+interface ClientHello {
   readonly kind: "client_hello";
   /** Protocols offered, in their order; empty without the extension. */
   readonly alpn: readonly string[];

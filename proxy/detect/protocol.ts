@@ -18,7 +18,7 @@ export type DetectedProtocol =
   | { readonly kind: "http2" }
   | { readonly kind: "other" };
 
-export interface TlsProtocol {
+interface TlsProtocol {
   readonly kind: "tls";
   /** Another sidecar: all protocols offered are the mesh's. Otherwise an application's own TLS. */
   readonly mesh: boolean;

@@ -30,7 +30,7 @@ export const FOLD: Uint8Array = new Uint8Array(256).map((_, byte) => {
 });
 
 /** Lower case. */
-export const LOWER: Uint8Array = new Uint8Array(256).map((_, byte) =>
+const LOWER: Uint8Array = new Uint8Array(256).map((_, byte) =>
   byte >= 0x41 && byte <= 0x5a ? byte + 32 : byte,
 );
 

@@ -8,9 +8,9 @@ import { isTrailerAllowed, TRAILER_NAME_BYTES_MAX } from "./trailers.ts";
 
 /** Hexadecimal digits of a chunk size. The size itself is at most 2^53 - 1. */
 const SIZE_DIGITS_MAX = 16;
-export const CHUNK_EXTENSION_BYTES_MAX = 256;
-export const EXTENSION_BYTES_MAX: number = 16 * 1024;
-export const TRAILER_BYTES_MAX: number = 8 * 1024;
+const CHUNK_EXTENSION_BYTES_MAX = 256;
+const EXTENSION_BYTES_MAX = 16 * 1024;
+const TRAILER_BYTES_MAX = 8 * 1024;
 
 const PHASE = {
   size: 0,

@@ -91,7 +91,7 @@ function optionOf(buffer: Uint8Array, start: number, end: number): number {
 }
 
 /** Whether only whitespace stands between `from` and the next comma or the end. */
-export function followedByComma(buffer: Uint8Array, from: number, end: number): boolean {
+function followedByComma(buffer: Uint8Array, from: number, end: number): boolean {
   let at = from;
   while (at < end && (buffer[at] === SPACE || buffer[at] === TAB)) at += 1;
   return at === end || buffer[at] === COMMA;

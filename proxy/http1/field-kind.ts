@@ -52,6 +52,9 @@ export const HOP_BY_HOP: number = kindSet(
   KIND.named,
 );
 
+/** What is not passed on: hop-by-hop fields, and claims of identity. */
+export const STRIPPED: number = HOP_BY_HOP | kindSet(KIND.identity);
+
 const IDENTITY_PREFIX = ascii("x-signet-");
 const FORWARDED_CERTIFICATE = ascii("x-forwarded-client-cert");
 const LETTER_X = 24;

@@ -85,7 +85,7 @@ function addressEnd(buffer: Buffer, start: number, end: number): number {
   let at = start + 1;
   // A zone identifier means nothing beyond the machine that wrote it.
   while (at < end && buffer[at] !== BRACKET_CLOSE && buffer[at] !== PERCENT) at += 1;
-  if (at === end || buffer[at] === PERCENT) return -1;
+  if (buffer[at] !== BRACKET_CLOSE || at === end) return -1;
   return isIPv6(textOf(buffer, start + 1, at)) ? at + 1 : -1;
 }
 

@@ -4,7 +4,7 @@
 /** Not a refusal: the bytes so far are good and more are needed. */
 export const MORE: -1 = -1;
 
-export type RefusalStatus = 400 | 414 | 417 | 421 | 431 | 501 | 505;
+type RefusalStatus = 400 | 414 | 417 | 421 | 431 | 501 | 505;
 
 export interface Refusal {
   /** What a client is answered. A refused response (from upstream) is always answered 502. */

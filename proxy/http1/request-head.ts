@@ -13,7 +13,7 @@
 import { SLASH, ascii, equalsIgnoringCase, sameIgnoringCase, textOf } from "./bytes.ts";
 import { OPTION, readConnection } from "./connection-options.ts";
 import { FieldIndex } from "./field-index.ts";
-import { HOP_BY_HOP, KIND, kindSet } from "./field-kind.ts";
+import { KIND, STRIPPED, kindSet } from "./field-kind.ts";
 import { BODY, FRAMING_CHUNKED, framingRefusal, readFraming } from "./framing.ts";
 import type { BodyKind } from "./framing.ts";
 import { HostMemo } from "./host.ts";
@@ -38,7 +38,6 @@ const ALL = Buffer.from("*", "latin1");
 /** Base64 of 16 bytes (RFC 6455 section 4.1). */
 const WEBSOCKET_KEY_BYTES = 24;
 
-const STRIPPED = HOP_BY_HOP | kindSet(KIND.identity);
 /** Kinds whose value decides something besides framing, host and stripping. */
 const EXAMINED = kindSet(KIND.connection, KIND.expect, KIND.te);
 

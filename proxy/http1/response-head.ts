@@ -8,7 +8,7 @@
 import { ascii, equalsIgnoringCase } from "./bytes.ts";
 import { OPTION, readConnection } from "./connection-options.ts";
 import { FieldIndex } from "./field-index.ts";
-import { HOP_BY_HOP, KIND, kindSet } from "./field-kind.ts";
+import { KIND, STRIPPED } from "./field-kind.ts";
 import { BODY, FRAMING_CHUNKED, FRAMING_NEITHER, framingRefusal, readFraming } from "./framing.ts";
 import type { BodyKind } from "./framing.ts";
 import { METHOD } from "./method.ts";
@@ -19,7 +19,6 @@ import { StatusLine } from "./status-line.ts";
 
 const NO_BYTES = Buffer.alloc(0);
 const SIGNET = ascii("signet");
-const STRIPPED = HOP_BY_HOP | kindSet(KIND.identity);
 
 const SWITCHING = 101;
 const NO_CONTENT = 204;

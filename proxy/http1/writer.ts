@@ -3,7 +3,7 @@
 import { CR } from "./bytes.ts";
 import { FIELD_STRIDE } from "./field-index.ts";
 import type { FieldIndex } from "./field-index.ts";
-import { HOP_BY_HOP, KIND, kindSet } from "./field-kind.ts";
+import { KIND, STRIPPED, kindSet } from "./field-kind.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { ResponseHead } from "./response-head.ts";
 
@@ -15,8 +15,6 @@ const CRLF = Buffer.from("\r\n", "latin1");
 const SERVER = Buffer.from("server: signet\r\n", "latin1");
 const WEBSOCKET = Buffer.from("connection: Upgrade\r\nupgrade: websocket\r\n", "latin1");
 
-/** What is taken out unless the caller says otherwise: hop-by-hop fields and claims of identity. */
-export const STRIPPED: number = HOP_BY_HOP | kindSet(KIND.identity);
 const STRIPPED_FROM_RESPONSE: number = STRIPPED | kindSet(KIND.server);
 
 // The head being written. One event loop writes one head at a time.

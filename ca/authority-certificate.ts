@@ -35,12 +35,12 @@ export async function createRoot(request: AuthorityRequest): Promise<Authority> 
   return create(request, null, 2, []);
 }
 
-/** Stands between an offline root and the issuers: path length 1. */
+/** Stands between an offline root and the issuers: path length 1, and the issuers' constraint. */
 export async function createIntermediate(
   root: Authority,
   request: AuthorityRequest,
 ): Promise<Authority> {
-  return create(request, root, 1, []);
+  return create(request, root, 1, [uriConstraint(request.trustDomain)]);
 }
 
 /**

@@ -14,6 +14,7 @@ function entry(change: Partial<LedgerEntry> = {}): LedgerEntry {
     pod: "b-1",
     podUid: "uid-1",
     address: "10.0.0.7",
+    tokenHash: "ee",
     issuedAt: 1_000,
     notBefore: 0,
     notAfter: 900_000,

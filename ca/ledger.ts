@@ -16,6 +16,8 @@ export interface LedgerEntry {
   readonly podUid: string;
   /** From where it was asked for. */
   readonly address: string;
+  /** SHA-256 of the identifier of the token that proved it, hex; empty for our own process. */
+  readonly tokenHash: string;
   /** Milliseconds since the Unix epoch. */
   readonly issuedAt: number;
   readonly notBefore: number;
@@ -62,6 +64,7 @@ const schema = `
     pod TEXT NOT NULL,
     pod_uid TEXT NOT NULL,
     address TEXT NOT NULL,
+    token_hash TEXT NOT NULL,
     issued_at INTEGER NOT NULL,
     not_before INTEGER NOT NULL,
     not_after INTEGER NOT NULL,
@@ -115,7 +118,7 @@ class SqliteLedger implements Ledger {
       this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
       this.#database.exec(schema);
       this.#insert = this.#database.prepare(
-        "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       );
       this.#otherPod = this.#database.prepare(
         "SELECT 1 FROM entries WHERE key_fingerprint = ? AND pod_uid <> ? LIMIT 1",
@@ -225,6 +228,7 @@ function columns(entry: LedgerEntry, key: string): SQLInputValue[] {
     entry.pod,
     entry.podUid,
     entry.address,
+    entry.tokenHash,
     entry.issuedAt,
     entry.notBefore,
     entry.notAfter,
@@ -244,6 +248,7 @@ function asRecord(row: Record<string, unknown>): LedgerRecord {
     pod: String(row["pod"]),
     podUid: String(row["pod_uid"]),
     address: String(row["address"]),
+    tokenHash: String(row["token_hash"]),
     issuedAt: Number(row["issued_at"]),
     notBefore: Number(row["not_before"]),
     notAfter: Number(row["not_after"]),

@@ -56,6 +56,7 @@ test("certify is recorded before it answers, with who asked and what was issued"
     address: "10.0.0.7",
     notAfter: response.notAfter,
   });
+  t.regex(record!.tokenHash, /^[0-9a-f]{64}$/);
   t.deepEqual(Buffer.from(record!.certificate), Buffer.from(response.certificateChain[0]!));
 });
 

@@ -65,6 +65,7 @@ interface Subject {
   readonly pod: string;
   readonly podUid: string;
   readonly address: string;
+  readonly tokenHash: string;
 }
 
 interface Signed {
@@ -119,7 +120,7 @@ export class CertificateAuthority {
   async issueOwn(privateKey: KeyObject, own: OwnWorkload): Promise<Svid> {
     const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "der" });
     const { namespace, serviceAccount } = partsOf(own.id);
-    const subject = { ...own, namespace, serviceAccount };
+    const subject = { ...own, namespace, serviceAccount, tokenHash: "" };
     const { leaf, facts, issuer, logIndex } = await this.#sign(subject, publicKey, 0);
     const { id, notBefore, notAfter, serial } = facts;
     return {
@@ -153,7 +154,7 @@ export class CertificateAuthority {
     const template = leafTemplate({ id, publicKey, lifetimeS, lifetimeDefaultS, now, issuer });
     const leaf = signLeaf(template, issuer, randomBytes(serialBytes));
     const facts = checkIssued(leaf, template, issuer);
-    const { namespace, serviceAccount, pod, podUid, address } = subject;
+    const { namespace, serviceAccount, pod, podUid, address, tokenHash } = subject;
     const logIndex = await ledger.append({
       id,
       namespace,
@@ -161,6 +162,7 @@ export class CertificateAuthority {
       pod,
       podUid,
       address,
+      tokenHash,
       issuedAt: now,
       notBefore: facts.notBefore,
       notAfter: facts.notAfter,

@@ -6,7 +6,9 @@ import path from "node:path";
 import { createIntermediate, createRoot } from "#/ca/authority-certificate.ts";
 import type { Authority } from "#/ca/authority-certificate.ts";
 import { readAuthority, writeAuthority } from "#/ca/authority-pem.ts";
-import { readCertificate } from "#/identity/certificate.ts";
+import { extensionOf, readCertificate } from "#/identity/certificate.ts";
+import { readNameConstraints } from "#/identity/extensions.ts";
+import { oid } from "#/identity/object-identifiers.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import { systemClock } from "#/lib/clock.ts";
 import type { Clock } from "#/lib/clock.ts";
@@ -60,7 +62,7 @@ export async function ensureDevelopmentCertificates(
       notAfter: now + rootLifeMs,
     }));
   const old = kept === null ? null : readPair(directory, "intermediate");
-  if (kept !== null && old !== null && isUsable(old, kept, now)) {
+  if (kept !== null && old !== null && isUsable(old, kept, trustDomain, now)) {
     return { root, intermediate: old, made: [] };
   }
   const intermediate = await createIntermediate(root, {
@@ -105,13 +107,21 @@ function readPair(directory: string, name: "root" | "intermediate"): Authority |
   }
 }
 
-/** Signed by this root's key: another root of ours has the same name. */
-function isUsable(intermediate: Authority, root: Authority, now: number): boolean {
-  const isOfRoot = new X509Certificate(intermediate.certificate).verify(
-    createPublicKey(root.privateKey),
-  );
-  return (
-    isOfRoot && readCertificate(intermediate.certificate).notAfter - now >= intermediateLeftMinMs
+/** Signed by this root's key (another root of ours has the same name), and for this trust domain. */
+function isUsable(
+  intermediate: Authority,
+  root: Authority,
+  trustDomain: TrustDomain,
+  now: number,
+): boolean {
+  const signer = createPublicKey(root.privateKey);
+  if (!new X509Certificate(intermediate.certificate).verify(signer)) return false;
+  const certificate = readCertificate(intermediate.certificate);
+  if (certificate.notAfter - now < intermediateLeftMinMs) return false;
+  const constraints = extensionOf(certificate, oid.nameConstraints);
+  if (constraints === null) return false;
+  return readNameConstraints(constraints.value).permitted.some(
+    ({ kind, value }) => kind === "uri" && value === trustDomain,
   );
 }
 

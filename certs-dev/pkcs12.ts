@@ -56,8 +56,10 @@ function data(content: Node): Node {
 }
 
 function keyBag(content: Pkcs12Content): Node {
+  // PBES2 takes the password as UTF-8, the MAC as UTF-16: forge does only the second by itself.
+  const utf8 = binary(Buffer.from(content.password, "utf8"));
   const pkcs8 = content.privateKey.export({ type: "pkcs8", format: "der" });
-  const encrypted = forge.pki.encryptPrivateKeyInfo(asn1.fromDer(binary(pkcs8)), content.password, {
+  const encrypted = forge.pki.encryptPrivateKeyInfo(asn1.fromDer(binary(pkcs8)), utf8, {
     algorithm: "aes256",
     count: iterations,
     saltSize: saltBytes,

@@ -47,11 +47,16 @@ class Controller implements AsyncDisposable {
     this.hub.publish(this.mesh.flush());
   }
 
+  readonly #connections: ControllerConnection[] = [];
+
   async connect(id: string = identity): Promise<ControllerConnection> {
-    return connect(this.started, await this.started.authority.issue(id));
+    const connection = connect(this.started, await this.started.authority.issue(id));
+    this.#connections.push(connection);
+    return connection;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const connection of this.#connections) connection.close();
     await this.started[Symbol.asyncDispose]();
   }
 }
@@ -134,12 +139,12 @@ test("discovery: hello, the whole state, a change, a delta, and a reconnect that
   t.deepEqual(second.updates, [
     ["+cluster|app/new:80", "+service|app/new", "-service|app/web", "-cluster|app/web:80"],
   ]);
-  connection.close();
 });
 
 test("discovery: a controller that starts again sends nothing that the sidecar has", async (t) => {
   const objects = [caller, service("app/web"), policy("app/default", { mtls: { mode: "STRICT" } })];
-  const first = new Sidecar(await (await startController(...objects)).connect());
+  await using before = await startController(...objects);
+  const first = new Sidecar(await before.connect());
   await first.synced();
   await using again = await startController(...objects);
   const second = new Sidecar(await again.connect(), { from: { ...first.snapshot, synced: false } });
@@ -193,7 +198,6 @@ test("discovery: changes that come while one update is in flight are joined", as
     updates[1]?.upserts.map(({ kind, name }) => `${kind}|${name}`),
     ["cluster|app/a:80", "cluster|app/c:80", "service|app/a", "service|app/c"],
   );
-  connection.close();
 });
 
 test("discovery: a refused resource is counted and kept back, the others arrive and life goes on", async (t) => {
@@ -302,7 +306,6 @@ test("discovery lets the oldest of too many streams of one pod go", async (t) =>
   await until(() => sidecars[0]?.ended !== null);
   t.is(sidecars[0]?.ended?.code, "resource_exhausted");
   t.is(controller.hub.views().length, streamsPerPodMax);
-  connection.close();
 });
 
 /** A stream without a network, and a clock that is turned by hand. */

@@ -6,7 +6,7 @@ import { accessSync, constants, mkdirSync, openSync, readFileSync, rmSync } from
 import path from "node:path";
 import { sleep, systemClock } from "#/lib/clock.ts";
 import { LocalClient } from "./client.ts";
-import { ownerOf, releaseLock, startTicksOf, takeLock } from "./lock.ts";
+import { ownerOf, passLock, releaseLock, startTicksOf, takeLock } from "./lock.ts";
 import * as naming from "./names.ts";
 import type { Names } from "./names.ts";
 import { createNodeNamespace, removeNamespaces } from "./network.ts";
@@ -92,7 +92,8 @@ export async function launchLocal(options: LaunchOptions): Promise<LocalMesh> {
     await createNodeNamespace(names);
     begun("network namespaces", "done");
     child = startRuntime(options);
-    takeLock(names, process.pid);
+    // Whoever started it may leave: the runtime is what runs the mesh.
+    if (child.pid !== undefined) passLock(names, child.pid);
     const client = new LocalClient(naming.controlSocket(names));
     await untilUp(client, child, options);
     const running = child;

@@ -41,6 +41,11 @@ export function takeLock(names: Names, pid: number): void {
       { next: 'Stop it with "signet local down", or look at it with "signet local status"' },
     );
   }
+  passLock(names, pid);
+}
+
+/** Writes down that `pid` runs the mesh: for who has the lock, to hand it on. */
+export function passLock(names: Names, pid: number): void {
   mkdirSync(names.stateDirectory, { recursive: true, mode: 0o711 });
   const text = JSON.stringify({ pid, startTicks: startTicksOf(pid) ?? "" });
   writeFileSync(lockFile(names), text, { mode: 0o600 });

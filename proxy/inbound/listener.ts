@@ -9,7 +9,7 @@ import { messageOf } from "#/lib/errors.ts";
 import { normalizeIp } from "#/lib/ip.ts";
 import type { Log } from "#/lib/log.ts";
 import type { Watch } from "#/lib/watch.ts";
-import { detectProtocol } from "../detect/protocol.ts";
+import { DETECT_BYTES_MAX, detectProtocol } from "../detect/protocol.ts";
 import type { DetectedProtocol } from "../detect/protocol.ts";
 import type { Deadlines } from "../net/deadline.ts";
 import { peekFirstBytes } from "../net/first-bytes.ts";
@@ -19,7 +19,7 @@ import { reset } from "../net/splice.ts";
 import type { Target } from "../stream/transport.ts";
 import { TlsAcceptor } from "../tls/accept.ts";
 import type { AcceptedTls } from "../tls/accept.ts";
-import { alpnHttp1, alpnProtocols } from "../tls/credentials.ts";
+import { alpnHttp1 } from "../tls/credentials.ts";
 import type { Credentials } from "../tls/credentials.ts";
 import { connectionLife } from "../tls/lifetime.ts";
 import type { ConnectionLife } from "../tls/lifetime.ts";
@@ -30,7 +30,6 @@ import { Leases } from "./leases.ts";
 
 /** A caller that says nothing for so long is taken for one whose server speaks first. */
 export const detectDeadlineMs = 1_000;
-const detectBytesMax = 16 * 1024;
 
 export interface InboundOptions extends InboundContext {
   readonly deadlines: Deadlines;
@@ -107,7 +106,7 @@ export class InboundSide {
       socket,
       clock: this.#options.clock,
       deadlineMs: detectDeadlineMs,
-      bytesMax: detectBytesMax,
+      bytesMax: DETECT_BYTES_MAX,
       classify: detectProtocol,
       onVerdict: (detected) => this.#detected(socket, destination, detected),
       onSilence: (count) => {
@@ -121,9 +120,8 @@ export class InboundSide {
   }
 
   #detected(socket: Socket, destination: Destination, detected: DetectedProtocol): void {
-    const ours =
-      detected.kind === "tls" && detected.alpn.some((name) => alpnProtocols.includes(name));
-    if (ours) {
+    if (detected.kind === "malformed_tls") return this.#refuse(socket, detected.kind);
+    if (detected.kind === "tls" && detected.mesh) {
       this.#acceptor.accept(
         socket,
         (accepted) => this.#secured(accepted, destination),

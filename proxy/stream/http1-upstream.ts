@@ -7,6 +7,7 @@ import { BODY } from "../http1/framing.ts";
 import type { BodyKind } from "../http1/framing.ts";
 import { METHOD } from "../http1/method.ts";
 import { MORE } from "../http1/refusal.ts";
+import { responseBytes } from "../http1/writer.ts";
 import { ResponseHead } from "../http1/response-head.ts";
 import type { Expiring } from "../net/deadline.ts";
 import type { ConnectionFacts, PoolContext, StreamSink, UpstreamFailure } from "./transport.ts";
@@ -194,7 +195,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
       return -1;
     }
     if (head.interim) {
-      sink?.onInterim(bytes.subarray(start, headEnd));
+      sink?.onInterim(responseBytes(head, null));
       return headEnd;
     }
     return this.#startBody(bytes, headEnd);

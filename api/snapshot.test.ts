@@ -43,6 +43,12 @@ const policy: Resource = {
   version: "1",
   policy: { mode: "strict", ports: new Map(), source: "default" },
 };
+const badPolicy: Resource = {
+  kind: "serverPolicy",
+  name: "",
+  version: "1",
+  policy: { mode: "strict", ports: new Map([[0, "disable"]]), source: "" },
+};
 const bundle = (domain = "cluster.local", roots = [new Uint8Array([1])]): Resource => ({
   kind: "trustBundle",
   name: "",
@@ -193,16 +199,7 @@ const refused: readonly [title: string, update: Update, message: RegExp][] = [
     update([withRoute({ retry: { codes: [200], attempts: 1, backoffMs: 1, perTryTimeoutMs: 0 } })]),
     /200 is not an error/,
   ],
-  [
-    "a policy for port 0",
-    update([
-      {
-        ...policy,
-        policy: { mode: "strict", ports: new Map([[0, "disable"]]), source: "" },
-      } as Resource,
-    ]),
-    /0 is not a port/,
-  ],
+  ["a policy for port 0", update([badPolicy]), /0 is not a port/],
 ];
 for (const [title, bad, message] of refused) {
   test(`applyUpdate refuses ${title}`, (t) => {

@@ -43,9 +43,19 @@ const portNumber = z.number().int().min(1).max(65_535);
 const lax = <Schema extends z.ZodType>(schema: Schema): z.ZodOptional<z.ZodNullable<Schema>> =>
   schema.nullable().optional();
 
+/** RFC 1123, as Kubernetes demands: both become part of an identity. */
+const namespaceName = z
+  .string()
+  .regex(/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$/, "not a namespace");
+const accountName = z
+  .string()
+  .max(253)
+  .regex(/^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$/, "not a service account name")
+  .refine((text) => !/\.\.|\.-|-\./.test(text), "not a service account name");
+
 const metadataShape = z.object({
   name,
-  namespace: z.string().max(63).optional(),
+  namespace: namespaceName.optional(),
   uid: z.string().max(128).optional(),
   labels: lax(stringMap),
   annotations: lax(stringMap),
@@ -62,7 +72,7 @@ const plainShape = z.object({ metadata: metadataShape });
 const podShape = z.object({
   metadata: metadataShape,
   spec: z.object({
-    serviceAccountName: lax(z.string()),
+    serviceAccountName: lax(accountName),
     hostNetwork: lax(z.boolean()),
   }),
   status: lax(

@@ -34,6 +34,7 @@ export function readArguments(
   commandLine: readonly string[],
   context: ArgumentsContext,
 ): Invocation | Help {
+  if (commandLine.length === 0) return readArguments(root, ["--help"], context);
   const reading = new Reading(context);
   const program = reading.build(root, []);
   program.version(context.version, "--version", "show the version").helpCommand(false);

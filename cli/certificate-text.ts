@@ -8,6 +8,8 @@ import { colonHex, formatDuration, formatTime, printable } from "./text.ts";
 
 /** What is left below this share of the life is shown as a warning: renewal comes at two thirds. */
 const LEFT_WARNING = 0.5;
+/** From this width on a list has serial numbers. */
+const WIDE = 110;
 
 export interface Subject {
   /** Where the certificate comes from: "pod app-a/app-a-1", "file leaf.pem". */
@@ -18,6 +20,7 @@ export interface Subject {
   readonly isTrustKnown: boolean;
 }
 
+/** Narrow terminals get the identities whole and the serial numbers not at all. */
 export function listText(
   certificates: readonly IssuedCertificate[],
   now: number,
@@ -25,23 +28,28 @@ export function listText(
   style: Style,
 ): readonly string[] {
   if (certificates.length === 0) return ["no certificate has been issued"];
+  const isWide = width >= WIDE;
   return formatTable(
     [
-      { title: "IDENTITY", shrinks: true },
+      { title: "IDENTITY" },
       { title: "POD", shrinks: true },
-      { title: "SERIAL", shrinks: true },
-      { title: "ISSUED" },
+      ...(isWide ? [{ title: "SERIAL", shrinks: true }] : []),
+      { title: "ISSUED", alignRight: true },
       { title: "LEFT", alignRight: true },
       { title: "LOG", alignRight: true },
     ],
-    certificates.map((each) => [
-      printable(each.id),
-      printable(`${each.namespace}/${each.pod}`),
-      each.serial,
-      formatTime(each.issuedAt),
-      leftText(each.notAfter - now, each.notAfter - each.issuedAt, style),
-      each.logIndex === null ? "-" : String(each.logIndex),
-    ]),
+    certificates.map((each) => {
+      const id = printable(each.id);
+      const cells = [id.replace(/^spiffe:\/\//, isWide ? "$&" : "")];
+      cells.push(printable(`${each.namespace}/${each.pod}`));
+      if (isWide) cells.push(printable(each.serial));
+      cells.push(
+        `${formatDuration(now - each.issuedAt)} ago`,
+        leftText(each.notAfter - now, each.notAfter - each.issuedAt, style),
+        each.logIndex === null ? "-" : String(each.logIndex),
+      );
+      return cells;
+    }),
     width,
     style,
   );
@@ -65,7 +73,12 @@ export function inspectionText(
     ["key", `${keyText(leaf.keyKind)}, signed with ${leaf.signatureAlgorithm}`],
     ["not before", formatTime(leaf.notBefore)],
     ["not after", formatTime(leaf.notAfter)],
-    ["time left", leftText(inspection.leftMs, lifeOf(leaf, subject.logged), style)],
+    [
+      "time left",
+      inspection.leftMs > 0
+        ? leftText(inspection.leftMs, lifeOf(leaf, subject.logged), style)
+        : paint.red(`none: it ended ${formatDuration(-inspection.leftMs)} ago`),
+    ],
     ["names", leaf.names.join(", ") || "none"],
     ["key usage", [...leaf.keyUsage, ...leaf.extendedKeyUsage].join(", ") || "none"],
     ["authority key", leaf.authorityKeyId === null ? "none" : colonHex(leaf.authorityKeyId)],
@@ -137,7 +150,8 @@ function chainLine(each: CertificateSummary, index: number, now: number, style: 
   const constraints =
     each.nameConstraints.length > 0 ? ` (${each.nameConstraints.join(", ")})` : "";
   const left = leftText(each.notAfter - now, each.notAfter - each.notBefore, style);
-  return `  ${index} ${role}: ${name}${constraints}, ${keyText(each.keyKind)}, ${left} left`;
+  const until = each.notAfter > now ? `${left} left` : left;
+  return `  ${index} ${role}: ${name}${constraints}, ${keyText(each.keyKind)}, ${until}`;
 }
 
 function checkLine({ passed, demand, fault }: Check, style: Style): string {
@@ -154,7 +168,7 @@ function verdictLine(inspection: Inspection, style: Style): string {
 
 function leftText(leftMs: number, lifeMs: number, style: Style): string {
   const { paint } = style;
-  if (leftMs <= 0) return paint.red(`ended ${formatDuration(-leftMs)} ago`);
+  if (leftMs <= 0) return paint.red("ended");
   const text = formatDuration(leftMs);
   return leftMs < lifeMs * LEFT_WARNING ? paint.yellow(text) : paint.green(text);
 }

@@ -117,6 +117,8 @@ export async function localLogs(context: CommandContext): Promise<number> {
 export function newLines(before: readonly string[], after: readonly string[]): readonly string[] {
   const last = before.at(-1);
   if (last === undefined) return after;
+  const isGrown = before.every((line, index) => line === after[index]);
+  if (isGrown) return after.slice(before.length);
   for (let end = after.length; end > 0; end -= 1) {
     if (after[end - 1] !== last) continue;
     const overlap = Math.min(end, before.length);

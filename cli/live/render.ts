@@ -87,7 +87,7 @@ function renderAnswers(answers: readonly Answer[], room: number, style: Style): 
       const number = paint.dim(`#${padStart(String(answer.number), numberWidth)}`);
       const status = answer.isOk ? paint.green(answer.status) : paint.red(answer.status);
       const server = answer.server === "" ? "" : paint.dim(` (${answer.server})`);
-      return `   ${number} ${status}${server}  ${answer.body}`;
+      return `   ${number} ${status}${server}  ${answer.body}`.trimEnd();
     }),
   ];
 }
@@ -204,7 +204,7 @@ function renderLife(workload: WorkloadModel, room: number, now: number, style: S
   if (!workload.isAnswering) return paint.red("does not answer");
   if (workload.notAfterMs === null) return paint.yellow("has no certificate yet");
   const leftMs = workload.notAfterMs - now;
-  const renewed = `${glyphs.times}${workload.renewals} renewed`;
+  const renewed = `renewed ${workload.renewals}${glyphs.times}`;
   const trouble = [
     ...(workload.failures > 0 ? [`${workload.failures} failed`] : []),
     ...(workload.isControllerConnected ? [] : ["controller away"]),

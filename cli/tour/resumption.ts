@@ -58,13 +58,12 @@ export async function tryResumption(
   first.destroy();
   const second = connect({ ...trust, ...(session === undefined ? {} : { session }) });
   const two = await speak(second, target.request, 0);
-  const isSecondResumed = second.isSessionReused();
   second.destroy();
   return {
     isFirstAnswered: one.isAnswered,
     sessionsOffered: sessions.length,
     isSecondAnswered: two.isAnswered,
-    isSecondResumed,
+    isSecondResumed: two.isResumed,
     secondEnd: two.end,
   };
 }
@@ -102,15 +101,19 @@ function speak(
   socket: TLSSocket,
   request: string,
   lingerMs: number,
-): Promise<{ readonly isAnswered: boolean; readonly end: string }> {
+): Promise<{ readonly isAnswered: boolean; readonly isResumed: boolean; readonly end: string }> {
   return new Promise((resolve) => {
     let isAnswered = false;
+    let isResumed = false;
     const finish = (end: string): void => {
       clearTimeout(timer);
-      resolve({ isAnswered, end });
+      resolve({ isAnswered, isResumed, end });
     };
     const timer = setTimeout(() => finish("silent"), TIMEOUT_MS);
-    socket.on("secureConnect", () => socket.write(request));
+    socket.on("secureConnect", () => {
+      isResumed = socket.isSessionReused();
+      socket.write(request);
+    });
     socket.on("data", () => {
       if (isAnswered) return;
       isAnswered = true;

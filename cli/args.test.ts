@@ -1,0 +1,123 @@
+import test from "ava";
+import { readArguments, UsageError } from "./args.ts";
+import type { Invocation } from "./args.ts";
+import { commandTree, leaves } from "./command-tree.ts";
+import { actions } from "./commands/actions.ts";
+
+const context = { version: "1.2.3", width: 90 };
+
+function read(...words: string[]): Invocation {
+  const result = readArguments(commandTree, words, context);
+  if (result.kind !== "run") throw new Error(`help instead of a command: ${result.text}`);
+  return result;
+}
+
+function help(...words: string[]): string {
+  const result = readArguments(commandTree, words, context);
+  if (result.kind !== "help") throw new Error("a command instead of help");
+  return result.text;
+}
+
+test("readArguments finds the command, its words and its options", (t) => {
+  t.deepEqual(read("certs", "inspect", "app-a/x", "--pem"), {
+    kind: "run",
+    path: "certs inspect",
+    words: { source: ["app-a/x"] },
+    options: { output: "table", pem: true },
+  });
+});
+
+for (const words of [
+  ["-o", "json", "certs", "list"],
+  ["certs", "-o", "json", "list"],
+  ["certs", "list", "-o", "json"],
+  ["certs", "list", "--output=json"],
+]) {
+  test(`readArguments takes global options anywhere: ${words.join(" ")}`, (t) => {
+    t.is(read(...words).options["output"], "json");
+  });
+}
+
+test("readArguments leaves what stands after -- to the pod's command", (t) => {
+  const line = "local exec -c proxy app-a -- client --json -o x --help";
+  const { words, options } = read(...line.split(" "));
+  t.deepEqual(words["command"], ["client", "--json", "-o", "x", "--help"]);
+  t.deepEqual(options, { output: "table", container: "proxy" });
+});
+
+test("readArguments takes - as a word", (t) => {
+  t.deepEqual(read("certs", "inspect", "-").words["source"], ["-"]);
+});
+
+test("readArguments answers --version and --help", (t) => {
+  t.is(help("--version"), "1.2.3\n");
+  t.regex(help(), /Usage: signet/);
+});
+
+for (const { path, command } of leaves()) {
+  test(`readArguments help of "${path}" teaches: what, usage, examples`, (t) => {
+    const text = help(...path.split(" "), "--help");
+    t.true(text.includes(command.summary.slice(0, 40)));
+    t.regex(text, /^Usage: signet /);
+    for (const example of command.examples ?? []) t.true(text.includes(example.command));
+    t.true(text.split("\n").every((line) => line.length <= 120));
+  });
+  test(`readArguments has an action for "${path}", and examples that it can read`, (t) => {
+    t.is(typeof actions[path], "function");
+    for (const example of command.examples ?? []) {
+      if (!example.command.startsWith("signet ")) continue;
+      const words = example.command
+        .split(/ [|>] /)[0]!
+        .split(" ")
+        .slice(1);
+      t.notThrows(() => readArguments(commandTree, words, context));
+    }
+  });
+}
+
+test("actions are for commands that exist", (t) => {
+  t.deepEqual(
+    Object.keys(actions).sort(),
+    leaves()
+      .map(({ path }) => path)
+      .sort(),
+  );
+});
+
+for (const [words, message, next] of [
+  [["nope"], 'Cannot run signet: unknown command "nope"', 'See "signet --help"'],
+  [
+    ["certs", "lst"],
+    'Cannot run signet: unknown command "lst" (Did you mean list?)',
+    'See "signet certs --help"',
+  ],
+  [["certs"], 'Cannot run signet: a command of "certs" is missing', 'See "signet certs --help"'],
+  [
+    ["strict", "enforce"],
+    'Cannot run signet: missing required argument "namespace"',
+    'See "signet strict enforce --help"',
+  ],
+] as const) {
+  test(`readArguments refuses "${words.join(" ")}"`, (t) => {
+    const error = t.throws(() => read(...words), { instanceOf: UsageError, message });
+    t.is(error?.next, next);
+    t.is(error?.code, "usage");
+  });
+}
+
+for (const words of [
+  ["certs", "list", "-o", "xml"],
+  ["certs", "list", "extra"],
+  ["certs", "list", "--unknown"],
+  ["certs", "inspect"],
+  ["completion", "tcsh"],
+  ["local", "exec", "pod"],
+  ["local", "logs"],
+  ["--state"],
+]) {
+  test(`readArguments refuses "${words.join(" ")}" with help to turn to`, (t) => {
+    const error = t.throws(() => read(...words), { instanceOf: UsageError });
+    t.regex(error?.next ?? "", /^See "signet.* --help"$/);
+    t.notRegex(error?.message ?? "", /error:|'/);
+  });
+}

@@ -1,0 +1,107 @@
+import test from "ava";
+import { chooseStyle } from "../paint.ts";
+import { MeshAccessError } from "../mesh.ts";
+import type { Mesh, Pod } from "../mesh.ts";
+import { checkMesh, findingsText } from "./check.ts";
+
+const plain = chooseStyle({ colour: false, unicode: false });
+const NOW = Date.UTC(2026, 10, 21, 8, 0, 0);
+
+const pod = (name: string, isReady: boolean, isMeshed: boolean): Pod => ({
+  namespace: "x",
+  name,
+  address: "10.77.1.1",
+  serviceAccount: "x",
+  phase: isReady ? "Running" : "Pending",
+  labels: {},
+  isReady,
+  isMeshed,
+});
+
+const metrics = (leftS: number, connected: number): string =>
+  `signet_proxy_certificate_not_after_seconds ${NOW / 1000 + leftS}\nsignet_proxy_controller_connected ${connected}\n`;
+
+function meshOf(texts: Readonly<Record<string, string>>, pods: readonly Pod[]): Mesh {
+  const mesh = {
+    pods: async () => pods,
+    inspect: async () => ({}),
+    metrics: async ({ name }: Pod) => {
+      const text = texts[name];
+      if (text === undefined) throw new MeshAccessError("failed", "connection refused");
+      return text;
+    },
+  };
+  return mesh as unknown as Mesh;
+}
+
+test("checkMesh says of each pod how it is, and what to do when it is not well", async (t) => {
+  const pods = [
+    pod("well", true, true),
+    pod("plain", true, false),
+    pod("starting", false, true),
+    pod("ended", true, true),
+    pod("alone", true, true),
+    pod("silent", true, true),
+    pod("garbage", true, true),
+  ];
+  const texts = {
+    well: metrics(724, 1),
+    ended: metrics(-1, 1),
+    alone: metrics(724, 0),
+    garbage: "not metrics",
+  };
+  const findings = await checkMesh(meshOf(texts, pods), NOW);
+  t.deepEqual(
+    findings.map(({ verdict, what }) => [verdict, what]),
+    [
+      ["passed", "the controller answers"],
+      ["passed", "x/well is ready, its certificate lives 12m 04s more"],
+      ["passed", "x/plain is ready, without a sidecar"],
+      ["failed", "x/starting is not ready (Pending)"],
+      ["failed", "x/ended has no valid certificate"],
+      ["failed", "x/alone is not connected to the controller"],
+      ["failed", "x/silent has a sidecar that does not answer: connection refused"],
+      [
+        "failed",
+        'x/garbage has a sidecar that does not answer: Cannot read metrics: line 1: "metrics" is no number',
+      ],
+    ],
+  );
+  for (const { verdict, next } of findings) t.is(next !== "", verdict === "failed");
+});
+
+test("checkMesh takes a mesh that does not run for no fault", async (t) => {
+  const mesh = {
+    pods: async () => {
+      throw new MeshAccessError("not_running", "none is running", { next: "Start one" });
+    },
+  };
+  t.deepEqual(await checkMesh(mesh as unknown as Mesh, NOW), [
+    { area: "mesh", what: "none is running", verdict: "info", next: "Start one" },
+  ]);
+});
+
+test("findingsText groups by area and puts what to do below what is wrong", (t) => {
+  t.deepEqual(
+    findingsText(
+      [
+        { area: "machine", what: "root", verdict: "passed", next: "" },
+        { area: "machine", what: 'no "tcpdump"', verdict: "failed", next: "Install it" },
+        { area: "mesh", what: "none runs", verdict: "info", next: "Start one" },
+      ],
+      plain,
+    ),
+    [
+      "machine",
+      "  ok root",
+      '  FAILED no "tcpdump"',
+      "      next: Install it",
+      "",
+      "mesh",
+      "  . none runs",
+      "      next: Start one",
+      "",
+      "1 to mend",
+    ],
+  );
+});

@@ -95,6 +95,20 @@ test("append keeps nothing of a turn that could not be written", async (t) => {
   t.is(ledger.size(), 2);
 });
 
+test("append gives up no position when the second entry of a turn cannot be written", async (t) => {
+  using ledger = openLedger(":memory:");
+  const outcomes = await Promise.allSettled([
+    ledger.append(entry()),
+    // SQLite has no such number: it becomes NULL, which the column refuses.
+    ledger.append(entry({ notAfter: Number.NaN })),
+  ]);
+  t.deepEqual(
+    outcomes.map(({ status }) => status),
+    ["rejected", "rejected"],
+  );
+  t.is(await ledger.append(entry()), 0);
+});
+
 for (const statement of ["UPDATE entries SET id = 'x'", "DELETE FROM entries"]) {
   test(`openLedger makes the database refuse "${statement}"`, async (t) => {
     using folder = new Folder();

@@ -204,6 +204,21 @@ for (const [title, code, change] of denials) {
   });
 }
 
+test("certify refuses a wrong life before it looks at the token", async (t) => {
+  using fixture = await createFixture();
+  const request = { csr: newCsr().csr, token: "", lifetimeS: 29, peerAddress: "10.0.0.7" };
+  await t.throwsAsync(fixture.ca.certify(request), { code: "lifetime_out_of_range" });
+});
+
+test("attack-12 certify hands out and records nothing that was signed by another key", async (t) => {
+  using fixture = await createFixture({
+    wrapIssuer: (issuer) => ({ current: () => ({ ...issuer.current(), privateKey: newKey() }) }),
+  });
+  const request = await requestOf(fixture, fixture.addPod());
+  await t.throwsAsync(fixture.ca.certify(request), { code: "issued_unsound" });
+  t.is(fixture.ledger.size(), 0);
+});
+
 test("certify never certifies one key for two pods, but renews it for its own", async (t) => {
   using fixture = await createFixture();
   const first = fixture.addPod();

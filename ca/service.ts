@@ -43,7 +43,7 @@ export interface OwnWorkload {
 }
 
 export interface CertificateAuthorityOptions {
-  readonly issuer: IssuerSource;
+  readonly issuer: Pick<IssuerSource, "current">;
   /** How a token becomes an identity. */
   readonly attestation: AttestOptions;
   readonly ledger: Ledger;

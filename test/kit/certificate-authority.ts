@@ -50,7 +50,7 @@ export class AuthorityFixture implements Disposable {
     this.tokenKey = parts.tokenKey;
     this.ledger = parts.ledger;
     this.ca = new CertificateAuthority({
-      issuer: parts.issuer,
+      issuer: parts.wrapIssuer(parts.issuer),
       attestation: {
         reviewer: parts.reviewer,
         directory: { pod: (namespace, name) => this.pods.get(`${namespace}/${name}`) ?? null },
@@ -63,7 +63,6 @@ export class AuthorityFixture implements Disposable {
       clock: parts.clock,
       randomBytes,
       log: silentLog,
-      ...parts.options,
     });
   }
 
@@ -116,14 +115,15 @@ interface Parts {
   readonly reviewer: TokenReviewer;
   readonly ledger: Ledger;
   readonly tokenKey: KeyObject;
-  readonly options: Partial<CertificateAuthorityOptions>;
+  readonly wrapIssuer: NonNullable<FixtureOptions["wrapIssuer"]>;
 }
 
 export interface FixtureOptions {
   /** File of the ledger; in memory by default. */
   readonly ledgerFile?: string;
   readonly intermediateLifeMs?: number;
-  readonly authority?: Partial<CertificateAuthorityOptions>;
+  /** Stands between the authority and its issuer, to make it wrong. */
+  readonly wrapIssuer?: (issuer: IssuerSource) => CertificateAuthorityOptions["issuer"];
 }
 
 export async function createFixture(options: FixtureOptions = {}): Promise<AuthorityFixture> {
@@ -153,7 +153,7 @@ export async function createFixture(options: FixtureOptions = {}): Promise<Autho
     reviewer,
     ledger: openLedger(options.ledgerFile ?? ":memory:"),
     tokenKey: tokenKeys.privateKey,
-    options: options.authority ?? {},
+    wrapIssuer: options.wrapIssuer ?? ((source) => source),
   });
 }
 

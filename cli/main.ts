@@ -54,7 +54,8 @@ async function run({ path: commandPath, words, options }: Invocation): Promise<n
       print,
       clock: systemClock,
       signal,
-      names: namesFor(state),
+      // Two meshes at once need namespaces of different names: tests give theirs here.
+      names: namesFor(state, process.env["SIGNET_LOCAL_PREFIX"] ?? "signet"),
       repository,
       words,
       options,

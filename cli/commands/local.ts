@@ -43,7 +43,8 @@ export async function localStatus(context: CommandContext): Promise<number> {
 }
 
 function podRow(pod: PodView, paint: Paint): readonly string[] {
-  const containers = pod.containers;
+  // The init container has done its work and is gone.
+  const containers = pod.containers.filter(({ name }) => name !== "proxy-init");
   const restarts = containers.reduce((sum, each) => sum + each.restarts, 0);
   const isWell = pod.phase === "Running" && pod.ready;
   const state = pod.reason === "" ? pod.phase : `${pod.phase}: ${pod.reason}`;

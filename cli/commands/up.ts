@@ -3,6 +3,7 @@
 import path from "node:path";
 import { launchLocal } from "#/local/launch.ts";
 import type { LocalMesh } from "#/local/launch.ts";
+import { nodeNamespace } from "#/local/names.ts";
 import type { Progress } from "#/local/protocol.ts";
 import { noteProgress, progressLine, renderProgress } from "../live/progress.ts";
 import type { Step } from "../live/progress.ts";
@@ -31,7 +32,14 @@ export async function localUp(context: CommandContext): Promise<number> {
   try {
     const mesh = meshOf(context);
     if (options["check"] === true) {
-      const isConfirmed = await walkTour({ mesh, print, clock, signal: either, begunAt });
+      const isConfirmed = await walkTour({
+        mesh,
+        print,
+        clock,
+        signal: either,
+        nodeNamespace: nodeNamespace(context.names),
+        begunAt,
+      });
       return isConfirmed ? EXIT_OK : EXIT_FAILED;
     }
     await watchMesh({ mesh, print, clock, signal: either, startedAt });

@@ -1,6 +1,5 @@
 // The tour as a whole: its order, its time, its words. What may overlap does; what would disturb
 // another claim does not.
-import { spawn } from "node:child_process";
 import type { Clock } from "#/lib/clock.ts";
 import { MeshError, messageOf } from "#/lib/errors.ts";
 import type { Mesh } from "../mesh.ts";
@@ -16,6 +15,7 @@ import { noResumption } from "./no-resumption.ts";
 import { plaintextOnTheWire } from "./plaintext-on-the-wire.ts";
 import { retries } from "./retries.ts";
 import { rotation } from "./rotation.ts";
+import { runOnMachine } from "./run-here.ts";
 import { runTour } from "./run.ts";
 import type { Stage, TourReport } from "./run.ts";
 import { strict } from "./strict.ts";
@@ -23,8 +23,6 @@ import { strict } from "./strict.ts";
 /** Set-up and clean-up included; what is not done by then is not confirmed. */
 const TOUR_MS_MAX = 175_000;
 const READY_MS = 30_000;
-const CAPTURE_BYTES_MAX = 128 * 1024 * 1024;
-const NODE_NAMESPACE = "signet-node";
 
 /**
  * The rotation's minute of load runs beside everything that needs only moments, in a namespace of its
@@ -43,6 +41,8 @@ export interface TourOptions {
   readonly print: Printer;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** Name of the network namespace that joins the pods. */
+  readonly nodeNamespace: string;
   /** Monotonic time at which bringing the mesh up began. */
   readonly begunAt: number;
 }
@@ -55,6 +55,7 @@ export async function walkTour(options: TourOptions): Promise<boolean> {
     tooLong.abort(tookTooLong()),
   );
   const signal = AbortSignal.any([options.signal, tooLong.signal]);
+  const runHere = runOnMachine(options.nodeNamespace);
   const context: TourContext = { mesh, clock, signal, runHere };
   const claims = stages.flatMap(({ beside, inOrder }) => [...beside, ...inOrder]);
   try {
@@ -109,40 +110,3 @@ function tookTooLong(): FalseClaim {
     { next: "Try again while the machine has less else to do" },
   );
 }
-
-/** A program of this machine; ended by SIGTERM when told to, its output so far is the answer. */
-const runHere: TourContext["runHere"] = (command, { onNode = false, input = "", signal } = {}) => {
-  const enter = onNode ? ["nsenter", `--net=/run/netns/${NODE_NAMESPACE}`] : [];
-  const [program = "", ...rest] = [...enter, ...command];
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, rest, { stdio: "pipe" });
-    const out: Buffer[] = [];
-    let outBytes = 0;
-    let stderr = "";
-    const end = (): void => void child.kill("SIGTERM");
-    signal?.addEventListener("abort", end, { once: true });
-    if (signal?.aborted === true) end();
-    child.on("error", reject);
-    child.stdin.on("error", () => undefined);
-    child.stdin.end(input);
-    child.stdout.on("data", (chunk: Buffer) => {
-      outBytes += chunk.length;
-      if (outBytes > CAPTURE_BYTES_MAX) end();
-      else out.push(chunk);
-    });
-    child.stderr.on("data", (chunk: Buffer) => {
-      stderr = (stderr + chunk.toString("utf8")).slice(-4096);
-    });
-    child.on("close", (code) => {
-      signal?.removeEventListener("abort", end);
-      const stdoutBytes = Buffer.concat(out);
-      resolve({
-        exitCode: code ?? 1,
-        stdoutBytes,
-        // A capture is bytes; only what is short is text.
-        stdout: stdoutBytes.length < 1024 * 1024 ? stdoutBytes.toString("utf8") : "",
-        stderr,
-      });
-    });
-  });
-};

@@ -51,7 +51,7 @@ export interface IssuerOptions {
   readonly lifeMs?: number;
 }
 
-export const issuerLifeMs = 86_400_000;
+const issuerLifeMs = 86_400_000;
 /** Renewed when this share of its life is over: leaves of 16 hours are then never cut short. */
 const renewalShare = 1 / 3;
 const retryBackoff = { baseMs: 1_000, maxMs: 60_000 };

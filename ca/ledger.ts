@@ -39,7 +39,7 @@ export interface LedgerRecord extends Omit<LedgerEntry, "publicKey"> {
   readonly keyFingerprint: string;
 }
 
-export interface LedgerQuery {
+interface LedgerQuery {
   readonly namespace?: string;
   readonly pod?: string;
   /** Only what is valid at this time, milliseconds since the Unix epoch. */

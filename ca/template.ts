@@ -4,8 +4,8 @@ import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import { CaError } from "./ca-error.ts";
 
 export const lifetimeDefaultS = 900;
-export const lifetimeMinS = 30;
-export const lifetimeMaxS = 86_400;
+const lifetimeMinS = 30;
+const lifetimeMaxS = 86_400;
 /** For sidecars whose clock is behind ours (attack case 18). */
 export const backdateMs = 60_000;
 

@@ -14,12 +14,12 @@ import { systemClock } from "#/lib/clock.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { MeshError, messageOf } from "#/lib/errors.ts";
 
-export class CertsDevError extends MeshError<"certificates_unusable" | "directory_unusable"> {}
+class CertsDevError extends MeshError<"certificates_unusable" | "directory_unusable"> {}
 
 export const rootLifeMs: number = 10 * 365 * 86_400_000;
 export const intermediateLifeMs: number = 365 * 86_400_000;
 /** An intermediate with less than this left is made anew. */
-export const intermediateLeftMinMs: number = 30 * 86_400_000;
+const intermediateLeftMinMs: number = 30 * 86_400_000;
 const backdateMs = 3_600_000;
 
 export interface MakeOptions {

@@ -16,7 +16,7 @@ import type { Peer, Served } from "./serving-tls.ts";
 
 type Scope = Pick<rpc.ControllerServerOptions, "handlers" | "log" | "onCall">;
 
-/** Serves Identity and Discovery. Rejects when the port cannot be had. */
+/** Serves Identity and Discovery. Rejects with ServingError when the port cannot be had. */
 export function serveController(
   options: rpc.ControllerServerOptions,
 ): Promise<rpc.ControllerServer> {

@@ -14,6 +14,7 @@ import { workload } from "#/test/kit/controller-server.ts";
 import type { Update } from "./discovery.ts";
 import { RpcError } from "./rpc-error.ts";
 import { serveController } from "./serve.ts";
+import { ServingError } from "./serving-tls.ts";
 import { contextOptions } from "./tls-context.ts";
 
 const badCertificates: readonly [
@@ -138,6 +139,16 @@ test("serveController survives bytes that are no TLS, and half a handshake", asy
   const connection = connect(started, null);
   t.deepEqual(await connection.issue(request, 5000), answer);
   connection.close();
+});
+
+test("serveController says which port it cannot have", async (t) => {
+  await using started = await start();
+  const { port } = started.server;
+  await t.throwsAsync(start({ port }), {
+    instanceOf: ServingError,
+    code: "listen_failed",
+    message: `Cannot listen on port ${port}: EADDRINUSE`,
+  });
 });
 
 test("connectController trusts nobody but the expected identity", async (t) => {

@@ -10,7 +10,7 @@ import { trustDomainOf } from "#/identity/spiffe-id.ts";
 import { readLeaf } from "#/identity/svid.ts";
 import type { Svid } from "#/identity/svid.ts";
 import type { Clock } from "#/lib/clock.ts";
-import { messageOf } from "#/lib/errors.ts";
+import { MeshError, messageOf } from "#/lib/errors.ts";
 import type { Log } from "#/lib/log.ts";
 import { atTime } from "./deadline.ts";
 import { contextOptions } from "./tls-context.ts";
@@ -92,7 +92,9 @@ export interface TlsListener extends AsyncDisposable {
   drain(): void;
 }
 
-/** Listens; rejects when the port cannot be had. */
+export class ServingError extends MeshError<"listen_failed"> {}
+
+/** Listens; rejects with ServingError when the port cannot be had. */
 export async function listenTls(options: TlsListenerOptions): Promise<TlsListener> {
   const listener = new Listener(options);
   await listener.listen();
@@ -154,10 +156,11 @@ class Listener implements TlsListener {
 
   listen(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#server.once("error", reject);
       const { port, address: host } = this.#options;
+      const failed = (error: NodeJS.ErrnoException): void => reject(listenFailed(port, error));
+      this.#server.once("error", failed);
       this.#server.listen(host === undefined ? { port } : { port, host }, () => {
-        this.#server.off("error", reject);
+        this.#server.off("error", failed);
         this.#server.on("error", (error) => {
           this.#options.log.error("listener failed", { reason: messageOf(error) });
         });
@@ -277,6 +280,15 @@ class Listener implements TlsListener {
     this.#options.onRefused?.(reason);
     socket.destroy();
   }
+}
+
+function listenFailed(port: number, cause: NodeJS.ErrnoException): ServingError {
+  const isTaken = cause.code === "EADDRINUSE";
+  return new ServingError(
+    "listen_failed",
+    `Cannot listen on port ${port}: ${cause.code ?? cause.message}`,
+    { cause, next: isTaken ? "End the process that has it, or configure another port" : "" },
+  );
 }
 
 function keyOf(socket: Socket): string {

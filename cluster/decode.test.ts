@@ -43,7 +43,7 @@ test("decodeObject reads a pod with the fields the mesh looks at", (t) => {
   t.like(read, {
     kind: "Pod",
     serviceAccount: "sa",
-    address: "fd00::1",
+    addresses: ["fd00::1"],
     phase: "Running",
     terminating: false,
   });
@@ -51,9 +51,14 @@ test("decodeObject reads a pod with the fields the mesh looks at", (t) => {
   t.is(read.meta.labels["app"], "x");
 });
 
+test("decodeObject reads the addresses of both families", (t) => {
+  const status = { podIP: "10.1.0.1", podIPs: [{ ip: "10.1.0.1" }, { ip: "FD00::1" }] };
+  t.like(decodeObject({ ...pod, status }), { addresses: ["10.1.0.1", "fd00::1"] });
+});
+
 test("decodeObject takes null for what is not there", (t) => {
   const bare = { ...pod, metadata: { ...meta, labels: null }, spec: {}, status: null };
-  t.like(decodeObject(bare), { serviceAccount: "default", address: "", phase: "Unknown" });
+  t.like(decodeObject(bare), { serviceAccount: "default", addresses: [], phase: "Unknown" });
 });
 
 test("attack-48 decodeObject keeps labels named like prototype members as plain data", (t) => {

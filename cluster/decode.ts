@@ -78,6 +78,7 @@ const podShape = z.object({
   status: lax(
     z.object({
       podIP: lax(z.string()),
+      podIPs: lax(z.array(z.object({ ip: lax(z.string()) }))),
       phase: lax(z.enum(["Pending", "Running", "Succeeded", "Failed", "Unknown"])),
     }),
   ),
@@ -180,11 +181,17 @@ function toPod({ metadata, spec, status }: z.output<typeof podShape>): PodRecord
     kind: "Pod",
     meta: toMeta(metadata),
     serviceAccount: orElse(spec.serviceAccountName, "default"),
-    address: (status?.podIP ?? "").toLowerCase(),
+    addresses: addressesOf(status),
     phase: status?.phase ?? "Unknown",
     hostNetwork: spec.hostNetwork ?? false,
     terminating: (metadata.deletionTimestamp ?? null) !== null,
   };
+}
+
+/** With both families the second address stands in podIPs alone. */
+function addressesOf(status: z.output<typeof podShape>["status"]): readonly string[] {
+  const all = [status?.podIP, ...(status?.podIPs ?? []).map(({ ip }) => ip)];
+  return [...new Set(all.flatMap((text) => (text ? [text.toLowerCase()] : [])))];
 }
 
 function toService({ metadata, spec }: z.output<typeof serviceShape>): ServiceRecord {

@@ -40,8 +40,8 @@ export interface PodRecord {
   readonly kind: "Pod";
   readonly meta: Meta;
   readonly serviceAccount: string;
-  /** Empty until it has one. */
-  readonly address: string;
+  /** All of its addresses; empty until it has one. */
+  readonly addresses: readonly string[];
   readonly phase: PodPhase;
   /** Shares the node's address. */
   readonly hostNetwork: boolean;

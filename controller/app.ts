@@ -1,152 +1,174 @@
-// The wiring of the controller, and nothing else: the world feeds the index, the index feeds the
-// streams, the CA issues for those whom the index knows.
-import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import path from "node:path";
+// The controller put together: the world into the index, the index to the sidecars, the authority
+// behind Issue. Wiring only: what anything does stands in its own file.
 import { serveController } from "#/api/serve.ts";
-import type { ServingCredentials } from "#/api/serving-tls.ts";
-import { createJwksReviewer } from "#/ca/attest.ts";
-import type { WorkloadDirectory } from "#/ca/attest.ts";
-import { readAuthority } from "#/ca/authority-pem.ts";
-import { IssuerSource } from "#/ca/issuer.ts";
-import { openLedger } from "#/ca/ledger.ts";
-import { createCaMetrics } from "#/ca/metrics.ts";
-import { CertificateAuthority } from "#/ca/service.ts";
+import type { ControllerServer } from "#/api/rpc.ts";
 import { watchWorldSocket } from "#/cluster/world-socket.ts";
-import { parsePem } from "#/identity/bundle.ts";
 import { workloadId } from "#/identity/spiffe-id.ts";
 import type { Svid } from "#/identity/svid.ts";
 import { startAdmin } from "#/lib/admin.ts";
 import type { Clock } from "#/lib/clock.ts";
+import { sleep } from "#/lib/clock.ts";
 import { aborted } from "#/lib/lifecycle.ts";
 import type { Log } from "#/lib/log.ts";
 import { Registry } from "#/lib/metrics.ts";
+import type { OpenAuthority } from "./authority.ts";
+import { openAuthority } from "./authority.ts";
 import type { ControllerConfig } from "./config.ts";
 import { Mesh } from "./index/mesh.ts";
-import { isLive } from "./index/workloads.ts";
+import { meshNamespace } from "./index/policies.ts";
 import { declareMetrics } from "./metrics.ts";
-import { keepOwnIdentity } from "./own-identity.ts";
+import type { ControllerMetrics } from "./metrics.ts";
+import { OwnIdentity } from "./own-identity.ts";
+import { workloadDirectory } from "./serve/directory.ts";
 import { DiscoveryHub } from "./serve/discovery.ts";
 import { issue } from "./serve/identity.ts";
 import { inspectRoutes } from "./serve/inspect.ts";
-import { followWorld } from "./world.ts";
+import { WorldLoop } from "./world-loop.ts";
+
+/** The service account whose identity sidecars accept as controller. */
+const controllerAccount = "signet-controller";
+/** Sidecars that are told to go elsewhere need no longer than this. */
+const drainMsMax = 2_000;
+const drainStepMs = 50;
 
 export interface ControllerOptions {
   readonly config: ControllerConfig;
-  readonly pod: { readonly name: string; readonly address: string };
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
+  /** Unpredictable. */
+  readonly randomBytes: (length: number) => Uint8Array;
   readonly log: Log;
 }
 
-const systemNamespace = "signet-system";
-const controllerAccount = "signet-controller";
+export interface Controller extends AsyncDisposable {
+  /** Where gRPC and the admin server listen. */
+  readonly grpcPort: number;
+  readonly adminPort: number;
+  /** Tells the sidecars to go elsewhere and waits, for a moment, until they have gone. */
+  drain(): Promise<void>;
+}
 
-/** Runs until `signal` aborts. Rejects with MeshError when it cannot start. */
+/** Runs until `signal` aborts, then drains. */
 export async function runController(
   options: ControllerOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { config, pod, clock, random, log } = options;
-  const { trustDomain } = config;
-  const registry = new Registry();
-  const metrics = declareMetrics(registry);
-  await using resources = new AsyncDisposableStack();
-
-  const pem = (name: string): string => readFileSync(path.join(config.caDirectory, name), "utf8");
-  const roots = parsePem(pem("root.crt"));
-  const issuer = await IssuerSource.start({
-    trustDomain,
-    intermediate: readAuthority(pem("intermediate.crt"), pem("intermediate.key")),
-    roots,
-    clock,
-    randomBytes,
-    random,
-    log,
-  });
-  resources.defer(() => issuer.stop());
-  mkdirSync(config.dataDirectory, { recursive: true, mode: 0o700 });
-  const ledger = resources.use(openLedger(path.join(config.dataDirectory, "ledger.sqlite")));
-
-  const mesh = new Mesh(trustDomain);
-  mesh.setBundle({ trustDomain, roots });
-  const authority = new CertificateAuthority({
-    issuer,
-    attestation: {
-      reviewer: createJwksReviewer({
-        issuer: config.tokenIssuer,
-        readJwks: () => readFile(config.tokenJwksFile, "utf8"),
-        clock,
-      }),
-      directory: directoryOf(mesh),
-      trustDomain,
-    },
-    ledger,
-    metrics: createCaMetrics(registry),
-    roots,
-    lifetimeDefaultS: config.svidLifetimeS,
-    clock,
-    randomBytes,
-    log,
-  });
-  const hub = new DiscoveryHub({ mesh, clock, log, metrics });
-  const world = followWorld({ mesh, hub, metrics, clock, log });
-  resources.use(
-    watchWorldSocket({ socketPath: config.worldSocketPath, clock, random, onEvent: world.onEvent }),
-  );
-
-  const credentialsOf = (svid: Svid): ServingCredentials => ({ svid, roots, trustDomain });
-  const id = workloadId(trustDomain, systemNamespace, controllerAccount);
-  const workload = { id, pod: pod.name, podUid: pod.name, address: pod.address };
-  const own = resources.use(
-    await keepOwnIdentity({ authority, workload, clock, random, log }, (svid) => {
-      server.setCredentials(credentialsOf(svid));
-      metrics.ownCertificateEnd.with().set(svid.notAfter / 1000);
-    }),
-  );
-  metrics.ownCertificateEnd.with().set(own.first.notAfter / 1000);
-  const server = await serveController({
-    port: config.grpcPort,
-    credentials: credentialsOf(own.first),
-    handlers: {
-      issue: (request, caller) => issue(authority, request, caller),
-      subscribe: (stream) => hub.subscribe(stream),
-    },
-    clock,
-    log,
-    onRefused: (reason) => metrics.refusedConnections.with(reason).add(),
-    onCall: (method, outcome) => metrics.calls.with(method, outcome).add(),
-  });
-  resources.use(server);
-  metrics.connections.onCollect(() => metrics.connections.with().set(server.connectionCount()));
-
-  const ready = () =>
-    mesh.isSynced
-      ? { ready: true, reason: "" }
-      : { ready: false, reason: "the world has not been listed yet" };
-  resources.use(await startAdmin({ listen: { port: config.adminPort }, registry, ready, log }));
-  const routes = inspectRoutes({ ledger, mesh, hub, issuerChain: () => issuer.current().chain });
-  const listen = { socketPath: config.adminSocketPath };
-  resources.use(await startAdmin({ listen, registry, ready, routes, log }));
-  log.info("started", { id, port: server.port });
+  await using controller = await startController(options);
   await aborted(signal);
-  server.drain();
+  await controller.drain();
 }
 
-/** What the CA may know of the world. */
-function directoryOf(mesh: Mesh): WorkloadDirectory {
+/** Rejects with MeshError when something that it needs is not there. */
+export async function startController(options: ControllerOptions): Promise<Controller> {
+  await using stack = new AsyncDisposableStack();
+  const { config, clock, random, log } = options;
+  const registry = new Registry();
+  const metrics = declareMetrics(registry);
+  const mesh = new Mesh(config.trustDomain);
+  const directory = workloadDirectory(mesh.workloads);
+  const opened = stack.use(await openAuthority({ ...options, directory, registry }));
+  mesh.setBundle({ trustDomain: config.trustDomain, roots: opened.roots });
+  const hub = new DiscoveryHub({ mesh, clock, log, metrics });
+  const loop = stack.use(
+    new WorldLoop({ mesh, publish: (delta) => hub.publish(delta), clock, log, metrics }),
+  );
+  const server = await serveSidecars({ options, opened, hub, mesh, metrics, stack });
+  const admin = await serveAdmin({ options, opened, hub, mesh, registry, stack });
+  stack.use(
+    watchWorldSocket({
+      socketPath: config.worldSocketPath,
+      clock,
+      random,
+      onEvent: loop.onEvent,
+    }),
+  );
+  log.info("controller started", { grpc_port: server.port, admin_port: admin.port });
+  const held = stack.move();
   return {
-    pod(namespace, name) {
-      const pod = mesh.workloads.get(`${namespace}/${name}`);
-      if (pod === undefined) return null;
-      return {
-        uid: pod.meta.uid,
-        serviceAccount: pod.serviceAccount,
-        addresses: pod.address === "" || pod.hostNetwork ? [] : [pod.address],
-        isLive: isLive(pod),
-      };
-    },
+    grpcPort: server.port,
+    adminPort: admin.port,
+    drain: () => drain(server, clock),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
+}
+
+interface Parts {
+  readonly options: ControllerOptions;
+  readonly opened: OpenAuthority;
+  readonly hub: DiscoveryHub;
+  readonly mesh: Mesh;
+  readonly stack: AsyncDisposableStack;
+}
+
+async function serveSidecars({
+  options,
+  opened,
+  hub,
+  mesh,
+  metrics,
+  stack,
+}: Parts & { readonly metrics: ControllerMetrics }): Promise<ControllerServer> {
+  const { config, clock, random, log } = options;
+  const { authority, roots } = opened;
+  const { trustDomain, pod } = config;
+  const id = workloadId(trustDomain, meshNamespace, controllerAccount);
+  const own = { id, pod: pod.name, podUid: pod.uid, address: pod.address };
+  const identity = stack.use(await OwnIdentity.start({ authority, own, clock, random, log }));
+  const credentialsOf = (svid: Svid) => ({ svid, roots, trustDomain });
+  const server = stack.use(
+    await serveController({
+      port: config.grpcPort,
+      credentials: credentialsOf(identity.svid.get()),
+      handlers: {
+        issue: (request, caller) => issue(authority, () => mesh.isCompiled, request, caller),
+        subscribe: (stream) => hub.subscribe(stream),
+      },
+      clock,
+      log,
+      onCall: (method, outcome) => metrics.calls.with(method, outcome).add(),
+      onRefused: (reason) => metrics.refusedConnections.with(reason).add(),
+    }),
+  );
+  identity.svid.onChange((svid) => server.setCredentials(credentialsOf(svid)));
+  metrics.connections.onCollect(() => metrics.connections.with().set(server.connectionCount()));
+  metrics.ownCertificateEnd.onCollect(() => {
+    metrics.ownCertificateEnd.with().set(identity.svid.get().notAfter / 1000);
+  });
+  return server;
+}
+
+async function serveAdmin({
+  options,
+  opened,
+  hub,
+  mesh,
+  registry,
+  stack,
+}: Parts & { readonly registry: Registry }): Promise<{ port: number }> {
+  const { config, log } = options;
+  const ready = (): { ready: boolean; reason: string } =>
+    mesh.isCompiled
+      ? { ready: true, reason: "" }
+      : { ready: false, reason: "the world is not listed yet" };
+  const routes = inspectRoutes({
+    ledger: opened.ledger,
+    issuer: () => opened.issuer.current(),
+    hub,
+    mesh,
+  });
+  const common = { registry, ready, log };
+  stack.use(
+    await startAdmin({ ...common, routes, listen: { socketPath: config.adminSocketPath } }),
+  );
+  // Without the routes: whoever shares our loopback may read health and metrics, as anybody may.
+  return stack.use(await startAdmin({ ...common, listen: { port: config.adminPort } }));
+}
+
+async function drain(server: ControllerServer, clock: Clock): Promise<void> {
+  server.drain();
+  const endsAt = clock.monotonic() + drainMsMax;
+  while (server.connectionCount() > 0 && clock.monotonic() < endsAt) {
+    await sleep(clock, drainStepMs);
+  }
 }

@@ -24,6 +24,8 @@ export interface ControllerConfig {
   /** Unix socket of the read API. */
   readonly adminSocketPath: string;
   readonly logLevel: LogLevel;
+  /** This process's own pod, for the ledger; empty when it is not told. */
+  readonly pod: { readonly name: string; readonly uid: string; readonly address: string };
 }
 
 /** The lives that the CA grants. */
@@ -58,6 +60,9 @@ const schema = z.object({
   SIGNET_ADMIN_PORT: port().default(8080),
   SIGNET_ADMIN_SOCKET: absolute,
   SIGNET_LOG_LEVEL: logLevel(),
+  POD_NAME: z.string().default(""),
+  POD_UID: z.string().default(""),
+  POD_IP: z.string().default(""),
 });
 
 /** Throws ConfigError that lists every fault. */
@@ -75,5 +80,6 @@ export function readControllerConfig(environment: Environment): ControllerConfig
     adminPort: read.SIGNET_ADMIN_PORT,
     adminSocketPath: read.SIGNET_ADMIN_SOCKET,
     logLevel: read.SIGNET_LOG_LEVEL,
+    pod: { name: read.POD_NAME, uid: read.POD_UID, address: read.POD_IP },
   });
 }

@@ -6,7 +6,7 @@ import { checkResource } from "#/api/resource-check.ts";
 import type { Resource, ResourceKey, TrustBundle } from "#/api/discovery.ts";
 import { keyOf } from "#/api/discovery.ts";
 import type { PolicyResource } from "#/api/discovery.ts";
-import type { Kind, PeerAuthenticationRecord, PodRecord, WorldEvent } from "#/cluster/events.ts";
+import type { Kind, PodRecord, WorldEvent } from "#/cluster/events.ts";
 import type { WorldObject } from "#/cluster/events.ts";
 import { keyOfMeta } from "#/cluster/events.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
@@ -47,6 +47,7 @@ export class Mesh {
   #dirtyPolicies: Set<string> | "all" = new Set();
   #newBundle: TrustBundle | null = null;
   #isSynced = false;
+  #isCompiled = false;
 
   constructor(trustDomain: TrustDomain) {
     this.trustDomain = trustDomain;
@@ -54,9 +55,14 @@ export class Mesh {
     this.#resources.set(keyOf(unresolved), unresolved);
   }
 
-  /** True once the whole world was listed. Before, nothing of it may be told as if it were all. */
+  /** True once the whole world was listed. */
   get isSynced(): boolean {
     return this.#isSynced;
+  }
+
+  /** True once the listed world was compiled: what `resources` holds is all that there is. */
+  get isCompiled(): boolean {
+    return this.#isCompiled;
   }
 
   get resources(): ReadonlyMap<string, Resource> {
@@ -98,10 +104,6 @@ export class Mesh {
     return policyResource(this.policies.decide(pod));
   }
 
-  allPolicies(): readonly PeerAuthenticationRecord[] {
-    return this.policies.all();
-  }
-
   /** Compiles what was marked and tells what came out different. */
   flush(): Delta {
     const changed: ResourceKey[] = [];
@@ -129,6 +131,7 @@ export class Mesh {
       policyNamespaces: this.#dirtyPolicies,
       faults,
     };
+    this.#isCompiled = this.#isSynced;
     this.#newBundle = null;
     this.#dirtyServices.clear();
     this.#dirtyPods.clear();
@@ -211,8 +214,8 @@ export class Mesh {
     this.#dirtyPods.add(key);
     if (before !== undefined && after !== undefined && sameEndpointFacts(before, after)) return;
     this.#markServices(this.#services.servicesAt(key));
-    for (const address of new Set([before?.address, after?.address])) {
-      if (address !== undefined) this.#markServices(this.#services.servicesAt(address));
+    for (const address of [...(before?.addresses ?? []), ...(after?.addresses ?? [])]) {
+      this.#markServices(this.#services.servicesAt(address));
     }
   }
 

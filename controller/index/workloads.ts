@@ -40,16 +40,18 @@ export class Workloads {
   apply(pod: PodRecord): PodRecord | undefined {
     const key = keyOfMeta(pod.meta);
     const before = this.#pods.get(key);
-    if (before !== undefined) this.#dropAddress(key, before);
+    if (before !== undefined) this.#dropAddresses(key, before);
     this.#pods.set(key, pod);
     const { namespace } = pod.meta;
     const siblings = this.#byNamespace.get(namespace);
     if (siblings === undefined) this.#byNamespace.set(namespace, new Set([key]));
     else siblings.add(key);
-    if (!hasOwnAddress(pod)) return before;
-    const there = this.#byAddress.get(pod.address);
-    if (there === undefined) this.#byAddress.set(pod.address, new Map([[key, pod]]));
-    else there.set(key, pod);
+    if (pod.hostNetwork || !isLive(pod)) return before;
+    for (const address of pod.addresses) {
+      const there = this.#byAddress.get(address);
+      if (there === undefined) this.#byAddress.set(address, new Map([[key, pod]]));
+      else there.set(key, pod);
+    }
     return before;
   }
 
@@ -57,7 +59,7 @@ export class Workloads {
     const before = this.#pods.get(key);
     if (before === undefined) return undefined;
     this.#pods.delete(key);
-    this.#dropAddress(key, before);
+    this.#dropAddresses(key, before);
     const siblings = this.#byNamespace.get(before.meta.namespace);
     siblings?.delete(key);
     if (siblings?.size === 0) this.#byNamespace.delete(before.meta.namespace);
@@ -82,14 +84,16 @@ export class Workloads {
     if (reference === null) return { kind: "known", identity: null, pod: "" };
     const key = keyOfMeta(reference);
     const pod = this.#pods.get(key);
-    const isNode = pod?.hostNetwork === true && isLive(pod) && pod.address === address;
+    const isNode = pod?.hostNetwork === true && isLive(pod) && pod.addresses.includes(address);
     if (!isNode || !agrees(pod, reference)) return { kind: "unknown" };
     return { kind: "known", identity: null, pod: key };
   }
 
-  #dropAddress(key: string, pod: PodRecord): void {
-    const there = this.#byAddress.get(pod.address);
-    if (there?.delete(key) === true && there.size === 0) this.#byAddress.delete(pod.address);
+  #dropAddresses(key: string, pod: PodRecord): void {
+    for (const address of pod.addresses) {
+      const there = this.#byAddress.get(address);
+      if (there?.delete(key) === true && there.size === 0) this.#byAddress.delete(address);
+    }
   }
 }
 
@@ -111,17 +115,13 @@ export function meshIdentity(pod: PodRecord, trustDomain: TrustDomain): SpiffeId
 /** True when nothing that endpoints depend on differs. */
 export function sameEndpointFacts(one: PodRecord, other: PodRecord): boolean {
   return (
-    one.address === other.address &&
+    one.addresses.join() === other.addresses.join() &&
     one.meta.uid === other.meta.uid &&
     one.serviceAccount === other.serviceAccount &&
     one.hostNetwork === other.hostNetwork &&
     isLive(one) === isLive(other) &&
     isInjected(one) === isInjected(other)
   );
-}
-
-function hasOwnAddress(pod: PodRecord): boolean {
-  return pod.address !== "" && !pod.hostNetwork && isLive(pod);
 }
 
 function agrees(pod: PodRecord, reference: PodReference | null): boolean {

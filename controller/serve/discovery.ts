@@ -54,7 +54,7 @@ export class DiscoveryHub {
   }
 
   subscribe(stream: SubscriberStream): SubscriberHandlers {
-    if (!this.options.mesh.isSynced) {
+    if (!this.options.mesh.isCompiled) {
       throw new RpcError("unavailable", "Cannot serve: the world is not listed yet");
     }
     return new Subscriber(this, stream);
@@ -239,7 +239,7 @@ class Subscriber implements SubscriberHandlers {
     const expected = workloadId(mesh.trustDomain, pod.meta.namespace, pod.serviceAccount);
     if (identity !== expected) throw denied(`pod "${name}" is "${expected}", caller "${identity}"`);
     const address = normalizeIp(peer.address);
-    if (pod.address !== address) throw denied(`pod "${name}" is at "${pod.address}"`);
+    if (!pod.addresses.includes(address)) throw denied(`pod "${name}" is not at "${address}"`);
   }
 
   #lookup(key: ResourceKey): Resource | undefined {

@@ -1,5 +1,6 @@
 // Identity.Issue: the CA behind gRPC. Every refusal of the CA becomes a status here; its reason goes to
-// the log, the caller gets the status alone.
+// the log, the caller gets the status alone. Before the
+// world is listed no pod is known, and nobody is refused for that.
 import type { IssueRequest, IssueResponse } from "#/api/identity.ts";
 import { RpcError } from "#/api/rpc-error.ts";
 import type { RpcErrorCode } from "#/api/rpc-error.ts";
@@ -9,23 +10,23 @@ import type { CaErrorCode } from "#/ca/ca-error.ts";
 import type { CertificateAuthority } from "#/ca/service.ts";
 
 export async function issue(
-  authority: CertificateAuthority,
+  authority: Pick<CertificateAuthority, "certify">,
+  isWorldListed: () => boolean,
   request: IssueRequest,
   caller: Caller,
 ): Promise<IssueResponse> {
+  if (!isWorldListed()) {
+    throw new RpcError("unavailable", "Cannot issue: the world is not listed yet");
+  }
   try {
     return await authority.certify({ ...request, peerAddress: caller.peer.address });
-  } catch (error) {
-    if (!(error instanceof CaError)) throw error;
-    throw new RpcError(rpcCodeOf(error.code), error.message, { cause: error });
+  } catch (thrown) {
+    if (!(thrown instanceof CaError)) throw thrown;
+    throw new RpcError(statuses[thrown.code], thrown.message, { cause: thrown });
   }
 }
 
 /** Total: a new code of the CA does not compile until it has its status. */
-function rpcCodeOf(code: CaErrorCode): RpcErrorCode {
-  return statuses[code];
-}
-
 const statuses: Readonly<Record<CaErrorCode, RpcErrorCode>> = {
   lifetime_out_of_range: "invalid_argument",
   issuer_expired: "unavailable",
@@ -34,8 +35,8 @@ const statuses: Readonly<Record<CaErrorCode, RpcErrorCode>> = {
   token_expired: "unauthenticated",
   token_audience_wrong: "unauthenticated",
   token_issuer_wrong: "unauthenticated",
-  token_review_failed: "unavailable",
   token_not_pod_bound: "unauthenticated",
+  token_review_failed: "unavailable",
   pod_unknown: "permission_denied",
   pod_not_live: "permission_denied",
   pod_uid_mismatch: "permission_denied",

@@ -1,42 +1,117 @@
-// The read API, for people through the command line: what was issued, who is subscribed, which policies
-// hold. JSON on the admin Unix socket, whose file mode is the guard. Nothing here changes anything.
+// The read API, as JSON over the admin Unix socket: what was issued, who is subscribed, which policy
+// holds where. Whoever may open the socket (its owner) may read all of it; nothing here changes
+// anything, and neither tokens nor keys are known to it.
+import type { Ledger, LedgerRecord } from "#/ca/ledger.ts";
+import { recordsMax } from "#/ca/ledger.ts";
+import type { Issuer } from "#/ca/issuer.ts";
+import { keyOfMeta } from "#/cluster/events.ts";
+import type { AdminReply, AdminRoute } from "#/lib/admin.ts";
 import { json } from "#/lib/admin.ts";
-import type { AdminRoute } from "#/lib/admin.ts";
-import type { Ledger } from "#/ca/ledger.ts";
 import type { Mesh } from "../index/mesh.ts";
+import { isInjected, isLive } from "../index/workloads.ts";
 import type { DiscoveryHub } from "./discovery.ts";
 
 export interface InspectOptions {
-  readonly ledger: Ledger;
+  readonly ledger: Pick<Ledger, "query" | "size">;
+  /** The present issuer; throws when there is none that is valid. */
+  readonly issuer: () => Issuer;
+  readonly hub: Pick<DiscoveryHub, "views">;
   readonly mesh: Mesh;
-  readonly hub: DiscoveryHub;
-  /** DER: the present issuer and what leads from it to the root. */
-  readonly issuerChain: () => readonly Uint8Array[];
 }
 
+/** The routes, by path. Unknown or unreadable parameters are answered with 400. */
 export function inspectRoutes(options: InspectOptions): Readonly<Record<string, AdminRoute>> {
-  const { ledger, mesh, hub, issuerChain } = options;
   return {
-    "/v1/certificates": (url) => {
-      const namespace = url.searchParams.get("namespace");
-      const pod = url.searchParams.get("pod");
-      const limit = url.searchParams.get("limit");
-      const records = ledger.query({
-        ...(namespace === null ? {} : { namespace }),
-        ...(pod === null ? {} : { pod }),
-        ...(limit === null ? {} : { limit: Number(limit) }),
-      });
-      const above = issuerChain().map(base64);
-      return json({
-        certificates: records.map(({ certificate, ...record }) => ({
-          ...record,
-          chain: [base64(certificate), ...above],
-        })),
-      });
-    },
-    "/v1/proxies": () => json({ proxies: [...hub.views()] }),
-    "/v1/policies": () => json({ policies: mesh.allPolicies() }),
+    "/v1/certificates": (url) => certificates(options, url.searchParams),
+    "/v1/proxies": (url) => unknownParameter(url) ?? json({ proxies: options.hub.views() }),
+    "/v1/policies": (url) => unknownParameter(url) ?? json(policies(options.mesh)),
   };
+}
+
+const certificateParameters: ReadonlySet<string> = new Set(["namespace", "pod", "before", "limit"]);
+
+/** Newest first; `total` counts the whole ledger, `before` reads on from an index. */
+function certificates({ ledger, issuer }: InspectOptions, parameters: URLSearchParams): AdminReply {
+  const unknown = [...parameters.keys()].find((name) => !certificateParameters.has(name));
+  if (unknown !== undefined) return badRequest(`parameter "${unknown.slice(0, 80)}" is unknown`);
+  const before = wholeNumber(parameters.get("before"));
+  const limit = wholeNumber(parameters.get("limit"));
+  if (before === null || limit === null) return badRequest("before and limit are whole numbers");
+  const namespace = parameters.get("namespace");
+  const pod = parameters.get("pod");
+  const records = ledger.query({
+    ...(namespace === null ? {} : { namespace }),
+    ...(pod === null ? {} : { pod }),
+    ...(before === undefined ? {} : { before }),
+    limit: Math.min(limit ?? recordsMax, recordsMax),
+  });
+  const above = presentChain(issuer);
+  return json({
+    total: ledger.size(),
+    certificates: records.map((record) => certificateView(record, above)),
+  });
+}
+
+interface Chain {
+  readonly serial: string;
+  readonly certificates: readonly string[];
+}
+
+function presentChain(issuer: () => Issuer): Chain | null {
+  try {
+    const { serial, chain } = issuer();
+    return { serial, certificates: chain.map(base64) };
+  } catch {
+    // An issuer that has ended signs nothing, and what it signed can still be shown.
+    return null;
+  }
+}
+
+/** `chain`: DER in base64, leaf first; the leaf alone when its issuer was an earlier one. */
+function certificateView(record: LedgerRecord, above: Chain | null): object {
+  const { certificate, ...rest } = record;
+  const isPresent = above?.serial === record.issuerSerial;
+  return { ...rest, chain: [base64(certificate), ...(isPresent ? above.certificates : [])] };
+}
+
+/** The objects, and what they come to for each live pod. */
+function policies(mesh: Mesh): object {
+  return {
+    policies: mesh.policies.all().map(({ meta, selector, mode, ports }) => ({
+      namespace: meta.namespace,
+      name: meta.name,
+      selector,
+      mode,
+      ports: Object.fromEntries(ports),
+    })),
+    pods: [...mesh.workloads.keys()].sort().flatMap((key) => {
+      const pod = mesh.workloads.get(key);
+      if (pod === undefined || !isLive(pod)) return [];
+      const { mode, ports, source } = mesh.policies.decide(pod);
+      return {
+        pod: keyOfMeta(pod.meta),
+        isMeshed: isInjected(pod),
+        mode,
+        ports: Object.fromEntries(ports),
+        source,
+      };
+    }),
+  };
+}
+
+function unknownParameter(url: URL): AdminReply | null {
+  const [name] = url.searchParams.keys();
+  return name === undefined ? null : badRequest(`parameter "${name.slice(0, 80)}" is unknown`);
+}
+
+/** undefined: not given; null: not a whole number. */
+function wholeNumber(text: string | null): number | null | undefined {
+  if (text === null) return undefined;
+  return /^\d{1,15}$/.test(text) ? Number(text) : null;
+}
+
+function badRequest(state: string): AdminReply {
+  return json({ error: `Cannot answer: ${state}` }, 400);
 }
 
 function base64(der: Uint8Array): string {

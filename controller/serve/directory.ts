@@ -1,0 +1,16 @@
+// What the CA asks of the index when it attests a pod.
+import type { WorkloadDirectory } from "#/ca/attest.ts";
+import type { Workloads } from "../index/workloads.ts";
+import { isLive } from "../index/workloads.ts";
+
+/** Pods as the index knows them at the moment of asking. */
+export function workloadDirectory(workloads: Pick<Workloads, "get">): WorkloadDirectory {
+  return {
+    pod(namespace, name) {
+      const pod = workloads.get(`${namespace}/${name}`);
+      if (pod === undefined || pod.meta.namespace !== namespace) return null;
+      const { meta, serviceAccount, addresses } = pod;
+      return { uid: meta.uid, serviceAccount, addresses, isLive: isLive(pod) };
+    },
+  };
+}

@@ -1,0 +1,79 @@
+// Events of the world into the index, and what changed out to the sidecars. Events that come close
+// together are compiled once. Until the world was listed whole nothing is compiled or told: a restart
+// must not look like a mesh that lost everything.
+import type { WorldEvent } from "#/cluster/events.ts";
+import type { Clock } from "#/lib/clock.ts";
+import type { Log } from "#/lib/log.ts";
+import type { Delta, Mesh } from "./index/mesh.ts";
+import type { ControllerMetrics } from "./metrics.ts";
+
+/** Long enough for the events of one rollout step to come together, short beside a second. */
+export const gatherMs = 10;
+
+export interface WorldLoopOptions {
+  readonly mesh: Mesh;
+  readonly publish: (delta: Delta) => void;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: ControllerMetrics;
+}
+
+export class WorldLoop implements Disposable {
+  readonly #options: WorldLoopOptions;
+  #cancel: (() => void) | null = null;
+
+  constructor(options: WorldLoopOptions) {
+    this.#options = options;
+    const { metrics, mesh } = options;
+    metrics.worldObjects.onCollect(() => {
+      for (const [kind, count] of Object.entries(mesh.counts())) {
+        metrics.worldObjects.with(kind).set(count);
+      }
+    });
+    metrics.worldConnected.with().set(0);
+  }
+
+  readonly onEvent = (event: WorldEvent): void => {
+    const { mesh, metrics, log } = this.#options;
+    metrics.worldEvents.with(event.type).add();
+    if (event.type === "invalid") {
+      const { kind, key, message } = event.error;
+      log.warn("object cannot be read", { kind, key, reason: message });
+    }
+    if (event.type === "disconnected") {
+      log.warn("world lost", { reason: event.reason });
+      metrics.worldConnected.with().set(0);
+    }
+    if (event.type === "synced") {
+      log.info("world listed", mesh.counts());
+      metrics.worldConnected.with().set(1);
+    }
+    mesh.apply(event);
+    this.#schedule();
+  };
+
+  [Symbol.dispose](): void {
+    this.#cancel?.();
+    this.#cancel = null;
+  }
+
+  #schedule(): void {
+    if (!this.#options.mesh.isSynced || this.#cancel !== null) return;
+    this.#cancel = this.#options.clock.after(gatherMs, () => {
+      this.#cancel = null;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const { mesh, publish, clock, log, metrics } = this.#options;
+    const startedAt = clock.monotonic();
+    const delta = mesh.flush();
+    metrics.compileSeconds.with().observe((clock.monotonic() - startedAt) / 1000);
+    for (const { key, reason } of delta.faults) {
+      metrics.compileFaults.with().add();
+      log.error("resource cannot be compiled", { key, reason });
+    }
+    publish(delta);
+  }
+}

@@ -13,6 +13,7 @@ export interface CaOptions {
   readonly calls: number;
   readonly projectFolder: string;
   readonly runFolder: string;
+  readonly profileFolder: string | null;
   readonly now: () => number;
 }
 
@@ -21,7 +22,7 @@ const warmUpCalls = 300;
 
 /** Runs the works and subjects named. Rejects when a subject refuses to issue. */
 export async function runCaSuite(options: CaOptions, reporter: Reporter): Promise<Row[]> {
-  const { projectFolder, runFolder, now } = options;
+  const { projectFolder, runFolder: folder, profileFolder, now } = options;
   const rows: Row[] = [];
   for (const [work, makers] of Object.entries(issueWorks)) {
     if (!options.works.includes(work)) continue;
@@ -29,7 +30,7 @@ export async function runCaSuite(options: CaOptions, reporter: Reporter): Promis
     const field: Issuer[] = [];
     for (const [subject, make] of Object.entries(makers)) {
       if (!options.subjects.includes(subject)) continue;
-      const issuer = stack.use(await make({ projectFolder, folder: runFolder, now }));
+      const issuer = stack.use(await make({ projectFolder, folder, profileFolder, now }));
       await issuer.issue(warmUpCalls);
       field.push(issuer);
     }

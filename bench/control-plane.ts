@@ -22,6 +22,7 @@ export interface ControlPlaneOptions {
   readonly namespace: string;
   /** Where the controller runs; beside the load unless it is what is measured. */
   readonly core?: number;
+  readonly profileFolder: string | null;
   readonly now: () => number;
   readonly stack: AsyncDisposableStack;
 }
@@ -40,6 +41,12 @@ const trustDomain = "cluster.local";
 export const controllerAddress: string = `${layout.controller}:8443`;
 /** The longest that the CA believes: no run ends with an expired token. */
 const tokenLifetimeSeconds = 3600;
+
+/** What the image runs, with a profiler in front when asked for. */
+export function nodeParameters(image: string, profileFolder: string | null): readonly string[] {
+  const profile = profileFolder === null ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`];
+  return [...profile, ...commandOfImage(image)];
+}
 
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { projectFolder, folder, namespace, now, stack } = options;
@@ -70,7 +77,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     launch({
       placement: { namespace, core: options.core ?? loadCore, uid: plainUid },
       command: process.execPath,
-      parameters: commandOfImage("signet/controller"),
+      parameters: nodeParameters("signet/controller", options.profileFolder),
       environment: {
         POD_NAME: "signet-controller-0",
         POD_IP: layout.controller,

@@ -21,7 +21,7 @@ const probePauseMs = 250;
 
 /** open: all calls share one connection. fresh: each makes its own, as sidecars do. */
 export async function callController(
-  { projectFolder, folder, now }: IssuerContext,
+  { projectFolder, folder, profileFolder, now }: IssuerContext,
   connection: IssuePlan["connection"],
 ): Promise<Issuer> {
   await using stack = new AsyncDisposableStack();
@@ -33,6 +33,7 @@ export async function callController(
     folder: `${own}/control-plane`,
     namespace: network.controller,
     core: proxyCore,
+    profileFolder,
     now,
     stack,
   });

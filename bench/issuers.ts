@@ -22,6 +22,7 @@ export interface IssuerContext {
   readonly projectFolder: string;
   /** For files of this run; removed at its end. */
   readonly folder: string;
+  readonly profileFolder: string | null;
   readonly now: () => number;
 }
 

@@ -1,7 +1,7 @@
 // The bench: `npm run bench -- [proxy|ca]`. Joins command line, prerequisites, suites and output.
-import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { constants, cpus, loadavg, release, tmpdir } from "node:os";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { MeshError, messageOf } from "#/lib/errors.ts";
 import { runCaSuite } from "./ca-suite.ts";
 import { subjectsOf } from "./field.ts";
@@ -81,19 +81,20 @@ async function runSuites(plan: Plan, options: Options): Promise<Row[]> {
   // The proxies run as another user and have to get in.
   chmodSync(runFolder, 0o755);
   const now = (): number => Date.now();
+  const profileFolder = options.profileFolder === null ? null : openFolder(options.profileFolder);
   const common = { ...options, subjects: plan.subjects };
   try {
     const rows: Row[] = [];
     if (plan.proxyWorks.length > 0) {
       const programs = fetchPrograms(`${projectFolder}/.state/bench`, (text) => reporter.say(text));
       reporter.print(`${versionsOf(programs)}\n`);
-      const bench = { programs, projectFolder, runFolder, now };
+      const bench = { programs, projectFolder, runFolder, profileFolder, now };
       rows.push(...(await runProxySuite(bench, { ...common, works: plan.proxyWorks }, reporter)));
     }
     if (plan.caWorks.length > 0) {
       rows.push(
         ...(await runCaSuite(
-          { ...common, works: plan.caWorks, projectFolder, runFolder, now },
+          { ...common, works: plan.caWorks, profileFolder, projectFolder, runFolder, now },
           reporter,
         )),
       );
@@ -102,6 +103,14 @@ async function runSuites(plan: Plan, options: Options): Promise<Row[]> {
   } finally {
     rmSync(runFolder, { recursive: true, force: true });
   }
+}
+
+/** A folder that every user may write to: our processes run as several. */
+function openFolder(folder: string): string {
+  const path = resolve(folder);
+  mkdirSync(path, { recursive: true });
+  chmodSync(path, 0o777);
+  return path;
 }
 
 /** What a killed run left: processes, namespaces, links, files. Only while this bench holds the machine. */

@@ -11,6 +11,7 @@ test("readOptions without parameters takes both suites in full", (t) => {
     measureS: 4,
     firstWarmUpS: 5,
     calls: 3000,
+    profileFolder: null,
     help: false,
   });
 });

@@ -14,6 +14,8 @@ export interface Options {
   readonly firstWarmUpS: number;
   /** Certificates per round. */
   readonly calls: number;
+  /** Where our own processes write CPU profiles as they end; null: nowhere. */
+  readonly profileFolder: string | null;
   readonly help: boolean;
 }
 
@@ -36,6 +38,7 @@ export function readOptions(commandLine: readonly string[]): Options {
     measureS: quick ? 2 : 4,
     firstWarmUpS: quick ? 2 : 5,
     calls: quick ? 300 : 3000,
+    profileFolder: values.profile ?? null,
     help: values.help === true,
   };
 }
@@ -46,6 +49,7 @@ const flags = {
   work: { type: "string", multiple: true },
   subject: { type: "string", multiple: true },
   quick: { type: "boolean" },
+  profile: { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -82,5 +86,6 @@ Measures our sidecar and our CA beside others on this machine. Needs root. Both 
   --work NAME      only this work; may be repeated
   --subject NAME   only this subject; may be repeated
   --quick          2 short rounds: shows that it runs, not how fast
+  --profile FOLDER our own processes write CPU profiles there; costs a little
   --help           this text
 `;

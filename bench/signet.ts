@@ -1,8 +1,7 @@
 // Our own sidecar as a subject, as shipped: the command and flags of its image, the environment that the
 // injector writes, identities from our own controller, strict policy, routes with retries.
 import { chownSync, mkdirSync, writeFileSync } from "node:fs";
-import { commandOfImage } from "#/local/images.ts";
-import { startControlPlane } from "./control-plane.ts";
+import { nodeParameters, startControlPlane } from "./control-plane.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { proxyCore, proxyUid } from "./layout.ts";
 import { launch } from "./process.ts";
@@ -18,6 +17,7 @@ export async function startSignet(context: StartContext): Promise<Proxies> {
     projectFolder: bench.projectFolder,
     folder: `${folder}/control-plane`,
     namespace: network.controller,
+    profileFolder: bench.profileFolder,
     now: bench.now,
     stack,
   });
@@ -47,7 +47,7 @@ async function startSidecar(
   return launch({
     placement: { namespace, core: proxyCore, uid: proxyUid },
     command: process.execPath,
-    parameters: commandOfImage("signet/proxy"),
+    parameters: nodeParameters("signet/proxy", bench.profileFolder),
     environment: {
       ...sidecarEnvironment(pod, plane.injector),
       // Without a container the two volumes lie elsewhere.

@@ -15,6 +15,8 @@ export interface Bench {
   readonly projectFolder: string;
   /** Absolute path for files of this run; removed at its end. */
   readonly runFolder: string;
+  /** Where our own processes write CPU profiles; null: nowhere. */
+  readonly profileFolder: string | null;
   readonly now: () => number;
 }
 

@@ -20,6 +20,7 @@ import { knownExtensions, readExtensions } from "./extensions.ts";
 import type { Extension } from "./extensions.ts";
 import { IdentityError } from "./identity-error.ts";
 import type { IdentityErrorCode } from "./identity-error.ts";
+import { readName } from "./names.ts";
 import { readPublicKeyInfo } from "./public-key.ts";
 import type { PublicKeyInfo } from "./public-key.ts";
 
@@ -109,6 +110,9 @@ function take(der: Uint8Array): Certificate {
   validity.finish();
   if (notAfter < notBefore) throw formFault("validity ends before it begins");
   const subject = fields.take(derTag.sequence);
+  // OpenSSL refuses names that are none, and so do we: whoever verifies must judge alike.
+  readName(issuer);
+  readName(subject);
   const publicKey = readPublicKeyInfo(fields.take(derTag.sequence));
   const extensions = takeExtensions(fields);
   fields.finish();

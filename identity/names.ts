@@ -1,6 +1,7 @@
 // Names as certificates carry them: GeneralName (RFC 5280 section 4.2.1.6) and Name (section 4.1.2.4).
 // Always from the DER, never from a library's text of it: quoting rules of such texts have let one name
 // pass for several.
+import { isAscii, isUtf8 } from "node:buffer";
 import {
   contextTag,
   DerError,
@@ -63,21 +64,49 @@ export function isEmptyName(name: Uint8Array): boolean {
   return name.length === 2;
 }
 
-/** "CN=one, O=two" for people; attributes in the order of the DER. Never compared, only shown. */
-export function describeName(name: DerElement): string {
-  const parts: string[] = [];
+/**
+ * What a string of each type may hold. RFC 5280 section 4.1.2.4 has new certificates use these; the
+ * older types (TeletexString, BMPString) are refused.
+ */
+const stringContents: ReadonlyMap<number, (content: Uint8Array) => boolean> = new Map([
+  [derTag.utf8String, isUtf8],
+  [derTag.printableString, isAscii],
+  [derTag.ia5String, isAscii],
+]);
+
+interface Attribute {
+  readonly type: string;
+  readonly value: DerElement;
+}
+
+/** The attributes of a Name in order; throws DerError unless it is one. */
+export function readName(name: DerElement): readonly Attribute[] {
+  const attributes: Attribute[] = [];
   const sets = openDer(name, derTag.sequence);
   while (sets.nextTag !== null) {
     const set = sets.open(derTag.set);
-    while (set.nextTag !== null) {
-      const attribute = set.open(derTag.sequence);
-      const type = readObjectIdentifier(attribute.take(derTag.objectIdentifier));
-      const text = new TextDecoder().decode(attribute.next().content);
-      attribute.finish();
-      parts.push(`${attributeNames[type] ?? type}=${escape(text)}`);
-    }
+    do {
+      const fields = set.open(derTag.sequence);
+      const type = readObjectIdentifier(fields.take(derTag.objectIdentifier));
+      const value = fields.next();
+      fields.finish();
+      if (stringContents.get(value.tag)?.(value.content) !== true) {
+        throw new DerError("der_value_invalid", `Cannot read name: "${type}" is no string`);
+      }
+      attributes.push({ type, value });
+    } while (set.nextTag !== null);
   }
-  return parts.join(", ");
+  return attributes;
+}
+
+/** "CN=one, O=two" for people; attributes in the order of the DER. Never compared, only shown. */
+export function describeName(name: DerElement): string {
+  return readName(name)
+    .map(({ type, value }) => {
+      const text = new TextDecoder().decode(value.content);
+      return `${attributeNames[type] ?? type}=${escape(text)}`;
+    })
+    .join(", ");
 }
 
 /** What could pass for a separator, or move a cursor, is shown as its code. */

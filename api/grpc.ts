@@ -169,17 +169,17 @@ export interface ByteClientOptions {
   readonly messageBytesMax: number;
 }
 
-export interface ByteCall {
+interface ByteCall {
   readonly answer: Promise<Uint8Array>;
   cancel(): void;
 }
 
-export interface ByteClientStream {
+interface ByteClientStream {
   send(bytes: Uint8Array): void;
   cancel(): void;
 }
 
-export interface ByteClientStreamHandlers {
+interface ByteClientStreamHandlers {
   onMessage(bytes: Uint8Array): void;
   /** Once or more. */
   onEnd(error: RpcError): void;

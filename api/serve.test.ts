@@ -99,7 +99,7 @@ test("issue ends with deadline_exceeded when the server does not answer", async 
     },
   });
   const connection = connect(started, null);
-  t.is(await codeOf(connection.issue(request, 300)), "deadline_exceeded");
+  t.is(await codeOf(connection.issue(request, 2000)), "deadline_exceeded");
   await until(() => signal?.aborted === true);
   connection.close();
 });

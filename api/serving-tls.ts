@@ -53,7 +53,7 @@ export interface ServingLimits {
   readonly drainMs: number;
 }
 
-export const servingLimits: ServingLimits = {
+const servingLimits: ServingLimits = {
   connectionsMax: 4096,
   connectionsPerAddressMax: 32,
   handshakeMs: 10_000,

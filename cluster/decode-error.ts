@@ -1,3 +1,4 @@
+// Why an object of the world is not read; names the object, so that its writer can find it.
 import { MeshError } from "#/lib/errors.ts";
 
 /** unknown_kind: nothing the mesh looks at. object_invalid: one that it looks at and cannot read. */

@@ -34,7 +34,7 @@ export interface ServiceAccountRecord {
   readonly meta: Meta;
 }
 
-export type PodPhase = "Pending" | "Running" | "Succeeded" | "Failed" | "Unknown";
+type PodPhase = "Pending" | "Running" | "Succeeded" | "Failed" | "Unknown";
 
 export interface PodRecord {
   readonly kind: "Pod";
@@ -76,14 +76,14 @@ export interface PodReference {
   readonly uid: string;
 }
 
-export interface SliceEndpoint {
+interface SliceEndpoint {
   readonly addresses: readonly string[];
   readonly ready: boolean;
   /** null: not backed by a pod. */
   readonly pod: PodReference | null;
 }
 
-export interface SlicePort {
+interface SlicePort {
   readonly name: string;
   readonly port: number;
 }
@@ -117,7 +117,7 @@ export interface BackendRecord {
   readonly weight: number;
 }
 
-export interface RetryRecord {
+interface RetryRecord {
   /** null: not told. */
   readonly codes: readonly number[] | null;
   readonly attempts: number | null;
@@ -142,7 +142,7 @@ export interface HttpRouteRecord {
   readonly rules: readonly RouteRuleRecord[];
 }
 
-export type Mode = "strict" | "permissive" | "disable";
+type Mode = "strict" | "permissive" | "disable";
 
 export interface PeerAuthenticationRecord {
   readonly kind: "PeerAuthentication";
@@ -170,11 +170,6 @@ export type WorldEvent =
   | { readonly type: "invalid"; readonly error: DecodeError }
   | { readonly type: "synced" }
   | { readonly type: "disconnected"; readonly reason: string };
-
-/** Begins to watch, and goes on until it is disposed of. The seam for other sources of the world. */
-export interface WorldSource {
-  (onEvent: (event: WorldEvent) => void): AsyncDisposable;
-}
 
 /** "namespace/name", or the name alone for what has no namespace. */
 export function keyOfMeta({ namespace, name }: { namespace: string; name: string }): string {

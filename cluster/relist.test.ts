@@ -89,6 +89,14 @@ test("Relist ignores kinds that are none of the mesh's", (t) => {
   t.deepEqual(feed(relist, { type: "ADDED", object: node }, synced), ["synced"]);
 });
 
+test("Relist refuses more objects than the limit, until one goes", (t) => {
+  const relist = new Relist(1);
+  relist.begin();
+  t.deepEqual(feed(relist, added("a"), added("a"), added("b")), ["+a", "+a", "invalid"]);
+  const gone = { type: "DELETED", object: namespace("a") };
+  t.deepEqual(feed(relist, gone, added("b")), ["-a", "+b"]);
+});
+
 for (const line of [
   null,
   1,

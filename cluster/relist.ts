@@ -7,14 +7,19 @@ import type { Kind, WorldEvent, WorldObject } from "./events.ts";
 import { keyOfMeta } from "./events.ts";
 
 /** Objects that are followed; far above what one controller is built for. */
-export const objectsMax = 1_000_000;
+const objectsMax = 1_000_000;
 
 export class Relist {
   /** kind -> keys of what was delivered and not deleted. */
   readonly #known = new Map<Kind, Set<string>>();
   #listed: Map<string, Set<string>> | null = null;
+  readonly #max: number;
   #isComplete = true;
   #size = 0;
+
+  constructor(max: number = objectsMax) {
+    this.#max = max;
+  }
 
   /** A connection stands: a full list comes next. */
   begin(): void {
@@ -53,8 +58,10 @@ export class Relist {
       if (!(thrown instanceof DecodeError)) throw thrown;
       return thrown.code === "unknown_kind" ? [] : [{ type: "invalid", error: thrown }];
     }
-    this.#remember(object.kind, keyOfMeta(object.meta));
-    return [{ type: "applied", object }];
+    const key = keyOfMeta(object.meta);
+    if (this.#remember(object.kind, key)) return [{ type: "applied", object }];
+    const state = `it is one more than ${this.#max} objects`;
+    return [{ type: "invalid", error: new DecodeError("object_invalid", object.kind, key, state) }];
   }
 
   #deleted(value: unknown): readonly WorldEvent[] {
@@ -93,15 +100,15 @@ export class Relist {
     else keys.add(id.key);
   }
 
-  #remember(kind: Kind, key: string): void {
+  /** False when there is no room for one more. */
+  #remember(kind: Kind, key: string): boolean {
     const keys = this.#known.get(kind) ?? new Set();
     this.#known.set(kind, keys);
-    if (keys.has(key)) return;
-    if (this.#size >= objectsMax) {
-      throw new DecodeError("object_invalid", kind, key, `more than ${objectsMax} objects`);
-    }
+    if (keys.has(key)) return true;
+    if (this.#size >= this.#max) return false;
     this.#size += 1;
     keys.add(key);
+    return true;
   }
 
   #forget(kind: Kind, key: string): WorldEvent | null {

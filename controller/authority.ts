@@ -17,7 +17,7 @@ import type { Log } from "#/lib/log.ts";
 import type { Registry } from "#/lib/metrics.ts";
 import type { ControllerConfig } from "./config.ts";
 
-export class AuthorityError extends MeshError<"authority_unreadable"> {}
+class AuthorityError extends MeshError<"authority_unreadable"> {}
 
 export interface AuthorityOptions {
   readonly config: Pick<

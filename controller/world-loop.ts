@@ -8,7 +8,7 @@ import type { Delta, Mesh } from "./index/mesh.ts";
 import type { ControllerMetrics } from "./metrics.ts";
 
 /** Long enough for the events of one rollout step to come together, short beside a second. */
-export const gatherMs = 10;
+const gatherMs = 10;
 
 export interface WorldLoopOptions {
   readonly mesh: Mesh;

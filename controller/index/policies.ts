@@ -8,7 +8,7 @@ import { keyOfMeta } from "#/cluster/events.ts";
 export const meshNamespace = "signet-system";
 
 /** In force while no object says anything. */
-export const defaultPolicy: ServerPolicy = {
+const defaultPolicy: ServerPolicy = {
   mode: "permissive",
   ports: new Map(),
   source: "default",

@@ -6,7 +6,7 @@ import type { Protocol } from "#/api/discovery.ts";
 import { Multimap } from "./multimap.ts";
 
 /** In these the server speaks first, so detection by the client's first bytes would only wait. */
-export const serverFirstPorts: ReadonlySet<number> = new Set([
+const serverFirstPorts: ReadonlySet<number> = new Set([
   25, 587, 3306, 4444, 5432, 6379, 9300, 11_211,
 ]);
 

@@ -107,7 +107,7 @@ export function isInjected(pod: PodRecord): boolean {
 }
 
 /** The identity that the pod proves to its peers; null: it has no sidecar. */
-export function meshIdentity(pod: PodRecord, trustDomain: TrustDomain): SpiffeId | null {
+function meshIdentity(pod: PodRecord, trustDomain: TrustDomain): SpiffeId | null {
   if (!isInjected(pod)) return null;
   return workloadId(trustDomain, pod.meta.namespace, pod.serviceAccount);
 }

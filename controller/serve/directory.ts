@@ -9,7 +9,9 @@ export function workloadDirectory(workloads: Pick<Workloads, "get">): WorkloadDi
     pod(namespace, name) {
       const pod = workloads.get(`${namespace}/${name}`);
       if (pod === undefined || pod.meta.namespace !== namespace) return null;
-      const { meta, serviceAccount, addresses } = pod;
+      const { meta, serviceAccount } = pod;
+      // The node's address is everybody's on that node: it tells nobody from another.
+      const addresses = pod.hostNetwork ? [] : pod.addresses;
       return { uid: meta.uid, serviceAccount, addresses, isLive: isLive(pod) };
     },
   };

@@ -16,8 +16,8 @@ import type { ControllerMetrics } from "../metrics.ts";
 import { Pending } from "./pending.ts";
 
 /** A stream that does not say who it is, or does not answer an update, is of no use. */
-export const helloMs = 10_000;
-export const answerMs = 30_000;
+const helloMs = 10_000;
+const answerMs = 30_000;
 /** One that ends, one that takes over, and one spare. The oldest gives way. */
 export const streamsPerPodMax = 3;
 

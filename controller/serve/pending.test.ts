@@ -2,7 +2,7 @@ import test from "ava";
 import * as fc from "fast-check";
 import type { Resource, ResourceKey, Update } from "#/api/discovery.ts";
 import { keyOf } from "#/api/discovery.ts";
-import { Pending, updateBytesTarget } from "./pending.ts";
+import { Pending, updateBytesTarget, updateEntriesMax } from "./pending.ts";
 
 const cluster = (name: string, version = "1", pod = ""): Resource => ({
   kind: "cluster",
@@ -110,6 +110,15 @@ test("next cuts a large state into updates and says synced with the last", (t) =
     pending.ack(update.sequence);
   }
   t.deepEqual(sizes, [3, 2]);
+});
+
+test("next puts no more entries into an update than the limit", (t) => {
+  const world = new World();
+  for (let index = 0; index <= updateEntriesMax; index += 1) world.put(service(`n/s${index}`));
+  const pending = world.pending();
+  t.is(pending.next()?.upserts.length, updateEntriesMax);
+  pending.ack(1);
+  t.is(pending.next()?.upserts.length, 1);
 });
 
 test("next sends a resource above the target alone", (t) => {

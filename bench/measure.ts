@@ -25,6 +25,8 @@ export interface RoundTimes {
 /** How long a subject may take from its start to its first answer. */
 const startDeadlineMs = 30_000;
 const probePauseMs = 100;
+/** Fewer answers than this share of the rate: latencies show a queue that grows, not a proxy. */
+const keptUpShare = 0.95;
 /** The paced load warms up its own connections at its own rate. */
 const pacedWarmUpS = 1;
 
@@ -56,20 +58,31 @@ function silent(running: Running, state: string): MeasureError {
   return new MeasureError("subject_silent", `Cannot measure "${running.name}": ${state}`);
 }
 
-/** One round. The samples of one subject; memory is read while the load's connections are still warm. */
+/**
+ * One round: the samples of one subject. Memory is read while the load's connections are still warm.
+ * Says so when the subject could not keep up with the paced rate: its latencies are no latencies then.
+ */
 export async function measureRound(
   bench: Bench,
   work: Work,
   running: Running,
   times: RoundTimes,
+  say: (text: string) => void,
 ): Promise<Sample[]> {
-  const facts =
-    work.load === "saturated"
-      ? {
-          ...(await saturated(bench, work, running, times)),
-          ...(await latency(bench, work, running, times)),
-        }
-      : await paced(bench, work, running, times);
+  const before = work.load === "saturated" ? await saturated(bench, work, running, times) : null;
+  if (before === null) await runWrk(bench, work, running, times.warmUpS);
+  const { result, spent } = await runLoad(bench, work, running, times);
+  const keptUp = result.requests / (work.rate * times.measureS);
+  if (keptUp < keptUpShare) {
+    const share = `${Math.round(keptUp * 100)} % of ${work.rate}/s`;
+    say(`${work.name}: ${running.name} answered only ${share}; its latencies are those of a queue`);
+  }
+  const facts: Facts = {
+    ...(before ?? pacedFacts(running, result, spent, times)),
+    p50_us: result.p50Us,
+    p99_us: result.p99Us,
+    errors: (before?.errors ?? 0) + result.errors,
+  };
   emptyLogs(running);
   return Object.entries(facts).map(([metric, value]) => ({
     subject: running.name,
@@ -99,31 +112,11 @@ async function saturated(
   };
 }
 
-async function latency(
-  bench: Bench,
-  work: Work,
-  running: Running,
-  times: RoundTimes,
-): Promise<Facts> {
-  const { result } = await runLoad(bench, work, running, times);
-  return { p50_us: result.p50Us, p99_us: result.p99Us };
-}
-
-async function paced(
-  bench: Bench,
-  work: Work,
-  running: Running,
-  times: RoundTimes,
-): Promise<Facts> {
-  await runWrk(bench, work, running, times.warmUpS);
-  const { result, spent } = await runLoad(bench, work, running, times);
+function pacedFacts(running: Running, result: LoadResult, spent: number, times: RoundTimes): Facts {
   return {
     cpu_us: spent / result.requests,
-    p50_us: result.p50Us,
-    p99_us: result.p99Us,
     rps: result.requests / times.measureS,
     ...memoryFacts(running, measuredPids(running)),
-    errors: result.errors,
   };
 }
 

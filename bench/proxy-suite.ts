@@ -64,7 +64,7 @@ async function runWork(
     };
     for (const running of field) {
       reporter.say(`${work.name}: round ${round} of ${options.rounds}, ${running.name}`);
-      samples.push(...(await measureRound(bench, work, running, times)));
+      samples.push(...(await measureRound(bench, work, running, times, reporter.say)));
     }
   }
   return samples;

@@ -1,19 +1,21 @@
 import * as fc from "fast-check";
 import test from "ava";
-import { CaptureError, flows, readCapture } from "./capture.ts";
+import { CaptureError, flows, isTls, readCapture } from "./capture.ts";
 
 interface Packet {
   readonly from: readonly [string, number];
   readonly to: readonly [string, number];
   readonly payload: string;
+  readonly sequence?: number;
 }
 
 const LINK_BYTES: Readonly<Record<number, number>> = { 1: 14, 113: 16, 276: 20 };
 
-function tcp({ from, to, payload }: Packet): Buffer {
+function tcp({ from, to, payload, sequence = 0 }: Packet): Buffer {
   const header = Buffer.alloc(20);
   header.writeUInt16BE(from[1], 0);
   header.writeUInt16BE(to[1], 2);
+  header.writeUInt32BE(sequence, 4);
   header[12] = 5 << 4;
   return Buffer.concat([header, Buffer.from(payload)]);
 }
@@ -119,15 +121,42 @@ test("property: readCapture throws nothing but CaptureError", (t) => {
   t.pass();
 });
 
-test("flows joins what one direction of a connection said", (t) => {
-  const second = { ...hello, payload: " from app-b" };
-  const back = { from: hello.to, to: hello.from, payload: "other" };
-  const file = capture(
-    1,
-    [hello, back, second].map((packet) => frame(1, 0x0800, ipv4(packet))),
+const segmentsOf = (packets: readonly Packet[]) =>
+  readCapture(
+    capture(
+      1,
+      packets.map((packet) => frame(1, 0x0800, ipv4(packet))),
+    ),
   );
+
+test("flows joins what one direction of a connection said, each byte once", (t) => {
+  const from = 2 ** 32 - 3;
+  const hello1 = { ...hello, sequence: from };
+  const hello2 = { ...hello, payload: " from app-b", sequence: 2 };
+  const back = { from: hello.to, to: hello.from, payload: "other", sequence: 9 };
+  const overlap = { ...hello, payload: "lo from", sequence: 0 };
+  const joined = flows(segmentsOf([hello1, hello1, back, hello2, overlap, hello2]));
   t.deepEqual(
-    [...flows(readCapture(file)).values()].map((bytes) => bytes.toString()),
+    joined.map(({ bytes }) => bytes.toString()),
     ["Hello from app-b", "other"],
   );
+  t.is(joined[1]?.packets.length, 1);
 });
+
+test("flows puts packets that overtook one another in order", (t) => {
+  const later = { ...hello, payload: "there", sequence: 105 };
+  const [flow] = flows(segmentsOf([later, { ...hello, sequence: 100 }]));
+  t.is(flow?.bytes.toString(), "Hellothere");
+});
+
+for (const [what, bytes, expected] of [
+  ["a record", Buffer.from([23, 3, 3, 0, 2, 1, 2]), true],
+  ["two records, the second cut off", Buffer.from([22, 3, 1, 0, 1, 9, 23, 3, 3, 1, 0, 5]), true],
+  ["words", Buffer.from("GET /hello HTTP/1.1"), false],
+  ["a record and words", Buffer.from([23, 3, 3, 0, 1, 9, ...Buffer.from("GET /")]), false],
+  ["a record that is too long", Buffer.from([23, 3, 3, 0xff, 0xff, 0]), false],
+  ["another version", Buffer.from([23, 4, 3, 0, 1, 0]), false],
+  ["nothing", Buffer.alloc(0), false],
+] as const) {
+  test(`isTls is ${expected} for ${what}`, (t) => t.is(isTls(bytes), expected));
+}

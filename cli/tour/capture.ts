@@ -9,6 +9,8 @@ export interface Segment {
   readonly destination: string;
   readonly sourcePort: number;
   readonly destinationPort: number;
+  /** TCP sequence number of the payload's first byte. */
+  readonly sequence: number;
   readonly payload: Buffer;
 }
 
@@ -53,17 +55,60 @@ export function readCapture(file: Buffer): Segment[] {
   return segments;
 }
 
-/** Every payload of each direction of each connection, joined in the order it was seen. */
-export function flows(segments: readonly Segment[]): ReadonlyMap<string, Buffer> {
-  const parts = new Map<string, Buffer[]>();
+/**
+ * What each direction of each connection said, put together by sequence numbers: a packet that was
+ * seen on two links, or sent twice, counts once. What came before the capture began is not there.
+ */
+export function flows(segments: readonly Segment[]): readonly Flow[] {
+  const all = new Map<string, Segment[]>();
   for (const segment of segments) {
-    const { source, sourcePort, destination, destinationPort, payload } = segment;
+    if (segment.payload.length === 0) continue;
+    const { source, sourcePort, destination, destinationPort } = segment;
     const key = `${source} ${sourcePort} ${destination} ${destinationPort}`;
-    const list = parts.get(key);
-    if (list === undefined) parts.set(key, [payload]);
-    else list.push(payload);
+    const list = all.get(key);
+    if (list === undefined) all.set(key, [segment]);
+    else list.push(segment);
   }
-  return new Map([...parts].map(([key, list]) => [key, Buffer.concat(list)]));
+  return [...all.values()].map(assemble);
+}
+
+export interface Flow {
+  readonly bytes: Buffer;
+  /** Packets with something to say, each counted once. */
+  readonly packets: readonly Buffer[];
+}
+
+function assemble(segments: readonly Segment[]): Flow {
+  const first = segments[0]!.sequence;
+  // Sequence numbers wrap at 2^32: only differences mean something, and those are signed.
+  const offset = ({ sequence }: Segment): number => (sequence - first) | 0;
+  const ordered = segments.toSorted((one, other) => offset(one) - offset(other));
+  const packets: Buffer[] = [];
+  let end = -Infinity;
+  for (const segment of ordered) {
+    const from = Math.max(0, end - offset(segment));
+    if (from >= segment.payload.length) continue;
+    packets.push(segment.payload.subarray(from));
+    end = offset(segment) + segment.payload.length;
+  }
+  return { bytes: Buffer.concat(packets), packets };
+}
+
+const TLS_RECORD_HEADER_BYTES = 5;
+const TLS_RECORD_BYTES_MAX = 2 ** 14 + 256;
+/** change_cipher_spec, alert, handshake, application_data (RFC 8446 section 5.1). */
+const TLS_TYPES: ReadonlySet<number> = new Set([20, 21, 22, 23]);
+
+/** True when the bytes are TLS records one after the other, the last one perhaps cut off. */
+export function isTls(bytes: Buffer): boolean {
+  let offset = 0;
+  while (offset + TLS_RECORD_HEADER_BYTES <= bytes.length) {
+    const length = bytes.readUInt16BE(offset + 3);
+    const isRecord = TLS_TYPES.has(bytes[offset]!) && bytes[offset + 1] === 3;
+    if (!isRecord || length > TLS_RECORD_BYTES_MAX) return false;
+    offset += TLS_RECORD_HEADER_BYTES + length;
+  }
+  return bytes.length > 0;
 }
 
 function isMagic(value: number): boolean {
@@ -108,6 +153,7 @@ function readTcp(segment: Buffer, source: string, destination: string): Segment 
     destination,
     sourcePort: segment.readUInt16BE(0),
     destinationPort: segment.readUInt16BE(2),
+    sequence: segment.readUInt32BE(4),
     payload: segment.subarray(Math.min(headerBytes, segment.length)),
   };
 }

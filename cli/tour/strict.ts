@@ -47,7 +47,7 @@ async function prove(context: TourContext): Promise<readonly string[]> {
     const [open, calls] = await Promise.all([held, fresh]);
     const openMs = closedAfter(open, enforcedAt);
     const freshMs = lastOkAfter(calls, enforcedAt);
-    await ask(context, stranger, `${mark}-strict`, false);
+    const refusal = await ask(context, stranger, `${mark}-strict`, false);
     const seenAfter = await marksSeen(context, `${mark}-strict`);
     hold(seenAfter === 0, `${seenAfter} requests reached app-b under strict mode`);
     const refused = (await refusals(context)) - refusedBefore;
@@ -63,7 +63,8 @@ async function prove(context: TourContext): Promise<readonly string[]> {
     hold(during.failed === 0, `app-a's identity meanwhile: ${outcomes(during)}`);
     return [
       "permissive: a pod without a sidecar is answered 200, and app-b's log shows its request",
-      `strict: refused ${(freshMs / 1000).toFixed(2)} s after the policy was applied, ${refused} refusals counted, in app-b's log not one request`,
+      `strict: the same request ends in ${refusal}; the last plaintext got through ${(freshMs / 1000).toFixed(2)} s after the policy was applied`,
+      `strict: ${refused} refusals counted by app-b's sidecars, the marked request is not in app-b's log`,
       `a connection opened before and in use: ${open.end} ${(openMs / 1000).toFixed(2)} s after`,
       `${during.requests} requests of app-a's identity meanwhile: all answered 200`,
       `permissive again: answered after ${(permitMs / 1000).toFixed(2)} s`,
@@ -79,13 +80,14 @@ async function ask(
   from: Pod,
   mark: string,
   isAllowed: boolean,
-): Promise<void> {
+): Promise<string> {
   const report = await load(context, from, `${greeterUrl}?${mark}`, "--timeout-ms 3000");
   if (isAllowed) hold(report.ok === 1, `plaintext in permissive mode: ${outcomes(report)}`);
   else {
     hold(report.ok === 0, "plaintext is answered in strict mode");
     hold(Object.keys(report.statuses).length === 0, `not refused: ${outcomes(report)}`);
   }
+  return outcomes(report);
 }
 
 /** A connection that sends a request five times a second for as long as it is let. */

@@ -45,6 +45,7 @@ export async function runCaSuite(options: CaOptions, reporter: Reporter): Promis
     }
     const done = buildRows("ca", work, samples);
     reporter.print(`\n${work}\n${renderWork(done)}`);
+    reporter.keep(done);
     rows.push(...done);
   }
   return rows;

@@ -24,11 +24,6 @@ const busyLoad = 0.5;
 
 const folderPrefix = "signet-bench-run-";
 
-const reporter: Reporter = {
-  say: (text) => process.stderr.write(`${text}\n`),
-  print: (text) => process.stdout.write(text),
-};
-
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2));
   if (options.help) {
@@ -38,15 +33,28 @@ async function main(): Promise<number> {
   const plan = readPlan(options);
   using _claim = await claimMachine();
   sweepOnSignals();
-  const rows = await runSuites(plan, options);
-  if (options.jsonFile !== null) {
-    writeFileSync(options.jsonFile, `${JSON.stringify(rows, null, 1)}\n`);
-  }
+  const reporter = makeReporter(options.jsonFile);
+  const rows = await runSuites(plan, options, reporter);
   const spoiled = rows.filter((row) => row.metric === "errors" && row.value > 0);
   for (const { work, subject, value } of spoiled) {
     reporter.say(`Not comparable: "${subject}" answered ${value} requests wrongly in ${work}`);
   }
   return spoiled.length === 0 ? 0 : 1;
+}
+
+/** With a file, it holds the rows so far at any time; one that cannot be written is found out now. */
+function makeReporter(jsonFile: string | null): Reporter {
+  const kept: Row[] = [];
+  const keep = (rows: readonly Row[]): void => {
+    kept.push(...rows);
+    if (jsonFile !== null) writeFileSync(jsonFile, `${JSON.stringify(kept, null, 1)}\n`);
+  };
+  keep([]);
+  return {
+    say: (text) => process.stderr.write(`${text}\n`),
+    print: (text) => process.stdout.write(text),
+    keep,
+  };
 }
 
 interface Plan {
@@ -70,7 +78,7 @@ function readPlan(options: Options): Plan {
   return { proxyWorks, caWorks, subjects };
 }
 
-async function runSuites(plan: Plan, options: Options): Promise<Row[]> {
+async function runSuites(plan: Plan, options: Options, reporter: Reporter): Promise<Row[]> {
   reporter.print(`${machineLine()}\n`);
   const load = loadavg()[0]!;
   if (load > busyLoad) {

@@ -23,6 +23,8 @@ export interface Reporter {
   readonly say: (text: string) => void;
   /** A finished part of the result. */
   readonly print: (text: string) => void;
+  /** The rows of a finished work: kept at once, whatever happens to the next. */
+  readonly keep: (rows: readonly Row[]) => void;
 }
 
 /** Runs all works and returns all rows. Throws what a subject's start throws: no row is ever made up. */
@@ -36,6 +38,7 @@ export async function runProxySuite(
     const samples = await runWork(bench, work, options, reporter);
     const done = buildRows("proxy", work.name, samples);
     reporter.print(`\n${work.name}\n${renderWork(done)}`);
+    reporter.keep(done);
     rows.push(...done);
   }
   return rows;

@@ -1,4 +1,5 @@
 import test from "ava";
+import { connect as connectHttp2 } from "node:http2";
 import { connect as netConnect } from "node:net";
 import { createSecureContext, connect as tlsConnect } from "node:tls";
 import type { ConnectionOptions } from "node:tls";
@@ -167,6 +168,61 @@ test("attack-19 connectController trusts no root but the pinned ones", async (t)
   const connection = connect(started, null, { roots: [root] });
   t.is(await codeOf(connection.issue(request, 3000)), "unavailable");
   connection.close();
+});
+
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const settings = "\0\0\0\x04\0\0\0\0\0";
+const garbage: readonly [title: string, bytes: string][] = [
+  ["no preface", "GET / HTTP/1.1\r\n\r\n"],
+  ["a frame above the limit", `${preface}${settings}\xff\xff\xff\x00\0\0\0\0\x01`],
+  ["headers that are no HPACK", `${preface}${settings}\0\0\x04\x01\x05\0\0\0\x01\xff\xff\xff\xff`],
+  ["headers on stream 0", `${preface}${settings}\0\0\x01\x01\x05\0\0\0\0\x82`],
+  ["half a frame", `${preface}${settings}\0\0\x10\x00\0\0\0\0\x01ab`],
+];
+for (const [title, bytes] of garbage) {
+  test(`attack-47 ${title} where HTTP/2 is expected ends its own connection`, async (t) => {
+    await using started = await start({ limits: { anonymousLifeMs: 1000 } });
+    const before = connect(started, await started.authority.issue(workload));
+    t.deepEqual(await before.issue(request, 3000), answer);
+    await new Promise<void>((resolve) => {
+      const socket = tlsConnect({
+        host: "127.0.0.1",
+        port: started.server.port,
+        rejectUnauthorized: false,
+        ALPNProtocols: ["h2"],
+      });
+      socket.on("error", () => {});
+      socket.on("close", () => resolve());
+      socket.on("secureConnect", () => socket.write(Buffer.from(bytes, "latin1")));
+      socket.resume();
+    });
+    t.deepEqual(await before.issue(request, 3000), answer);
+    before.close();
+  });
+}
+
+test("attack-46 a flood of streams that are reset at once ends its own connection", async (t) => {
+  await using started = await start();
+  const before = connect(started, await started.authority.issue(workload));
+  const session = connectHttp2(`https://127.0.0.1:${started.server.port}`, {
+    rejectUnauthorized: false,
+    minVersion: "TLSv1.3",
+  });
+  session.on("error", () => {});
+  const closed = new Promise((resolve) => session.once("close", resolve));
+  const flood = (): void => {
+    if (session.destroyed) return;
+    for (let index = 0; index < 200 && !session.destroyed && !session.closed; index += 1) {
+      const stream = session.request({ ":method": "POST", ":path": "/x" });
+      stream.on("error", () => {});
+      stream.close(8);
+    }
+    setImmediate(flood);
+  };
+  flood();
+  await closed;
+  t.deepEqual(await before.issue(request, 3000), answer);
+  before.close();
 });
 
 test("attack-51 one address cannot take all connections", async (t) => {

@@ -1,0 +1,358 @@
+import { createHash, createHmac, generateKeyPairSync } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import test from "ava";
+import * as fc from "fast-check";
+import { SignJWT } from "jose";
+import type { JWTHeaderParameters, JWTPayload } from "jose";
+import { parseTrustDomain } from "#/identity/spiffe-id.ts";
+import { fuzzOptions } from "#/test/kit/fuzz.ts";
+import { ManualClock } from "#/test/kit/manual-clock.ts";
+import { attest, createJwksReviewer, tokenCharactersMax } from "./attest.ts";
+import type { DirectoryPod, ReviewedToken } from "./attest.ts";
+import { CaError } from "./ca-error.ts";
+import type { CaErrorCode } from "./ca-error.ts";
+import { keySetLimits } from "./key-set.ts";
+
+const issuer = "https://issuer.test";
+const startMs = Date.UTC(2030, 0, 1);
+const startS = startMs / 1000;
+const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const others = generateKeyPairSync("ec", { namedCurve: "P-256" });
+
+function jwk(key: KeyObject, kid: string, alg = "ES256"): object {
+  return { ...key.export({ format: "jwk" }), kid, alg, use: "sig" };
+}
+
+const good = {
+  iss: issuer,
+  aud: ["signet-ca"],
+  sub: "system:serviceaccount:app-a:app-a",
+  iat: startS,
+  nbf: startS,
+  exp: startS + 600,
+  jti: "one",
+  "kubernetes.io": {
+    namespace: "app-a",
+    serviceaccount: { name: "app-a", uid: "u1" },
+    pod: { name: "app-a-1", uid: "pod-uid" },
+  },
+};
+
+function sign(
+  claims: JWTPayload = good,
+  header: Partial<JWTHeaderParameters> = {},
+  key: KeyObject = keys.privateKey,
+): Promise<string> {
+  return new SignJWT(claims).setProtectedHeader({ alg: "ES256", kid: "k1", ...header }).sign(key);
+}
+
+function setUp(jwks: readonly object[] = [jwk(keys.publicKey, "k1")]) {
+  const clock = new ManualClock(startMs);
+  const state = { jwks: JSON.stringify({ keys: jwks }), reads: 0 };
+  const reviewer = createJwksReviewer({
+    issuer,
+    readJwks() {
+      state.reads += 1;
+      return Promise.resolve(state.jwks);
+    },
+    clock,
+  });
+  return { clock, state, reviewer };
+}
+
+test("review reads the claims of a bound token", async (t) => {
+  const { reviewer } = setUp();
+  t.deepEqual(await reviewer.review(await sign()), {
+    namespace: "app-a",
+    serviceAccount: "app-a",
+    podName: "app-a-1",
+    podUid: "pod-uid",
+    tokenHash: createHash("sha256").update("one").digest("hex"),
+  });
+});
+
+test("review takes the algorithms that clusters sign with", async (t) => {
+  const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" });
+  const { reviewer } = setUp([jwk(rsa.publicKey, "r", "RS256"), jwk(p384.publicKey, "e", "ES384")]);
+  await t.notThrowsAsync(
+    reviewer.review(await sign(good, { alg: "RS256", kid: "r" }, rsa.privateKey)),
+  );
+  await t.notThrowsAsync(
+    reviewer.review(await sign(good, { alg: "ES384", kid: "e" }, p384.privateKey)),
+  );
+});
+
+test("review finds a key that came since, and refuses one that was withdrawn", async (t) => {
+  const { clock, state, reviewer } = setUp();
+  await reviewer.review(await sign());
+  const token = await sign(good, { kid: "k2" }, others.privateKey);
+  state.jwks = JSON.stringify({ keys: [jwk(others.publicKey, "k2")] });
+  await t.throwsAsync(reviewer.review(token), { code: "token_invalid" });
+  clock.jump(keySetLimits.rereadMs);
+  await t.notThrowsAsync(reviewer.review(token));
+  await t.throwsAsync(reviewer.review(await sign()), { code: "token_invalid" });
+});
+
+test("review does not read the keys for each token that names an unknown one", async (t) => {
+  const { state, reviewer } = setUp();
+  for (let count = 0; count < 20; count += 1) {
+    const token = await sign(good, { kid: `unknown-${count}` });
+    await t.throwsAsync(reviewer.review(token), { code: "token_invalid" });
+  }
+  t.is(state.reads, 1);
+});
+
+const encoded = (value: unknown): string =>
+  Buffer.from(JSON.stringify(value)).toString("base64url");
+const publicPem = keys.publicKey.export({ type: "spki", format: "pem" });
+
+/** HS256 with the public key as the secret: what confuses a verifier that believes the header. */
+function hmacToken(): string {
+  const body = `${encoded({ alg: "HS256", kid: "k1" })}.${encoded(good)}`;
+  return `${body}.${createHmac("sha256", publicPem).update(body).digest("base64url")}`;
+}
+
+const bound = good["kubernetes.io"];
+const claim = (change: JWTPayload) => (): Promise<string> => sign({ ...good, ...change });
+const without = (name: keyof typeof good) => (): Promise<string> => {
+  const { [name]: _left, ...rest } = good;
+  return sign(rest);
+};
+const denied: readonly (readonly [string, () => Promise<string>, CaErrorCode])[] = [
+  ["an empty token", async () => "", "token_invalid"],
+  ["what is no token", async () => "a.b.c", "token_invalid"],
+  ["a token that is too long", async () => "x".repeat(tokenCharactersMax + 1), "token_invalid"],
+  [
+    "attack-55 alg none",
+    async () => `${encoded({ alg: "none" })}.${encoded(good)}.`,
+    "token_invalid",
+  ],
+  [
+    "attack-55 alg None",
+    async () => `${encoded({ alg: "None", kid: "k1" })}.${encoded(good)}.`,
+    "token_invalid",
+  ],
+  ["attack-55 HMAC with the public key", async () => hmacToken(), "token_invalid"],
+  [
+    "attack-55 a token of another key under our key's name",
+    () => sign(good, {}, others.privateKey),
+    "token_invalid",
+  ],
+  [
+    "attack-55 a token that brings its own key",
+    () => sign(good, { jwk: others.publicKey.export({ format: "jwk" }) }, others.privateKey),
+    "token_invalid",
+  ],
+  [
+    "attack-14 a token that says where its keys are",
+    () => sign(good, { kid: "k9", jku: "http://169.254.169.254/keys" }, others.privateKey),
+    "token_invalid",
+  ],
+  [
+    "attack-55 claims that were changed",
+    async () => {
+      const [head, , signature] = (await sign()).split(".");
+      return `${head}.${encoded({ ...good, sub: "system:serviceaccount:a:b" })}.${signature}`;
+    },
+    "token_invalid",
+  ],
+  [
+    "attack-55 an unknown critical header",
+    () => {
+      const header = { alg: "ES256", kid: "k1", crit: ["x"], x: true };
+      return new SignJWT(good)
+        .setProtectedHeader(header)
+        .sign(keys.privateKey, { crit: { x: true } });
+    },
+    "token_invalid",
+  ],
+  ["attack-9 another issuer", claim({ iss: "https://other.test" }), "token_issuer_wrong"],
+  ["attack-9 an issuer with a slash more", claim({ iss: `${issuer}/` }), "token_issuer_wrong"],
+  ["attack-9 no issuer", without("iss"), "token_issuer_wrong"],
+  ["attack-9 another audience", claim({ aud: ["kubernetes"] }), "token_audience_wrong"],
+  ["attack-9 a longer audience", claim({ aud: "signet-ca-2" }), "token_audience_wrong"],
+  ["attack-9 two audiences", claim({ aud: ["signet-ca", "kubernetes"] }), "token_audience_wrong"],
+  [
+    "attack-9 an audience twice",
+    claim({ aud: ["signet-ca", "signet-ca"] }),
+    "token_audience_wrong",
+  ],
+  ["attack-9 no audience", without("aud"), "token_audience_wrong"],
+  ["attack-9 a token that has expired", claim({ iat: startS - 600, exp: startS }), "token_expired"],
+  ["attack-9 a token that expired long ago", claim({ iat: 1, exp: 601 }), "token_expired"],
+  ["attack-9 no end", without("exp"), "token_invalid"],
+  ["attack-9 no beginning", without("iat"), "token_invalid"],
+  ["attack-9 a token from the future", claim({ nbf: startS + 60 }), "token_invalid"],
+  ["attack-9 an end that is no number", claim({ exp: "never" as never }), "token_invalid"],
+  ["attack-9 a life of a day", claim({ exp: startS + 86_400 }), "token_invalid"],
+  ["attack-8 no subject", without("sub"), "token_invalid"],
+  ["attack-8 a user's token", claim({ sub: "admin" }), "token_invalid"],
+  [
+    "attack-8 a subject in another namespace",
+    claim({ sub: "system:serviceaccount:app-b:app-a" }),
+    "token_invalid",
+  ],
+  [
+    "attack-8 a subject that goes on",
+    claim({ sub: "system:serviceaccount:app-a:app-a:x" }),
+    "token_invalid",
+  ],
+  ["attack-10 a token bound to nothing", without("kubernetes.io"), "token_not_pod_bound"],
+  [
+    "attack-10 a token bound to a node",
+    claim({ "kubernetes.io": { ...bound, pod: undefined } }),
+    "token_not_pod_bound",
+  ],
+  [
+    "attack-10 a pod without UID",
+    claim({ "kubernetes.io": { ...bound, pod: { name: "a" } } }),
+    "token_not_pod_bound",
+  ],
+  [
+    "attack-10 a pod whose UID is no text",
+    claim({ "kubernetes.io": { ...bound, pod: { name: "a", uid: ["pod-uid"] } } }),
+    "token_not_pod_bound",
+  ],
+  [
+    "attack-10 binding that is a list",
+    claim({ "kubernetes.io": ["app-a"] }),
+    "token_not_pod_bound",
+  ],
+];
+
+for (const [what, token, code] of denied) {
+  const title = what.startsWith("attack-")
+    ? what.replace(" ", " review refuses ")
+    : `review refuses ${what}`;
+  test(title, async (t) => {
+    const { reviewer } = setUp();
+    const error = await t.throwsAsync(reviewer.review(await token()), { instanceOf: CaError });
+    t.is(error.code, code, error.message);
+    // What is secret has no place in a message.
+    t.notRegex(error.message, /eyJ/);
+  });
+}
+
+test("attack-13 review refuses everything when the key set is missing, empty or secret", async (t) => {
+  const secret = { kty: "oct", k: encoded("secret"), kid: "k1", alg: "HS256" };
+  for (const text of ["", "{}", "[]", "null", '{"keys":[]}', JSON.stringify({ keys: [secret] })]) {
+    const { state, reviewer } = setUp();
+    state.jwks = text;
+    await t.throwsAsync(reviewer.review(await sign()), { code: "token_review_failed" });
+  }
+});
+
+test("property: any text is refused with a CaError", async (t) => {
+  const { reviewer } = setUp();
+  const token = await sign();
+  const near = fc
+    .tuple(fc.nat(token.length - 1), fc.string({ maxLength: 3 }))
+    .map(([at, text]) => token.slice(0, at) + text + token.slice(at + 1));
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(fc.string(), near), async (text) => {
+      // The last character of base64url may carry bits that do not count.
+      if (text.slice(0, -1) === token.slice(0, -1)) return;
+      await t.throwsAsync(reviewer.review(text), { instanceOf: CaError });
+    }),
+    fuzzOptions(t, 200),
+  );
+});
+
+const trustDomain = parseTrustDomain("cluster.local");
+const reviewed: ReviewedToken = {
+  namespace: "app-a",
+  serviceAccount: "app-a",
+  podName: "app-a-1",
+  podUid: "pod-uid",
+  tokenHash: "00",
+};
+const pod: DirectoryPod = {
+  uid: "pod-uid",
+  serviceAccount: "app-a",
+  addresses: ["10.0.0.7", "fd00::7"],
+  isLive: true,
+};
+
+function attested(
+  options: {
+    readonly token?: Partial<ReviewedToken>;
+    readonly pod?: Partial<DirectoryPod> | null;
+    readonly address?: string;
+  } = {},
+) {
+  const token = { ...reviewed, ...options.token };
+  const known = options.pod === null ? null : { ...pod, ...options.pod };
+  return attest("token", options.address ?? "10.0.0.7", {
+    reviewer: { review: () => Promise.resolve(token) },
+    directory: {
+      pod: (namespace, name) => (namespace === "app-a" && name === "app-a-1" ? known : null),
+    },
+    trustDomain,
+  });
+}
+
+test("attest names the workload, from any of its pod's addresses", async (t) => {
+  const ipv4 = await attested();
+  t.is(String(ipv4.id), "spiffe://cluster.local/ns/app-a/sa/app-a");
+  t.is(ipv4.address, "10.0.0.7");
+  t.is((await attested({ address: "::ffff:10.0.0.7" })).address, "10.0.0.7");
+  t.is((await attested({ address: "FD00::7" })).address, "fd00::7");
+});
+
+type AttestOptions = Parameters<typeof attested>[0];
+const refusals: readonly (readonly [string, AttestOptions, CaErrorCode])[] = [
+  ["attack-9 a pod that is not there", { pod: null }, "pod_unknown"],
+  ["attack-8 a pod of the same name elsewhere", { token: { namespace: "app-b" } }, "pod_unknown"],
+  ["attack-9 a pod that was replaced", { pod: { uid: "other" } }, "pod_uid_mismatch"],
+  ["attack-9 a pod that has finished", { pod: { isLive: false } }, "pod_not_live"],
+  [
+    "attack-8 a pod of another account",
+    { pod: { serviceAccount: "b" } },
+    "service_account_mismatch",
+  ],
+  [
+    "attack-8 an account that a pattern would match",
+    { token: { serviceAccount: "app.a" } },
+    "service_account_mismatch",
+  ],
+  ["attack-10 another pod's address", { address: "10.0.0.8" }, "address_mismatch"],
+  ["attack-10 an address that begins alike", { address: "10.0.0.70" }, "address_mismatch"],
+  ["attack-10 no address", { address: "" }, "address_mismatch"],
+  ["attack-10 a pod without addresses", { pod: { addresses: [] } }, "address_mismatch"],
+  [
+    "attack-10 no address of a pod without addresses",
+    { address: "", pod: { addresses: [] } },
+    "address_mismatch",
+  ],
+  ["attack-11 loopback", { address: "127.0.0.1" }, "address_mismatch"],
+  ["attack-11 loopback of IPv6", { address: "::1" }, "address_mismatch"],
+  [
+    "attack-8 an account that is no name",
+    { token: { serviceAccount: "a/../b" }, pod: { serviceAccount: "a/../b" } },
+    "token_invalid",
+  ],
+];
+
+for (const [what, options, code] of refusals) {
+  test(what.replace(" ", " attest refuses "), async (t) => {
+    const error = await t.throwsAsync(attested(options), { instanceOf: CaError });
+    t.is(error.code, code, error.message);
+  });
+}
+
+test("attest looks the pod up after the review, when it may be gone", async (t) => {
+  let isThere = true;
+  const attestation = attest("token", "10.0.0.7", {
+    reviewer: {
+      async review() {
+        await Promise.resolve();
+        isThere = false;
+        return reviewed;
+      },
+    },
+    directory: { pod: () => (isThere ? pod : null) },
+    trustDomain,
+  });
+  await t.throwsAsync(attestation, { code: "pod_unknown" });
+});

@@ -76,7 +76,7 @@ const logged: IssuedCertificate = {
   chain: [],
 };
 
-const subject = { origin: "pod app-a/app-a-5f6c7d-0", logged, isTrustKnown: true };
+const subject = { origin: "pod app-a/app-a-5f6c7d-0", logged, unchecked: "" };
 
 const broken: Inspection = {
   ...whole,
@@ -102,7 +102,11 @@ const broken: Inspection = {
 
 for (const [name, inspection, of] of [
   ["whole", whole, subject],
-  ["broken", broken, { origin: "file leaf.pem", logged: null, isTrustKnown: false }],
+  [
+    "broken",
+    broken,
+    { origin: "file leaf.pem", logged: null, unchecked: "no trusted roots are known here" },
+  ],
 ] as const) {
   test(`inspectionText of a ${name} certificate as in its golden file`, (t) => {
     const text = `${inspectionText(inspection, of, NOW, plain).join("\n")}\n`;

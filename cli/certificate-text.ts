@@ -16,8 +16,8 @@ export interface Subject {
   readonly origin: string;
   /** What the log says of it; null when it was not asked. */
   readonly logged: IssuedCertificate | null;
-  /** Whether roots were known to check the chain against. */
-  readonly isTrustKnown: boolean;
+  /** Why the chain was not checked; empty when it was. */
+  readonly unchecked: string;
 }
 
 /** Narrow terminals get the identities whole and the serial numbers not at all. */
@@ -97,13 +97,9 @@ export function inspectionText(
     "",
     paint.bold("checks"),
     ...inspection.checks.map((check) => checkLine(check, style)),
-    ...(subject.isTrustKnown
+    ...(subject.unchecked === ""
       ? []
-      : [
-          paint.yellow(
-            `${style.glyphs.warning} the chain was not checked: no trusted roots are known here`,
-          ),
-        ]),
+      : [paint.yellow(`${style.glyphs.warning} the chain was not checked: ${subject.unchecked}`)]),
     "",
     verdictLine(inspection, style),
   ];
@@ -126,7 +122,7 @@ export function inspectionJson(inspection: Inspection, subject: Subject): unknow
     logIndex: logged?.logIndex ?? null,
     issuedAt: logged === null ? null : iso(logged.issuedAt),
     isValid: isValid(inspection),
-    isTrustKnown: subject.isTrustKnown,
+    isChainChecked: subject.unchecked === "",
     checks: inspection.checks,
     chain: inspection.certificates.map((each) => ({
       ...each,

@@ -18,6 +18,7 @@ import { EXIT_FAILED, EXIT_OK, meshOf, option, word } from "./context.ts";
 
 /** A certificate has some hundred bytes, a chain some thousand. */
 const FILE_BYTES_MAX = 1024 * 1024;
+const ISSUER_GONE = "the controller has another issuer by now; the next renewal brings its chain";
 const DEVELOPMENT_ROOT = "certs-dev/out/root.crt";
 
 export async function certsList(context: CommandContext): Promise<number> {
@@ -94,11 +95,14 @@ async function ofPod(mesh: Mesh, source: string): Promise<Found> {
       next: pod.isMeshed ? `See: signet local logs ${podName(pod)} -c proxy` : "Name another pod",
     });
   }
-  const roots = await trustedRoots(mesh);
+  const trusted = await trustedRoots(mesh);
+  // The log has the leaf; the chain above it is known while that issuer is the controller's present one.
+  const isIssuerKnown = logged.chain.length > 1;
+  const unchecked = isIssuerKnown ? whyUnchecked(trusted) : ISSUER_GONE;
   return {
     chain: logged.chain,
-    subject: { origin: `pod ${podName(pod)}`, logged, isTrustKnown: roots !== null },
-    roots,
+    subject: { origin: `pod ${podName(pod)}`, logged, unchecked },
+    roots: isIssuerKnown ? trusted : null,
     trustDomain: mesh.trustDomain,
   };
 }
@@ -114,10 +118,14 @@ async function foreign(
   const roots = (await trustedRoots(mesh)) ?? developmentRoots(context);
   return {
     chain,
-    subject: { origin, logged: await loggedAs(mesh, chain), isTrustKnown: roots !== null },
+    subject: { origin, logged: await loggedAs(mesh, chain), unchecked: whyUnchecked(roots) },
     roots,
     trustDomain: null,
   };
+}
+
+function whyUnchecked(roots: readonly Uint8Array[] | null): string {
+  return roots === null ? "no trusted roots are known here" : "";
 }
 
 async function trustedRoots(mesh: Mesh): Promise<readonly Uint8Array[] | null> {

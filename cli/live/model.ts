@@ -2,6 +2,7 @@
 // time, and the model is computed from it; the same scrapes give the same model.
 import { shortIdentity } from "../text.ts";
 import type { Answer } from "./app-lines.ts";
+import type { Sample } from "./scrape.ts";
 import type { Counters } from "./series.ts";
 import { growth, quantile, sumBy, total } from "./series.ts";
 
@@ -193,31 +194,33 @@ function buildService(name: string, changes: readonly Change[]): ServiceModel {
   };
 }
 
-/** Who spoke to whom, and how, over all the time that the sidecars remember. */
+/** Who spoke to whom in the window, and how. */
 function flowsOf(service: string, changes: readonly Change[]): Flow[] {
   const flows = new Map<string, Flow>();
-  for (const { after } of changes) {
-    const samples = [...after.values()];
-    const pairs = samples.filter(
-      ({ name, labels }) =>
-        name === "signet_proxy_responses_total" &&
-        labels["direction"] === "outbound" &&
-        labels["service"] === service &&
-        labels["destination"] !== "",
+  for (const { before, after } of changes) {
+    const spoken = growth("signet_proxy_responses_total", before, after).filter(
+      ({ labels }) => labels["direction"] === "outbound" && labels["service"] === service,
     );
-    for (const { labels } of pairs) {
+    for (const { labels } of spoken) {
       const { source = "", destination = "" } = labels;
-      const connection = samples.findLast(
-        (sample) =>
-          sample.name === "signet_proxy_connections_total" &&
-          sample.labels["direction"] === "outbound" &&
-          sample.labels["destination"] === destination,
-      );
-      const { version = "", group = "" } = connection?.labels ?? {};
+      const how = connectionTo(destination, after);
+      // Without a connection nobody was spoken to: the sidecar itself answered.
+      if (how === null) continue;
+      const { version = "", group = "" } = how.labels;
       flows.set(`${source} ${destination}`, { source, destination, version, group });
     }
   }
   return [...flows.values()];
+}
+
+function connectionTo(destination: string, counters: Counters): Sample | null {
+  const found = [...counters.values()].findLast(
+    ({ name, labels }) =>
+      name === "signet_proxy_connections_total" &&
+      labels["direction"] === "outbound" &&
+      labels["destination"] === destination,
+  );
+  return found ?? null;
 }
 
 function buildWorkload(history: History, { pod, identity, counters }: PodScrape): WorkloadModel {

@@ -117,6 +117,16 @@ test("buildModel counts the last minute, and the rate of the last ten seconds", 
   ]);
 });
 
+test("buildModel shows no conversation where the sidecar answered by itself", (t) => {
+  const refused = caller(3, START + 9e5, 1);
+  const own = `signet_proxy_responses_total{direction="outbound",source="${source}",destination="plaintext",service="x/y",backend="",status="503"} 1`;
+  const counters = indexSamples([...(refused.counters?.values() ?? []), ...parseExposition(own)]);
+  const history = advance(startHistory(START), START + 3000, [{ ...refused, counters }]);
+  const [, other] = buildModel(history, []).services;
+  t.is(other?.name, "x/y");
+  t.deepEqual(other?.flows, []);
+});
+
 test("buildModel counts from the start of the mesh until a minute has passed", (t) => {
   const early = buildModel(
     advance(startHistory(START), START + 3000, [caller(3, START + 9e5, 1)]),

@@ -46,7 +46,7 @@ export function drawFullScreen(print: Printer): Screen {
   return {
     draw: (lines) =>
       print.raw(
-        `${home}${lines.map((line) => `${line}${clearToLineEnd}`).join("\r\n")}${clearBelow}`,
+        `${home}${lines.map((line) => `${line}${clearToLineEnd}`).join("\n")}${clearBelow}`,
       ),
     [Symbol.dispose]: close,
   };

@@ -12,7 +12,7 @@ import { scrape, sumOf } from "./sidecar-metrics.ts";
 
 const NAMESPACE = "app-b";
 const target = "app-b.app-b.svc.cluster.local:80";
-const START_MS = 1500;
+const START_MS_MAX = 10_000;
 /** From a request to its lines in the log. */
 const LOG_MS = 300;
 
@@ -31,16 +31,21 @@ async function prove(context: TourContext): Promise<readonly string[]> {
     await ask(context, stranger, `${mark}-permissive`, true);
     const seenBefore = await marksSeen(context, `${mark}-permissive`);
     hold(seenBefore > 0, "app-b's log does not show a request that was answered");
-    const meshed = load(context, caller, greeterUrl, "--rate 20 --duration 9");
+    const meshed = load(context, caller, greeterUrl, "--rate 20 --duration 15");
     const held = hang(context, stranger, `${mark}-open`);
     const fresh = load(
       context,
       stranger,
       `${greeterUrl}?${mark}-fresh`,
-      "--rate 20 --duration 6 --new-connections --timeout-ms 2000",
+      "--rate 20 --duration 8 --new-connections --timeout-ms 2000",
     );
     for (const each of [meshed, held, fresh]) each.catch(() => undefined);
-    await sleep(clock, START_MS, context.signal);
+    // Both must have been answered before: on a busy machine a client takes its time to start.
+    for (const name of ["open", "fresh"]) {
+      await until(context, `app-b has seen the ${name} connection`, START_MS_MAX, async () => {
+        return (await marksSeen(context, `${mark}-${name}`)) > 0 ? true : null;
+      });
+    }
     const refusedBefore = await refusals(context);
     const enforcedAt = clock.monotonic();
     await context.mesh.apply([strictPolicy(NAMESPACE, "STRICT")]);
@@ -99,7 +104,7 @@ function hang(context: TourContext, from: Pod, mark: string): Promise<RawReport>
     "--send-every-ms",
     "200",
     "--hold",
-    "8",
+    "20",
   ]);
 }
 

@@ -219,7 +219,9 @@ export class Cluster {
   }
 
   #status(pod: RunningPod): void {
-    const { store } = this.#options;
+    const { store, log } = this.#options;
+    const { name, namespace, phase, ready, reason } = pod;
+    log.info("pod status", { pod: `${namespace}/${name}`, phase, ready, reason });
     const current = store.get(keyOf(pod.object));
     if (current === undefined || !this.running.has(`${pod.namespace}/${pod.name}`)) return;
     store.put({

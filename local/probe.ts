@@ -6,9 +6,12 @@ import { attempt } from "./command.ts";
 import type { Probe } from "./pod-spec.ts";
 
 const sidecarAdminPort = 4100;
+/** Each probe is a process of its own here: on a busy machine its start alone may take a second. */
+const timeoutMsMin = 5_000;
 
 export async function runProbe(probe: Probe, address: string, namespace: string): Promise<boolean> {
-  const { kind, port, path, timeoutMs, command } = probe;
+  const { kind, port, path, command } = probe;
+  const timeoutMs = Math.max(timeoutMsMin, probe.timeoutMs);
   if (kind === "exec") return succeeds(namespace, command, timeoutMs);
   if (port === sidecarAdminPort) return httpOk(address, port, path, timeoutMs);
   const script =

@@ -1,6 +1,7 @@
 // The wiring of the sidecar, and nothing else: control feeds Watches, Watches feed the two sides.
 import type { ServerPolicy } from "#/api/policy.ts";
 import { connectController } from "#/api/connect.ts";
+import type { Snapshot } from "#/api/snapshot.ts";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import { workloadId } from "#/identity/spiffe-id.ts";
 import { startAdmin } from "#/lib/admin.ts";
@@ -128,7 +129,10 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     opaquePorts: config.opaquePorts,
     transport: new Http1Transport(applicationConnector(clock), poolContext("inbound")),
   });
-  discovery.snapshot.onChange((snapshot) => {
+  discovery.snapshot.onChange((snapshot, previous) => {
+    for (const cluster of emptiedClusters(previous, snapshot)) {
+      log.warn("cluster has no endpoint left", { cluster });
+    }
     const wanted = table.update(snapshot);
     outboundTransport.retain((endpoint) => wanted.has(endpoint));
     if (snapshot.policy !== policy.get()) policy.set(snapshot.policy);
@@ -219,6 +223,16 @@ function watchCredentials(
   });
   update();
   return credentials;
+}
+
+/** Clusters that had endpoints, and have none now. */
+function emptiedClusters(previous: Snapshot, next: Snapshot): readonly string[] {
+  if (previous.clusters === next.clusters) return [];
+  return [...previous.clusters.values()]
+    .filter(({ name, endpoints }) => {
+      return endpoints.length > 0 && (next.clusters.get(name)?.endpoints.length ?? 0) === 0;
+    })
+    .map(({ name }) => name);
 }
 
 function budgetOf(budgets: Map<string, RetryBudget>, service: string, clock: Clock): RetryBudget {

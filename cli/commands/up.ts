@@ -5,6 +5,7 @@ import { launchLocal } from "#/local/launch.ts";
 import type { LocalMesh } from "#/local/launch.ts";
 import { nodeNamespace } from "#/local/names.ts";
 import type { Progress } from "#/local/protocol.ts";
+import { MeshAccessError } from "../mesh.ts";
 import { noteProgress, progressLine, renderProgress } from "../live/progress.ts";
 import type { Step } from "../live/progress.ts";
 import { drawInPlace } from "../live/screen.ts";
@@ -27,7 +28,7 @@ export async function localUp(context: CommandContext): Promise<number> {
     return EXIT_OK;
   }
   const over = new AbortController();
-  void running.ended.then(() => over.abort(new Error("The mesh has ended")));
+  void running.ended.then(() => over.abort(endedByItself(context)));
   const either = AbortSignal.any([signal, over.signal]);
   try {
     const mesh = meshOf(context);
@@ -44,17 +45,22 @@ export async function localUp(context: CommandContext): Promise<number> {
     }
     await watchMesh({ mesh, print, clock, signal: either, startedAt });
     if (signal.aborted) return EXIT_OK;
-    print.note(
-      `signet: the mesh has ended by itself; see ${context.names.stateDirectory}/runtime.log`,
-    );
-    return EXIT_FAILED;
+    throw endedByItself(context);
   } finally {
     await takeDown(context, running);
   }
 }
 
+function endedByItself({ names }: CommandContext): MeshAccessError {
+  return new MeshAccessError("not_running", "Cannot go on: the mesh has ended by itself", {
+    next: `See ${names.stateDirectory}/runtime.log`,
+  });
+}
+
 async function bringUp(context: CommandContext): Promise<LocalMesh> {
-  const { names, repository, signal } = context;
+  const { names, repository, signal, print } = context;
+  const stopping = (): void => print.note("signet: stopping as soon as the set-up can be undone");
+  signal.addEventListener("abort", stopping, { once: true });
   using progress = showProgress(context);
   const running = await launchLocal({
     names,
@@ -63,6 +69,7 @@ async function bringUp(context: CommandContext): Promise<LocalMesh> {
     manifests: [path.join(repository, MANIFESTS)],
     onProgress: (event) => progress.note(event),
   });
+  signal.removeEventListener("abort", stopping);
   if (!signal.aborted) return running;
   await running.stop();
   throw signal.reason;

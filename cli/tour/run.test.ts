@@ -89,14 +89,27 @@ test("runTour takes a claim that crashes for false", async (t) => {
   t.is(report.events.at(-1), "refuted x: TypeError: no such thing");
 });
 
-test("runTour that is stopped confirms nothing", async (t) => {
+test("runTour that is stopped confirms nothing and refutes nothing", async (t) => {
   const stop = new AbortController();
   const report = recorder();
   const stages = [{ beside: [], inOrder: [endless("load", []), fine("2")] }];
   const running = runTour(contextOf(stop.signal), stages, report);
   stop.abort(new Error("enough"));
+  await t.throwsAsync(running, { message: "enough" });
+  t.deepEqual(report.events, ["begun load"]);
+});
+
+test("runTour whose time is over refutes what was under way", async (t) => {
+  const stop = new AbortController();
+  const report = recorder();
+  const running = runTour(
+    contextOf(stop.signal),
+    [{ beside: [], inOrder: [endless("load", [])] }],
+    report,
+  );
+  stop.abort(new FalseClaim("claim_false", "too long"));
   t.false(await running);
-  t.is(report.events.at(-1), "refuted load: Error: enough");
+  t.is(report.events.at(-1), "refuted load: FalseClaim: too long");
 });
 
 // The clock's timers keep no process alive, and in here nothing else does.

@@ -1,5 +1,6 @@
 // Walks the claims: some one after the other, some beside them for as long as they need. The first
 // false one ends the tour; what runs beside it is stopped and cleans up before that.
+import { FalseClaim } from "./claim.ts";
 import type { Claim, TourContext } from "./claim.ts";
 
 export interface Stage {
@@ -14,7 +15,7 @@ export interface TourReport {
   refuted(claim: Claim, thrown: unknown, elapsedMs: number): void;
 }
 
-/** True when every claim held. Never rejects for a false claim. */
+/** True when every claim held. Rejects only with the reason for which it was stopped from outside. */
 export async function runTour(
   context: TourContext,
   stages: readonly Stage[],
@@ -35,6 +36,9 @@ export async function runTour(
     } catch (thrown) {
       // What fails because another claim was refuted says nothing about itself.
       if (isRefuted) return;
+      // A person who stops the tour has not refuted anything.
+      const { aborted, reason } = context.signal;
+      if (aborted && !(reason instanceof FalseClaim)) throw reason;
       isRefuted = true;
       report.refuted(claim, signal.aborted ? signal.reason : thrown, elapsedMs());
       stop.abort(thrown);
@@ -42,6 +46,8 @@ export async function runTour(
   };
   for (const stage of stages) {
     const beside = stage.beside.map((claim) => walk(claim, true));
+    // Looked at only after the others: a fault meanwhile must not go unhandled.
+    for (const each of beside) each.catch(() => undefined);
     for (const claim of stage.inOrder) await walk(claim, false);
     await Promise.all(beside);
   }

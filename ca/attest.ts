@@ -14,11 +14,11 @@ import { CaError } from "./ca-error.ts";
 import { KeySetSource } from "./key-set.ts";
 
 /** The only audience there is; no fallback to another (attack case 9). */
-export const tokenAudience = "signet-ca";
+const tokenAudience = "signet-ca";
 /** Characters. A projected token has some 1,200; looked at before anything else. */
 export const tokenCharactersMax = 16_384;
 /** Projected tokens live 10 minutes; one that claims a longer life was made for something else. */
-export const tokenLifeMsMax = 3_600_000;
+const tokenLifeMsMax = 3_600_000;
 /** How far the clock of whoever signs tokens may be ahead. */
 const tokenSkewS = 10;
 /** Asymmetric alone: `none` and HMAC would let anyone who has read the JWKS sign. */

@@ -100,7 +100,7 @@ export function inspectChain(
 }
 
 /** Everything that one certificate says; what is malformed in it throws IdentityError. */
-export function summarizeCertificate(certificate: Certificate): CertificateSummary {
+function summarizeCertificate(certificate: Certificate): CertificateSummary {
   return guarded("certificate_malformed", "certificate", () => {
     const value = <T>(id: string, read: (element: DerElement) => T): T | null => {
       const extension = extensionOf(certificate, id);

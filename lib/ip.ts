@@ -1,6 +1,6 @@
-// Addresses as text in one canonical form, and CIDR blocks. An IPv4 address that arrives mapped into
+// Addresses as text in one canonical form. An IPv4 address that arrives mapped into
 // IPv6 (::ffff:a.b.c.d, as dual-stack sockets report it) is the IPv4 address.
-import { BlockList, isIP, isIPv4 } from "node:net";
+import { isIPv4 } from "node:net";
 import { MeshError } from "./errors.ts";
 
 export class AddressError extends MeshError<"address_invalid"> {}
@@ -36,32 +36,4 @@ export function parseHostPort(text: string): { readonly host: string; readonly p
     });
   }
   return { host, port };
-}
-
-/** A set of CIDR blocks or single addresses. */
-export class CidrSet {
-  readonly #blocks = new BlockList();
-
-  /** Throws AddressError at the first text that is no CIDR. */
-  constructor(blocks: readonly string[]) {
-    for (const text of blocks) {
-      const [address = "", bits, ...rest] = text.split("/");
-      const version = isIP(address);
-      const width = version === 4 ? 32 : 128;
-      const prefix = bits === undefined ? width : Number(bits);
-      const valid = Number.isInteger(prefix) && prefix >= 0 && prefix <= width && bits !== "";
-      if (version === 0 || rest.length > 0 || !valid) {
-        throw new AddressError("address_invalid", `Cannot read "${text}" as an address block`, {
-          next: 'Write it as "10.0.0.0/8" or "fd00::/8"',
-        });
-      }
-      this.#blocks.addSubnet(address, prefix, version === 4 ? "ipv4" : "ipv6");
-    }
-  }
-
-  has(address: string): boolean {
-    const normal = normalizeIp(address);
-    const version = isIP(normal);
-    return version !== 0 && this.#blocks.check(normal, version === 4 ? "ipv4" : "ipv6");
-  }
 }

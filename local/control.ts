@@ -6,14 +6,29 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { MeshError, messageOf } from "#/lib/errors.ts";
 import type { Log } from "#/lib/log.ts";
 import { LocalError } from "./objects.ts";
-import type { Progress } from "./protocol.ts";
-import type { Runtime } from "./runtime.ts";
+import type { Watch } from "#/lib/watch.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Progress, Status } from "./protocol.ts";
+import type { Store } from "./store.ts";
+
+/** The mesh as far as it is controlled from outside. */
+export interface ControlledMesh {
+  readonly store: Store;
+  readonly cluster: Cluster;
+  readonly adminSocket: string;
+  readonly phase: Watch<Status["phase"]>;
+  readonly progress: readonly Progress[];
+  status(): Status;
+  applyText(text: string): Promise<readonly string[]>;
+  onProgress(listener: (progress: Progress) => void): () => void;
+  requestStop(): void;
+}
 
 const bodyBytesMax = 2 * 1024 * 1024;
 const sidecarAdminPort = 4100;
 const fetchTimeoutMs = 5_000;
 
-type Handler = (url: URL, body: string, runtime: Runtime) => Promise<unknown>;
+type Handler = (url: URL, body: string, runtime: ControlledMesh) => Promise<unknown>;
 
 /** "METHOD /path" -> what it does; the answer goes out as JSON, text as it is. */
 const handlers: Readonly<Record<string, Handler>> = {
@@ -65,7 +80,7 @@ const handlers: Readonly<Record<string, Handler>> = {
 };
 
 export async function serveControl(
-  runtime: Runtime,
+  runtime: ControlledMesh,
   socketPath: string,
   log: Log,
 ): Promise<AsyncDisposable> {
@@ -88,7 +103,7 @@ export async function serveControl(
 }
 
 async function handle(
-  runtime: Runtime,
+  runtime: ControlledMesh,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -110,7 +125,7 @@ async function handle(
 }
 
 /** What has happened so far, then what comes, until the mesh is up or has failed. */
-function streamProgress(runtime: Runtime, response: ServerResponse): void {
+function streamProgress(runtime: ControlledMesh, response: ServerResponse): void {
   response.writeHead(200, { "content-type": "application/x-ndjson" });
   const send = (progress: Progress): void => {
     response.write(`${JSON.stringify(progress)}\n`);

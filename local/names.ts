@@ -24,5 +24,4 @@ export const podsMax = 1000;
 export const servicesMax = 1000;
 
 export const controlSocket = (names: Names): string => `${names.stateDirectory}/local.sock`;
-export const worldSocket = (names: Names): string => `${names.stateDirectory}/world/world.sock`;
 export const lockFile = (names: Names): string => `${names.stateDirectory}/lock.json`;

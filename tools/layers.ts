@@ -66,7 +66,7 @@ export const proxyLayers: Readonly<Record<string, readonly string[]>> = {
   inbound: ["detect", "http1", "net", "tls", "observe", "stream"],
   outbound: ["detect", "http1", "net", "tls", "observe", "stream"],
   stream: ["http1", "net", "observe"],
-  control: [],
+  control: ["observe", "proxy/config.ts"],
 };
 
 /** `new Date()`, timers and randomness are arguments; these files are where they come from. */

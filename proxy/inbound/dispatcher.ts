@@ -6,8 +6,7 @@ import { linesOf, requestBytes } from "../http1/writer.ts";
 import type { Lines } from "../http1/writer.ts";
 import type { AccessLog } from "../observe/access-log.ts";
 import type { ProxyMetrics, RequestCells } from "../observe/metrics.ts";
-import type { Dispatcher } from "../stream/dispatcher.ts";
-import type { Exchange } from "../stream/exchange.ts";
+import type { Dispatcher, LiveRequest } from "../stream/dispatcher.ts";
 import type { Http1Transport } from "../stream/pool.ts";
 import type { Target, UpstreamFailure } from "../stream/transport.ts";
 
@@ -51,11 +50,11 @@ export class InboundDispatcher implements Dispatcher {
     this.#onClosed = onClosed;
   }
 
-  dispatch(exchange: Exchange): void {
+  dispatch(exchange: LiveRequest): void {
     exchange.setHead(requestBytes(exchange.request, this.#identityLine));
   }
 
-  open(exchange: Exchange): void {
+  open(exchange: LiveRequest): void {
     this.#context.transport.open(this.#target, exchange);
   }
 
@@ -63,15 +62,15 @@ export class InboundDispatcher implements Dispatcher {
     return false;
   }
 
-  failed(_exchange: Exchange, _failure: UpstreamFailure, _sent: boolean): boolean {
+  failed(_exchange: LiveRequest, _failure: UpstreamFailure, _sent: boolean): boolean {
     return false;
   }
 
-  cancelled(exchange: Exchange): void {
+  cancelled(exchange: LiveRequest): void {
     this.#context.transport.forget(this.#target, exchange);
   }
 
-  finished(exchange: Exchange): void {
+  finished(exchange: LiveRequest): void {
     const { clock, accessLog, metrics } = this.#context;
     const durationMs = clock.monotonic() - exchange.startedMs;
     const { status, requestBodyBytes, responseBodyBytes, request } = exchange;

@@ -8,19 +8,18 @@ import { isIdempotent } from "../http1/method.ts";
 import { requestBytes } from "../http1/writer.ts";
 import type { AccessLog } from "../observe/access-log.ts";
 import type { ProxyMetrics, RequestCells } from "../observe/metrics.ts";
-import type { Dispatcher } from "../stream/dispatcher.ts";
-import type { Exchange } from "../stream/exchange.ts";
+import type { Dispatcher, LiveRequest } from "../stream/dispatcher.ts";
 import type { Http1Transport } from "../stream/pool.ts";
 import type { UpstreamFailure } from "../stream/transport.ts";
 import { pickEndpoint } from "./balance.ts";
 import type { Chance } from "./balance.ts";
 import type { RetryBudget } from "./budget.ts";
-import type { EndpointState } from "./endpoint.ts";
+import type { ClusterState, EndpointState } from "./endpoint.ts";
 import { noteOutcome } from "./outlier.ts";
 import { decideRetry, defaultRetryPolicy } from "./retry.ts";
 import { matchRoute } from "./route.ts";
 import type { CompiledRoute, RouteFacts } from "./route.ts";
-import type { ClusterState, PortState } from "./table.ts";
+import type { PortState } from "./table.ts";
 
 /** Where the connection goes: a routed port, or one endpoint. */
 export type Upstreams =
@@ -39,7 +38,7 @@ export interface OutboundContext {
   readonly random: () => number;
   /** Cells by destination, service and backend; shared by all connections. */
   readonly cells: Map<string, RequestCells>;
-  readonly onClosed: (exchange: Exchange) => void;
+  readonly onClosed: (exchange: LiveRequest) => void;
 }
 
 export class OutboundDispatcher implements Dispatcher {
@@ -72,7 +71,7 @@ export class OutboundDispatcher implements Dispatcher {
     this.#facts = new HeadFacts();
   }
 
-  dispatch(exchange: Exchange): void {
+  dispatch(exchange: LiveRequest): void {
     this.#repeats = 0;
     this.#endpoint = null;
     this.#cluster = null;
@@ -82,7 +81,7 @@ export class OutboundDispatcher implements Dispatcher {
     this.#budget.deposit();
   }
 
-  open(exchange: Exchange): void {
+  open(exchange: LiveRequest): void {
     const timeoutMs = this.#route?.requestTimeoutMs ?? 0;
     if (timeoutMs > 0) {
       this.#cancelDeadline = this.#context.clock.after(timeoutMs, () => {
@@ -93,23 +92,23 @@ export class OutboundDispatcher implements Dispatcher {
     this.#try(exchange);
   }
 
-  responded(exchange: Exchange, status: number): boolean {
+  responded(exchange: LiveRequest, status: number): boolean {
     const gatewayFault = status >= 502 && status <= 504;
     this.#settle(STATUS_CLASSES[Math.floor(status / 100)] ?? "other", gatewayFault);
     return this.#again(exchange, status, null, true);
   }
 
-  failed(exchange: Exchange, failure: UpstreamFailure, sent: boolean): boolean {
+  failed(exchange: LiveRequest, failure: UpstreamFailure, sent: boolean): boolean {
     this.#settle(failure, true);
     return this.#again(exchange, 0, failure, sent);
   }
 
-  cancelled(exchange: Exchange): void {
+  cancelled(exchange: LiveRequest): void {
     if (this.#endpoint !== null) this.#context.transport.forget(this.#endpoint, exchange);
     this.#settle("cancelled", false);
   }
 
-  finished(exchange: Exchange): void {
+  finished(exchange: LiveRequest): void {
     this.#clearTimers();
     this.#release();
     const { clock, accessLog } = this.#context;
@@ -137,13 +136,13 @@ export class OutboundDispatcher implements Dispatcher {
     });
   }
 
-  closed(exchange: Exchange): void {
+  closed(exchange: LiveRequest): void {
     this.#clearTimers();
     this.#context.onClosed(exchange);
   }
 
   /** Sets route and cluster, or replies and returns false. */
-  #choose(exchange: Exchange): boolean {
+  #choose(exchange: LiveRequest): boolean {
     const upstreams = this.#upstreams;
     if (upstreams.kind === "endpoint") {
       this.#cluster = upstreams.cluster;
@@ -166,7 +165,7 @@ export class OutboundDispatcher implements Dispatcher {
     return false;
   }
 
-  #try(exchange: Exchange): void {
+  #try(exchange: LiveRequest): void {
     const { clock, transport, chance } = this.#context;
     const upstreams = this.#upstreams;
     const endpoint =
@@ -185,7 +184,7 @@ export class OutboundDispatcher implements Dispatcher {
     transport.open(endpoint, exchange);
   }
 
-  #armTry(exchange: Exchange, timeoutMs: number): void {
+  #armTry(exchange: LiveRequest, timeoutMs: number): void {
     this.#cancelTimer = this.#context.clock.after(timeoutMs, () => {
       this.#cancelTimer = null;
       if (exchange.responseStarted || this.#endpoint === null) return;
@@ -222,7 +221,7 @@ export class OutboundDispatcher implements Dispatcher {
   }
 
   #again(
-    exchange: Exchange,
+    exchange: LiveRequest,
     status: number,
     failure: UpstreamFailure | null,
     sent: boolean,
@@ -307,7 +306,7 @@ const STATUS_CLASSES = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /** A request head as the routes look at it. */
 class HeadFacts implements RouteFacts {
-  exchange: Exchange | null = null;
+  exchange: LiveRequest | null = null;
 
   method(): string {
     return this.exchange!.request.methodText;

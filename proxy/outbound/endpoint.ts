@@ -20,6 +20,12 @@ export interface EndpointState {
   ejectedUntilMs: number;
 }
 
+/** A cluster with its endpoints of now; the object lives on, its endpoints are swapped whole. */
+export interface ClusterState {
+  readonly name: string;
+  endpoints: readonly EndpointState[];
+}
+
 /** Keeps the states of endpoints by what identifies them: address, port and identity. */
 export class EndpointStates {
   #states = new Map<string, EndpointState>();

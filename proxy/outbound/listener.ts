@@ -10,7 +10,7 @@ import { originalDestination } from "../net/original-destination.ts";
 import type { Destination } from "../net/original-destination.ts";
 import { reset } from "../net/splice.ts";
 import { defaultExchangeLimits } from "../stream/dispatcher.ts";
-import type { ExchangeContext } from "../stream/dispatcher.ts";
+import type { ExchangeContext, LiveRequest } from "../stream/dispatcher.ts";
 import { Exchange } from "../stream/exchange.ts";
 import { OutboundDispatcher } from "./dispatcher.ts";
 import type { Upstreams } from "./dispatcher.ts";
@@ -32,7 +32,7 @@ export class OutboundSide {
   readonly #options: OutboundOptions;
   readonly #context: TcpContext;
   readonly #exchangeContext: ExchangeContext;
-  readonly #exchanges = new Set<Exchange>();
+  readonly #exchanges = new Set<LiveRequest>();
   readonly #tcp = new Set<OutboundTcp>();
   #draining = false;
 

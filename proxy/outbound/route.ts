@@ -3,7 +3,7 @@
 import type { HeaderMatch, RetryPolicy, Route, RouteMatch } from "#/api/discovery.ts";
 import { Canary } from "./canary.ts";
 import { defaultRetryPolicy } from "./retry.ts";
-import type { ClusterState } from "./table.ts";
+import type { ClusterState } from "./endpoint.ts";
 
 /** What a match may look at; each is asked for only when a match needs it. */
 export interface RouteFacts {

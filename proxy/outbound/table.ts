@@ -6,14 +6,9 @@ import type { Snapshot } from "#/api/snapshot.ts";
 import { isLoopback } from "#/lib/ip.ts";
 import type { Destination } from "../net/original-destination.ts";
 import { EndpointStates } from "./endpoint.ts";
-import type { EndpointState } from "./endpoint.ts";
+import type { ClusterState, EndpointState } from "./endpoint.ts";
 import { compileRoute } from "./route.ts";
 import type { CompiledRoute } from "./route.ts";
-
-export interface ClusterState {
-  readonly name: string;
-  endpoints: readonly EndpointState[];
-}
 
 export interface PortState {
   /** "namespace/name". */

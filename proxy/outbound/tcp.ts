@@ -9,9 +9,8 @@ import type { SpliceEnd } from "../net/splice.ts";
 import type { ConnectionFacts, Connector, UpstreamFailure } from "../stream/transport.ts";
 import { pickEndpoint } from "./balance.ts";
 import type { OutboundContext, Upstreams } from "./dispatcher.ts";
-import type { EndpointState } from "./endpoint.ts";
+import type { ClusterState, EndpointState } from "./endpoint.ts";
 import { noteOutcome } from "./outlier.ts";
-import type { ClusterState } from "./table.ts";
 
 /** A connection without a byte in either direction for so long is closed. */
 export const tcpIdleTimeoutMs = 3_600_000;

@@ -2,24 +2,52 @@
 // the bytes, the dispatcher the decisions.
 import type { Clock } from "#/lib/clock.ts";
 import type { Deadlines } from "../net/deadline.ts";
-import type { Exchange } from "./exchange.ts";
-import type { UpstreamFailure } from "./transport.ts";
+import type { LocalStatus } from "../http1/local-reply.ts";
+import type { RequestHead } from "../http1/request-head.ts";
+import type { StreamSink, UpstreamFailure } from "./transport.ts";
+
+/** A connection and the request that is on it, as a dispatcher sees it. */
+export interface LiveRequest extends StreamSink {
+  readonly request: RequestHead;
+  /** Monotonic ms of the request's first byte. */
+  readonly startedMs: number;
+  readonly requestBodyBytes: number;
+  readonly responseBodyBytes: number;
+  readonly tries: number;
+  /** Status given to the caller; 0: none yet. */
+  readonly status: number;
+  /** Why it was refused or failed; empty when all went well. */
+  readonly reason: string;
+  /** The request can be sent again from its first byte. */
+  readonly replayable: boolean;
+  readonly responseStarted: boolean;
+  /** Sets the head to send; body bytes follow by themselves. Once per request. */
+  setHead(head: Buffer): void;
+  /** Answers from here, before or instead of an upstream. */
+  reply(status: LocalStatus, reason: string): void;
+  /** Gives the present try up; another is arranged, or a reply made. */
+  dropTry(): void;
+  /** The connection ends after the present request. */
+  drain(): void;
+  /** The connection ends at once. */
+  cut(): void;
+}
 
 export interface Dispatcher {
   /** A head is read: choose, and exchange.setHead(...), or exchange.reply(...). */
-  dispatch(exchange: Exchange): void;
+  dispatch(exchange: LiveRequest): void;
   /** The head and what came with it are there: open a stream to what was chosen. */
-  open(exchange: Exchange): void;
+  open(exchange: LiveRequest): void;
   /** A response's head came. True: it is not passed on, another try has been arranged. */
-  responded(exchange: Exchange, status: number): boolean;
+  responded(exchange: LiveRequest, status: number): boolean;
   /** The try failed before a response. True: another try has been arranged. */
-  failed(exchange: Exchange, failure: UpstreamFailure, sent: boolean): boolean;
+  failed(exchange: LiveRequest, failure: UpstreamFailure, sent: boolean): boolean;
   /** The caller went away in the middle: what was arranged is called off. */
-  cancelled(exchange: Exchange): void;
+  cancelled(exchange: LiveRequest): void;
   /** The request is over, however it went: counts and logs. */
-  finished(exchange: Exchange): void;
+  finished(exchange: LiveRequest): void;
   /** The connection is over. */
-  closed(exchange: Exchange): void;
+  closed(exchange: LiveRequest): void;
 }
 
 export interface ExchangeLimits {

@@ -9,7 +9,7 @@ import { requestBytes } from "../http1/writer.ts";
 import { Deadlines } from "../net/deadline.ts";
 import { dial } from "../net/dial.ts";
 import { defaultExchangeLimits } from "./dispatcher.ts";
-import type { Dispatcher } from "./dispatcher.ts";
+import type { Dispatcher, LiveRequest } from "./dispatcher.ts";
 import { Exchange } from "./exchange.ts";
 import { Http1Transport } from "./pool.ts";
 import { defaultPoolLimits, plaintextFacts } from "./transport.ts";
@@ -61,7 +61,7 @@ async function rig(app: (socket: Socket, count: number) => void, retries = 0): P
   const finished: Rig["finished"] = [];
   const dispatcherOf = (): Dispatcher => {
     let left = retries;
-    const again = (exchange: Exchange): boolean => {
+    const again = (exchange: LiveRequest): boolean => {
       if (left === 0 || !exchange.replayable) return false;
       left -= 1;
       setImmediate(() => transport.open(target, exchange));

@@ -2,7 +2,6 @@
 // dispatcher where the request goes, passes bytes both ways, and starts the next one. One object
 // for the whole connection, nothing allocated per request that is not bytes.
 import type { Socket } from "node:net";
-import { ChunkedScanner } from "../http1/chunked.ts";
 import { BODY } from "../http1/framing.ts";
 import { METHOD } from "../http1/method.ts";
 import type { MethodCode } from "../http1/method.ts";
@@ -14,42 +13,43 @@ import type { LocalStatus } from "../http1/local-reply.ts";
 import { acceptsWebsocket, websocketAccept } from "../http1/websocket.ts";
 import { linesOf, responseBytes } from "../http1/writer.ts";
 import type { Expiring } from "../net/deadline.ts";
-import { Splice, reset } from "../net/splice.ts";
+import { closeAfterAnswer } from "../net/linger.ts";
+import { reset } from "../net/splice.ts";
+import type { Splice } from "../net/splice.ts";
+import { Body } from "./body.ts";
+import { statusOfFailure } from "./failure-status.ts";
 import { joinBody } from "./join.ts";
 import { Replay } from "./replay.ts";
-import type { ExchangeContext, ExchangeLimits } from "./dispatcher.ts";
-import type { Dispatcher } from "./dispatcher.ts";
-import type { StreamSink, UpstreamFailure, UpstreamStream } from "./transport.ts";
+import { openTunnel } from "./tunnel.ts";
+import type { Dispatcher, ExchangeContext, LiveRequest } from "./dispatcher.ts";
+import type { UpstreamFailure, UpstreamStream } from "./transport.ts";
 
 const READ_HEAD = 0;
 const READ_BODY = 1;
 const REQUEST_READ = 2;
 const CLOSED = 3;
 
+const CLOSE = linesOf("connection: close");
+
 /** Bytes that a caller may send ahead (pipelining) while a response is on its way. */
 const PIPELINED_BYTES_MAX = 64 * 1024;
 
-export class Exchange implements StreamSink, Expiring {
+export class Exchange implements LiveRequest, Expiring {
   deadlineMs = 0;
   readonly request: RequestHead = new RequestHead();
-  /** Monotonic ms of the request's first byte. */
   startedMs = 0;
   requestBodyBytes = 0;
   responseBodyBytes = 0;
   tries = 0;
-  /** Status given to the caller; 0: none yet. */
   status = 0;
-  /** Why it was refused or failed; empty when all went well. */
   reason = "";
   readonly #socket: Socket;
   readonly #dispatcher: Dispatcher;
   readonly #context: ExchangeContext;
-  readonly #limits: ExchangeLimits;
-  readonly #chunked = new ChunkedScanner();
+  readonly #body = new Body();
   readonly #replay: Replay;
   #state = READ_HEAD;
   #upstream: UpstreamStream | null = null;
-  #remaining = 0;
   #responseStarted = false;
   #active = false;
   #keepAlive = true;
@@ -63,14 +63,13 @@ export class Exchange implements StreamSink, Expiring {
     this.#socket = socket;
     this.#dispatcher = dispatcher;
     this.#context = context;
-    this.#limits = context.limits;
     this.#replay = new Replay(context.limits.replayBytesMax);
     socket.on("data", (bytes: Buffer) => this.#data(bytes));
     socket.on("drain", () => this.#upstream?.resume());
     socket.on("end", () => this.#ended());
     socket.on("error", () => this.#closed());
     socket.on("close", () => this.#closed());
-    this.deadlineMs = context.deadlines.nowMs + this.#limits.firstHeadTimeoutMs;
+    this.deadlineMs = context.deadlines.nowMs + this.#context.limits.firstHeadTimeoutMs;
     context.deadlines.add(this);
     socket.resume();
   }
@@ -78,12 +77,10 @@ export class Exchange implements StreamSink, Expiring {
   get method(): MethodCode {
     return this.request.method;
   }
-
   get websocket(): boolean {
     return this.request.websocket;
   }
 
-  /** The request can be sent again from its first byte. */
   get replayable(): boolean {
     return this.#replay.whole;
   }
@@ -98,7 +95,6 @@ export class Exchange implements StreamSink, Expiring {
     if (!this.#active && this.#state === READ_HEAD && this.#pending === null) this.#socket.end();
   }
 
-  /** Ends at once. */
   cut(): void {
     this.#tunnel?.cut();
     if (this.#state === CLOSED && this.#tunnel === null) return;
@@ -106,10 +102,7 @@ export class Exchange implements StreamSink, Expiring {
     this.#closed();
   }
 
-  /**
-   * Answers from here, before or instead of an upstream. `refused`: the request cannot be trusted to
-   * end where it seems to, so the connection ends with it.
-   */
+  /** `refused`: the request may not end where it seems to, so the connection ends with it. */
   reply(status: LocalStatus, reason: string, refused = false): void {
     this.reason = reason;
     this.#abandonUpstream();
@@ -127,17 +120,13 @@ export class Exchange implements StreamSink, Expiring {
     this.#finish();
   }
 
-  /** Gives the present try up; the dispatcher arranges another or replies. */
   dropTry(): void {
     this.#abandonUpstream();
   }
 
-  /** Sets the head to send; body bytes follow by themselves. For the dispatcher, once per request. */
   setHead(head: Buffer): void {
     this.#replay.begin(head);
   }
-
-  // -- from the transport ---------------------------------------------------------------------
 
   onStreamOpen(stream: UpstreamStream): void {
     if (!this.#active) {
@@ -209,8 +198,6 @@ export class Exchange implements StreamSink, Expiring {
     }
   }
 
-  // -- from the caller ------------------------------------------------------------------------
-
   #data(bytes: Buffer): void {
     if (this.#state === CLOSED) return;
     const buffer = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes]);
@@ -246,8 +233,8 @@ export class Exchange implements StreamSink, Expiring {
       if (start !== 0) request.reset();
       if (this.#pending === null && !this.#active) {
         this.startedMs = this.#context.clock.monotonic();
-        if (this.deadlineMs > this.#context.deadlines.nowMs + this.#limits.headTimeoutMs) {
-          this.deadlineMs = this.#context.deadlines.nowMs + this.#limits.headTimeoutMs;
+        if (this.deadlineMs > this.#context.deadlines.nowMs + this.#context.limits.headTimeoutMs) {
+          this.deadlineMs = this.#context.deadlines.nowMs + this.#context.limits.headTimeoutMs;
         }
       }
       this.#pending = start === 0 ? buffer : buffer.subarray(start);
@@ -260,14 +247,8 @@ export class Exchange implements StreamSink, Expiring {
       return -1;
     }
     this.#keepAlive = request.keepAlive;
-    this.#state = REQUEST_READ;
-    if (request.bodyKind === BODY.length) {
-      this.#state = READ_BODY;
-      this.#remaining = request.contentLength;
-    } else if (request.bodyKind === BODY.chunked) {
-      this.#state = READ_BODY;
-      this.#chunked.reset();
-    }
+    this.#body.begin(request.bodyKind, request.contentLength);
+    this.#state = this.#body.complete ? REQUEST_READ : READ_BODY;
     this.#dispatcher.dispatch(this);
     let end = headEnd;
     if (this.#state === READ_BODY && end < buffer.length) end = this.#readBody(buffer, end, false);
@@ -279,7 +260,7 @@ export class Exchange implements StreamSink, Expiring {
     this.#active = true;
     const { clock, deadlines } = this.#context;
     this.startedMs = clock.monotonic();
-    this.deadlineMs = deadlines.nowMs + this.#limits.streamIdleTimeoutMs;
+    this.deadlineMs = deadlines.nowMs + this.#context.limits.streamIdleTimeoutMs;
     this.status = 0;
     this.reason = "";
     this.tries = 0;
@@ -290,25 +271,16 @@ export class Exchange implements StreamSink, Expiring {
 
   /** `opened`: the stream has been asked for; before, bytes only join the replay. */
   #readBody(buffer: Buffer, start: number, opened: boolean): number {
-    let end: number;
-    let complete: boolean;
-    if (this.request.bodyKind === BODY.length) {
-      end = start + Math.min(this.#remaining, buffer.length - start);
-      this.#remaining -= end - start;
-      complete = this.#remaining === 0;
-    } else {
-      const count = this.#chunked.consume(buffer, start, buffer.length);
-      if (count < 0) {
-        const { status, reason } = refusalOf(count);
-        this.reply(status, reason, true);
-        return -1;
-      }
-      end = start + count;
-      complete = this.#chunked.done;
+    const end = this.#body.take(buffer, start);
+    if (end < 0) {
+      const { status, reason } = refusalOf(end);
+      this.reply(status, reason, true);
+      return -1;
     }
+    const { complete } = this.#body;
     this.requestBodyBytes += end - start;
     if (complete) this.#state = REQUEST_READ;
-    this.deadlineMs = this.#context.deadlines.nowMs + this.#limits.streamIdleTimeoutMs;
+    this.deadlineMs = this.#context.deadlines.nowMs + this.#context.limits.streamIdleTimeoutMs;
     this.#forward(buffer.subarray(start, end));
     if (complete && opened) this.#upstream?.finishRequest();
     return end;
@@ -340,7 +312,7 @@ export class Exchange implements StreamSink, Expiring {
     }
     this.request.reset();
     this.#state = READ_HEAD;
-    this.deadlineMs = this.#context.deadlines.nowMs + this.#limits.idleTimeoutMs;
+    this.deadlineMs = this.#context.deadlines.nowMs + this.#context.limits.idleTimeoutMs;
     this.#resumeReading();
     if (this.#pending !== null && !this.#processing) {
       const pending = this.#pending;
@@ -350,15 +322,10 @@ export class Exchange implements StreamSink, Expiring {
     }
   }
 
-  /** Says no more; what the caller still sends is read and dropped for a moment, so that it gets the answer. */
   #endSocket(): void {
     this.#state = CLOSED;
-    this.#socket.end();
-    this.#socket.resume();
-    this.deadlineMs = 0;
     this.#context.deadlines.remove(this);
-    const stop = this.#context.clock.after(LINGER_MS, () => this.#socket.destroy());
-    this.#socket.once("close", stop);
+    closeAfterAnswer(this.#socket, this.#context.clock);
   }
 
   #upgrade(head: ResponseHead, bytes: Buffer, bodyEnd: number): void {
@@ -369,24 +336,17 @@ export class Exchange implements StreamSink, Expiring {
       return;
     }
     this.#socket.write(joinBody(responseBytes(head, null), bytes, head.end, bodyEnd));
-    const other = upstream.detach();
-    for (const event of ["data", "drain", "end", "error"]) this.#socket.removeAllListeners(event);
     this.#context.deadlines.remove(this);
     this.#state = CLOSED;
     const early = this.#pending;
     this.#pending = null;
-    if (early !== null) other.write(early);
-    this.#tunnel = new Splice(this.#socket, other, {
-      deadlines: this.#context.deadlines,
-      idleTimeoutMs: this.#context.tunnelIdleTimeoutMs,
-      onEnd: (end) => {
-        this.#tunnel = null;
-        this.requestBodyBytes = end.bytesFromDownstream;
-        this.responseBodyBytes = end.bytesToDownstream;
-        this.#active = false;
-        this.#dispatcher.finished(this);
-        this.#dispatcher.closed(this);
-      },
+    this.#tunnel = openTunnel(this.#socket, upstream.detach(), early, this.#context, (end) => {
+      this.#tunnel = null;
+      this.requestBodyBytes = end.bytesFromDownstream;
+      this.responseBodyBytes = end.bytesToDownstream;
+      this.#active = false;
+      this.#dispatcher.finished(this);
+      this.#dispatcher.closed(this);
     });
   }
 
@@ -435,31 +395,5 @@ export class Exchange implements StreamSink, Expiring {
       this.#replay.clear();
     }
     this.#dispatcher.closed(this);
-  }
-}
-
-const LINGER_MS = 1000;
-
-const CLOSE = linesOf("connection: close");
-
-function statusOfFailure(failure: UpstreamFailure): LocalStatus {
-  switch (failure) {
-    case "response_timeout":
-    case "try_timeout":
-    case "connect_timeout":
-      return 504;
-    case "reset":
-    case "ended":
-    case "response_invalid":
-      return 502;
-    case "connect_refused":
-    case "connect_failed":
-    case "tls_failed":
-    case "identity_refused":
-    case "no_credentials":
-    case "overflow":
-      return 503;
-    default:
-      return failure satisfies never;
   }
 }

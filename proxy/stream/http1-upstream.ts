@@ -2,13 +2,12 @@
 // strictly (a byte too many or a head that cannot be framed without doubt breaks the connection) and
 // its bytes are handed on as they came.
 import type { Socket } from "node:net";
-import { ChunkedScanner } from "../http1/chunked.ts";
 import { BODY } from "../http1/framing.ts";
-import type { BodyKind } from "../http1/framing.ts";
 import { METHOD } from "../http1/method.ts";
 import { MORE } from "../http1/refusal.ts";
 import { responseBytes } from "../http1/writer.ts";
 import { ResponseHead } from "../http1/response-head.ts";
+import { Body } from "./body.ts";
 import type { Expiring } from "../net/deadline.ts";
 import type { ConnectionFacts, PoolContext, StreamSink, UpstreamFailure } from "./transport.ts";
 import type { UpstreamStream } from "./transport.ts";
@@ -35,11 +34,9 @@ export class Http1Upstream implements UpstreamStream, Expiring {
   readonly #pool: UpstreamOwner;
   readonly #socket: Socket;
   readonly #head = new ResponseHead();
-  readonly #chunked = new ChunkedScanner();
+  readonly #body = new Body();
   #sink: StreamSink | null = null;
   #state = IDLE;
-  #bodyKind: BodyKind = BODY.none;
-  #remaining = 0;
   #requestDone = false;
   #sent = false;
   #discarding = false;
@@ -203,18 +200,16 @@ export class Http1Upstream implements UpstreamStream, Expiring {
 
   #startBody(bytes: Buffer, headEnd: number): number {
     const head = this.#head;
-    this.#bodyKind = head.bodyKind;
     this.#keepAlive = head.keepAlive;
     this.#state = READ_BODY;
-    this.#remaining = head.contentLength;
-    if (head.bodyKind === BODY.chunked) this.#chunked.reset();
+    this.#body.begin(head.bodyKind, head.contentLength);
     let end = headEnd;
     let last = false;
     if (head.switching) end = bytes.length;
     else {
       end = this.#bodyEnd(bytes, headEnd);
       if (end < 0) return -1;
-      last = this.#bodyComplete();
+      last = this.#body.complete;
     }
     if (last) this.#responseDone();
     this.#sink?.onResponse(head, bytes, end, last);
@@ -225,7 +220,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
   #readBody(bytes: Buffer, offset: number): number {
     const end = this.#bodyEnd(bytes, offset);
     if (end < 0) return bytes.length;
-    const last = this.#bodyComplete();
+    const last = this.#body.complete;
     this.#touch(this.#pool.context.limits.streamIdleTimeoutMs);
     const part = offset === 0 && end === bytes.length ? bytes : bytes.subarray(offset, end);
     if (this.#discarding) this.#discard(part.length);
@@ -237,23 +232,10 @@ export class Http1Upstream implements UpstreamStream, Expiring {
 
   /** Where the body ends within these bytes; -1 after a framing fault, which broke the connection. */
   #bodyEnd(bytes: Buffer, offset: number): number {
-    if (this.#bodyKind === BODY.length) {
-      const count = Math.min(this.#remaining, bytes.length - offset);
-      this.#remaining -= count;
-      return offset + count;
-    }
-    if (this.#bodyKind === BODY.chunked) {
-      const count = this.#chunked.consume(bytes, offset, bytes.length);
-      if (count < 0) this.#broken("response_invalid");
-      return count < 0 ? -1 : offset + count;
-    }
-    return this.#bodyKind === BODY.none ? offset : bytes.length;
-  }
-
-  #bodyComplete(): boolean {
-    if (this.#bodyKind === BODY.length) return this.#remaining === 0;
-    if (this.#bodyKind === BODY.chunked) return this.#chunked.done;
-    return this.#bodyKind === BODY.none;
+    const end = this.#body.take(bytes, offset);
+    if (end >= 0) return end;
+    this.#broken("response_invalid");
+    return -1;
   }
 
   #discard(count: number): void {
@@ -281,7 +263,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
   }
 
   #ended(): void {
-    if (this.#state === READ_BODY && this.#bodyKind === BODY.close) {
+    if (this.#state === READ_BODY && this.#body.kind === BODY.close) {
       const sink = this.#sink;
       this.#over();
       this.#socket.destroy();

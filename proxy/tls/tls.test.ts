@@ -48,7 +48,7 @@ async function serve(credentials: Credentials): Promise<Server> {
       socket,
       (accepted) => {
         outcomes.push(accepted.peer.id);
-        accepted.socket.on("data", (bytes) => accepted.socket.write(`echo ${bytes}`));
+        accepted.socket.on("data", (bytes) => accepted.socket.write(`echo ${bytes.toString()}`));
       },
       (reason) => {
         outcomes.push(reason);

@@ -1,0 +1,20 @@
+// After a 101 both connections stop being HTTP: whoever listened to the caller's socket lets go, and
+// bytes are copied both ways.
+import type { Socket } from "node:net";
+import { Splice } from "../net/splice.ts";
+import type { SpliceEnd } from "../net/splice.ts";
+import type { ExchangeContext } from "./dispatcher.ts";
+
+/** `early`: what the caller sent ahead of the 101. `upstream` has no listeners any more. */
+export function openTunnel(
+  downstream: Socket,
+  upstream: Socket,
+  early: Buffer | null,
+  context: ExchangeContext,
+  onEnd: (end: SpliceEnd) => void,
+): Splice {
+  for (const event of ["data", "drain", "end", "error"]) downstream.removeAllListeners(event);
+  if (early !== null) upstream.write(early);
+  const { deadlines, tunnelIdleTimeoutMs: idleTimeoutMs } = context;
+  return new Splice(downstream, upstream, { deadlines, idleTimeoutMs, onEnd });
+}

@@ -7,7 +7,7 @@ import type { JWTHeaderParameters, JWTPayload } from "jose";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { fuzzOptions } from "#/test/kit/fuzz.ts";
 import { ManualClock } from "#/test/kit/manual-clock.ts";
-import { attest, createJwksReviewer, tokenCharactersMax } from "./attest.ts";
+import { attest, createJwksReviewer, tokenCharactersMax, tokensKnownMax } from "./attest.ts";
 import type { DirectoryPod, ReviewedToken } from "./attest.ts";
 import { CaError } from "./ca-error.ts";
 import type { CaErrorCode } from "./ca-error.ts";
@@ -101,6 +101,47 @@ test("review does not read the keys for each token that names an unknown one", a
     await t.throwsAsync(reviewer.review(token), { code: "token_invalid" });
   }
   t.is(state.reads, 1);
+});
+
+test("attack-9 review refuses a token that it has taken before, once it ends", async (t) => {
+  const { clock, reviewer } = setUp();
+  const token = await sign();
+  await reviewer.review(token);
+  clock.jump(599_999);
+  await t.notThrowsAsync(reviewer.review(token));
+  clock.jump(1);
+  await t.throwsAsync(reviewer.review(token), { code: "token_expired" });
+});
+
+test("review refuses a token that it has taken before, once its key is withdrawn", async (t) => {
+  const { clock, state, reviewer } = setUp();
+  const token = await sign();
+  await reviewer.review(token);
+  state.jwks = JSON.stringify({ keys: [jwk(others.publicKey, "k1")] });
+  clock.jump(keySetLimits.freshMs);
+  await t.throwsAsync(reviewer.review(token), { code: "token_invalid" });
+});
+
+test("review tells tokens apart that differ in their signature alone", async (t) => {
+  const { reviewer } = setUp();
+  const token = await sign();
+  await reviewer.review(token);
+  const [head, claims] = token.split(".");
+  const forged = (await sign(good, {}, others.privateKey)).split(".")[2];
+  await t.throwsAsync(reviewer.review(`${head}.${claims}.${forged}`), { code: "token_invalid" });
+});
+
+test("review forgets the oldest tokens past its limit, and takes them all the same", async (t) => {
+  const { reviewer } = setUp();
+  const first = await sign();
+  await reviewer.review(first);
+  for (let count = 0; count <= tokensKnownMax; count += 256) {
+    const tokens = await Promise.all(
+      Array.from({ length: 256 }, (_, index) => sign({ ...good, jti: `${count + index}` })),
+    );
+    await Promise.all(tokens.map((token) => reviewer.review(token)));
+  }
+  await t.notThrowsAsync(reviewer.review(first));
 });
 
 const encoded = (value: unknown): string =>

@@ -19,6 +19,8 @@ const tokenAudience = "signet-ca";
 export const tokenCharactersMax = 16_384;
 /** Projected tokens live 10 minutes; one that claims a longer life was made for something else. */
 const tokenLifeMsMax = 3_600_000;
+/** Tokens that are remembered: one for each workload of a large replica, some 2 KiB each. */
+export const tokensKnownMax = 4_096;
 /** How far the clock of whoever signs tokens may be ahead. */
 const tokenSkewS = 10;
 /** Asymmetric alone: `none` and HMAC would let anyone who has read the JWKS sign. */
@@ -103,32 +105,68 @@ export interface JwksReviewerOptions {
   readonly clock: Clock;
 }
 
-/** Reviews service account tokens by their issuer's public keys. */
+/**
+ * Reviews service account tokens by their issuer's public keys. A token that verified is remembered
+ * with the keys that it verified with: a sidecar shows the same one at each renewal, and the second
+ * time only its end has to be looked at again.
+ */
 export function createJwksReviewer({
   issuer,
   readJwks,
   clock,
 }: JwksReviewerOptions): TokenReviewer {
   const keys = new KeySetSource({ read: readJwks, parse: parseKeys, clock });
+  const known = new Map<string, Verified>();
   return {
     async review(token) {
       if (token.length > tokenCharactersMax) {
         throw new CaError("token_invalid", `Cannot read token: ${token.length} characters`);
       }
       const held = await keys.current();
-      const claims = await verified(token, held, issuer, clock.now())
-        .catch(async (thrown) => {
-          if (!(thrown instanceof errors.JWKSNoMatchingKey)) throw thrown;
-          const newer = await keys.newerThan(held);
-          if (newer === null || newer === held) throw thrown;
-          return verified(token, newer, issuer, clock.now());
-        })
-        .catch((thrown: unknown) => {
-          throw asCaError(thrown);
-        });
-      return readClaims(claims, token, clock.now());
+      const name = hash("sha256", token, "hex");
+      let found = known.get(name);
+      if (found === undefined || found.keys !== held) {
+        found = await verify(token, held, { keys, issuer, now: clock.now() });
+        remember(known, name, found);
+      }
+      return readClaims(found.claims, token, clock.now());
     },
   };
+}
+
+interface Verified {
+  readonly claims: JWTPayload;
+  /** What it was verified with: of no use with any other. */
+  readonly keys: KeySet;
+}
+
+/** The oldest makes room. */
+function remember(known: Map<string, Verified>, name: string, verified: Verified): void {
+  known.delete(name);
+  const oldest = known.size >= tokensKnownMax ? known.keys().next().value : undefined;
+  if (oldest !== undefined) known.delete(oldest);
+  known.set(name, verified);
+}
+
+interface VerifyWith {
+  readonly keys: KeySetSource<KeySet>;
+  readonly issuer: string;
+  readonly now: number;
+}
+
+/** With newer keys when none of those `held` is the token's. Rejects with CaError. */
+async function verify(token: string, held: KeySet, options: VerifyWith): Promise<Verified> {
+  const { keys, issuer, now } = options;
+  try {
+    return await verifyWith(token, held, issuer, now).catch(async (thrown) => {
+      if (!(thrown instanceof errors.JWKSNoMatchingKey)) throw thrown;
+      const newer = await keys.newerThan(held);
+      if (newer === null || newer === held) throw thrown;
+      return verifyWith(token, newer, issuer, now);
+    });
+  } catch (thrown) {
+    throw asCaError(thrown);
+  }
 }
 
 type KeySet = ReturnType<typeof createLocalJWKSet>;
@@ -141,12 +179,12 @@ function parseKeys(text: string): KeySet {
   return createLocalJWKSet({ keys: [...usable] as never });
 }
 
-async function verified(
+async function verifyWith(
   token: string,
   keys: KeySet,
   issuer: string,
   now: number,
-): Promise<JWTPayload> {
+): Promise<Verified> {
   const { payload } = await jwtVerify(token, keys, {
     issuer,
     audience: tokenAudience,
@@ -155,7 +193,7 @@ async function verified(
     clockTolerance: tokenSkewS,
     currentDate: new Date(now),
   });
-  return payload;
+  return { claims: payload, keys };
 }
 
 /** The claims of Kubernetes' bound tokens. Throws CaError. */

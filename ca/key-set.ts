@@ -19,7 +19,7 @@ export interface KeySetOptions<KeySet> {
 
 export class KeySetSource<KeySet> {
   readonly #options: KeySetOptions<KeySet>;
-  #good: { readonly keys: KeySet; readonly readAt: number } | null = null;
+  #good: { readonly keys: KeySet; readonly text: string; readonly readAt: number } | null = null;
   #triedAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<KeySet> | null = null;
 
@@ -57,8 +57,10 @@ export class KeySetSource<KeySet> {
     const { read, parse, clock } = this.#options;
     this.#triedAt = clock.monotonic();
     try {
-      const keys = parse(await read());
-      this.#good = { keys, readAt: clock.monotonic() };
+      const text = await read();
+      // The same text stays the same object: who keeps what it verified with it need not start anew.
+      const keys = this.#good?.text === text ? this.#good.keys : parse(text);
+      this.#good = { keys, text, readAt: clock.monotonic() };
       return keys;
     } catch (thrown) {
       return this.#lastGood(thrown);

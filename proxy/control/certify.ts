@@ -2,17 +2,17 @@
 // token, checked like a stranger's before it is used, renewed after a third of its life. The last good
 // one stays until its end; after that there is none, and the sidecar refuses to speak. A key is never
 // written anywhere.
-import { createPublicKey, generateKeyPairSync } from "node:crypto";
-import type { KeyObject } from "node:crypto";
-import { readFile } from "node:fs/promises";
+//
+// Two clocks are asked, because either may be wrong: a life ends, and a renewal is due, at the earlier
+// of what the wall clock and the monotonic clock say. A wall clock set ahead renews at once, one set
+// back lengthens nothing (attack case 18).
+import { generateKeyPairSync } from "node:crypto";
 import type { IssueResponse } from "#/api/identity.ts";
 import type { ControllerConnection } from "#/api/rpc.ts";
-import { matchPins } from "#/identity/bundle.ts";
 import { createCsr } from "#/identity/csr.ts";
 import { renewalAtMs } from "#/identity/renewal.ts";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import type { Svid } from "#/identity/svid.ts";
-import { verifyChain } from "#/identity/verify.ts";
 import { backoffDelayMs } from "#/lib/backoff.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { MeshError, messageOf } from "#/lib/errors.ts";
@@ -20,21 +20,19 @@ import type { Log } from "#/lib/log.ts";
 import { Watch } from "#/lib/watch.ts";
 import type { ProxyConfig } from "../config.ts";
 import type { ProxyMetrics } from "../observe/metrics.ts";
+import { checkAnswer } from "./answer.ts";
+import { readPinnedRoots, readToken } from "./bootstrap.ts";
+import { CertifyError } from "./certify-error.ts";
 
-export type CertifyErrorCode =
-  | "bundle_unreadable"
-  | "bundle_not_pinned"
-  | "token_unreadable"
-  | "issue_failed"
-  | "answer_invalid"
-  | "answer_foreign_key"
-  | "answer_foreign_identity";
-
-export class CertifyError extends MeshError<CertifyErrorCode> {}
-
-const issueDeadlineMs = 10_000;
-const retryBackoff = { baseMs: 250, maxMs: 15_000 };
-const tokenBytesMax = 16 * 1024;
+/** From the call to its answer; what comes later is not used. */
+export const issueDeadlineMs = 10_000;
+export const certifyBackoff = { baseMs: 250, maxMs: 15_000 } as const;
+/** However short the lives that are issued: no more than one request a second while all goes well. */
+export const renewalDelayMinMs = 1_000;
+/** How often the wall clock is looked at. */
+const lookMs = 1_000;
+/** A wall clock that moves against the monotonic one by so much between two looks was set. */
+const clockStepMs = 5_000;
 
 export interface CertifierOptions {
   readonly config: Pick<
@@ -54,15 +52,25 @@ export class Certifier {
   /** The present SVID; null before the first one and after the end of the last. */
   readonly svid: Watch<Svid | null> = new Watch<Svid | null>(null);
   readonly #options: CertifierOptions;
+  readonly #stop = new AbortController();
   #roots: readonly Uint8Array[] = [];
+  /** The stream has spoken: the bundle file is not looked at any more. */
+  #isBundleTold = false;
   #failures = 0;
-  #stopped = false;
-  #cancelNext: () => void = () => {};
-  #cancelExpiry: () => void = () => {};
+  /** When to ask next, by either clock; both infinite while a request is under way. */
+  #dueMonotonicMs: number;
+  #dueWallMs = Infinity;
+  #endMonotonicMs = Infinity;
+  /** Wall clock less monotonic clock at the last look. */
+  #offsetMs: number;
+  #cancelLook: () => void = () => {};
 
   constructor(options: CertifierOptions) {
     this.#options = options;
-    this.#schedule(0);
+    const { clock } = options;
+    this.#dueMonotonicMs = clock.monotonic();
+    this.#offsetMs = clock.now() - clock.monotonic();
+    this.#look();
   }
 
   /** What is trusted now: the pinned roots at first, then what the authenticated stream brings. */
@@ -72,155 +80,138 @@ export class Certifier {
 
   /** Takes the bundle of the authenticated stream over. Nothing else may call this. */
   trust(roots: readonly Uint8Array[]): void {
-    if (roots.length > 0) this.#roots = roots;
+    if (roots.length === 0) return;
+    this.#roots = roots;
+    this.#isBundleTold = true;
   }
 
+  /** Gives up what is under way. The present SVID stays. */
   stop(): void {
-    this.#stopped = true;
-    this.#cancelNext();
-    this.#cancelExpiry();
+    this.#stop.abort();
+    this.#cancelLook();
   }
 
-  #schedule(delayMs: number): void {
-    this.#cancelNext = this.#options.clock.after(delayMs, () => {
-      this.#renew().catch((error: unknown) => this.#failed(error));
-    });
+  /** Does what is due by either clock, and sets the timer for what comes next. */
+  #look(): void {
+    this.#cancelLook();
+    if (this.#stop.signal.aborted) return;
+    const { clock } = this.#options;
+    const now = clock.now();
+    const monotonic = clock.monotonic();
+    this.#noticeStep(now - monotonic);
+    this.#expire(now, monotonic);
+    if (monotonic >= this.#dueMonotonicMs || now >= this.#dueWallMs) this.#ask();
+    const nextMs = Math.min(this.#dueMonotonicMs, this.#endMonotonicMs) - monotonic;
+    this.#cancelLook = clock.after(Math.max(0, Math.min(lookMs, nextMs)), () => this.#look());
   }
 
-  async #renew(): Promise<void> {
-    const svid = await this.#request();
-    if (this.#stopped) return;
+  #noticeStep(offsetMs: number): void {
+    const stepMs = Math.round(offsetMs - this.#offsetMs);
+    this.#offsetMs = offsetMs;
+    if (Math.abs(stepMs) < clockStepMs) return;
+    this.#options.log.warn("wall clock was set", { step_ms: stepMs });
+  }
+
+  #expire(now: number, monotonic: number): void {
+    const svid = this.svid.get();
+    if (svid === null || (now < svid.notAfter && monotonic < this.#endMonotonicMs)) return;
+    this.#endMonotonicMs = Infinity;
+    this.#options.log.error("certificate ended without a successor", { id: svid.id });
+    this.svid.set(null);
+  }
+
+  #ask(): void {
+    this.#due(Infinity, Infinity);
+    this.#request()
+      .then((svid) => this.#issued(svid))
+      .catch((error: unknown) => this.#failed(error));
+  }
+
+  #due(monotonicMs: number, wallMs: number): void {
+    this.#dueMonotonicMs = monotonicMs;
+    this.#dueWallMs = wallMs;
+  }
+
+  #issued(svid: Svid): void {
+    if (this.#stop.signal.aborted) return;
     const { clock, random, metrics, log } = this.#options;
+    const now = clock.now();
+    const monotonic = clock.monotonic();
     this.#failures = 0;
     metrics.certificatesIssued.with().add();
-    const now = clock.now();
+    const renewAt = renewalAtMs({ issuedAt: now, notAfter: svid.notAfter }, random());
+    const delayMs = Math.max(renewalDelayMinMs, renewAt - now);
+    this.#due(monotonic + delayMs, now + delayMs);
+    this.#endMonotonicMs = monotonic + svid.notAfter - now;
     log.info("certificate issued", {
       id: svid.id,
       serial: svid.serial,
       not_after: new Date(svid.notAfter).toISOString(),
     });
-    this.svid.set(svid);
-    this.#cancelExpiry();
-    this.#watchExpiry(svid);
-    const renewAt = renewalAtMs({ issuedAt: now, notAfter: svid.notAfter }, random());
-    this.#schedule(Math.max(0, renewAt - now));
+    try {
+      this.svid.set(svid);
+    } finally {
+      this.#look();
+    }
   }
 
   #failed(error: unknown): void {
-    if (this.#stopped) return;
+    if (this.#stop.signal.aborted) return;
     const { clock, random, metrics, log } = this.#options;
     const code = error instanceof MeshError ? error.code : "internal";
     metrics.certificateFailures.with(code).add();
-    const delayMs = backoffDelayMs(retryBackoff, this.#failures, random());
+    const delayMs = backoffDelayMs(certifyBackoff, this.#failures, random());
     this.#failures += 1;
-    log.warn("certificate not issued", {
+    const { notAfter = 0 } = this.svid.get() ?? {};
+    const level = code === "clock_behind" || code === "clock_ahead" ? "error" : "warn";
+    log[level]("certificate not issued", {
       reason: code,
       detail: messageOf(error),
       retry_ms: delayMs,
-      expires_in_ms: Math.max(0, (this.svid.get()?.notAfter ?? 0) - clock.now()),
+      expires_in_ms: Math.max(0, notAfter - clock.now()),
     });
-    this.#schedule(delayMs);
-  }
-
-  /** Wall clock, looked at each second: a clock that is set must not lengthen a life. */
-  #watchExpiry(svid: Svid): void {
-    const { clock, log } = this.#options;
-    const look = (): void => {
-      const left = svid.notAfter - clock.now();
-      if (left > 0) {
-        this.#cancelExpiry = clock.after(Math.min(left, EXPIRY_LOOK_MS), look);
-        return;
-      }
-      if (this.svid.get() !== svid) return;
-      log.error("certificate ended without a successor", { id: svid.id });
-      this.svid.set(null);
-    };
-    look();
+    this.#due(clock.monotonic() + delayMs, Infinity);
+    this.#look();
   }
 
   async #request(): Promise<Svid> {
-    const { config, connect, clock } = this.#options;
-    if (this.#roots.length === 0) this.#roots = await this.#pinnedRoots();
+    const { config, connect, clock, ownId } = this.#options;
+    const { trustDomain } = config;
+    if (!this.#isBundleTold) {
+      const pinned = await readPinnedRoots(config.trustBundleFile, config.rootFingerprints);
+      // The stream may have spoken while the file was read.
+      if (!this.#isBundleTold) this.#roots = pinned;
+    }
     const token = await readToken(config.tokenFile);
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const csr = createCsr(privateKey);
-    const connection = connect(this.#roots, null);
+    const roots = this.#roots;
+    const connection = connect(roots, null);
     try {
-      const lifetimeS = config.svidLifetimeSeconds;
-      const response = await connection.issue({ csr, token, lifetimeS }, issueDeadlineMs);
-      return this.#check(response, privateKey, clock.now());
+      const asked = { csr, token, lifetimeS: config.svidLifetimeSeconds };
+      const response = await this.#inTime((signal) =>
+        connection.issue(asked, issueDeadlineMs, signal),
+      );
+      return checkAnswer(response, { privateKey, ownId, trustDomain, roots }, clock.now());
     } finally {
       connection.close();
     }
   }
 
-  /** The answer is believed no more than a stranger's certificate. */
-  #check(response: IssueResponse, privateKey: KeyObject, now: number): Svid {
-    const chain = response.certificateChain;
-    let leaf;
-    try {
-      leaf = verifyChain(chain, this.#roots, now, {
-        trustDomain: this.#options.config.trustDomain,
-        purpose: "client",
-      });
-    } catch (error) {
-      throw new CertifyError("answer_invalid", `Cannot use what was issued: ${messageOf(error)}`, {
-        cause: error,
-      });
-    }
-    if (leaf.id !== this.#options.ownId) {
-      throw new CertifyError(
-        "answer_foreign_identity",
-        `Cannot use what was issued: it is for "${leaf.id}"`,
+  /** The deadline is kept here, too: an answer that comes after it must not take a newer one's place. */
+  async #inTime(call: (signal: AbortSignal) => Promise<IssueResponse>): Promise<IssueResponse> {
+    const late = new AbortController();
+    const { promise, reject } = Promise.withResolvers<never>();
+    const cancel = this.#options.clock.after(issueDeadlineMs + lookMs, () => {
+      reject(
+        new CertifyError("answer_late", `Cannot wait for an answer: none in ${issueDeadlineMs} ms`),
       );
-    }
-    const own = createPublicKey(privateKey).export({ type: "spki", format: "der" });
-    if (!own.equals(leaf.publicKey)) {
-      throw new CertifyError(
-        "answer_foreign_key",
-        "Cannot use what was issued: it is of another key",
-      );
-    }
-    const { id, notBefore, notAfter, serial } = leaf;
-    return { id, chain, privateKey, notBefore, notAfter, serial, logIndex: response.logIndex };
-  }
-
-  /** The bundle file is a hint that anybody in the namespace may have edited: only pins count. */
-  async #pinnedRoots(): Promise<readonly Uint8Array[]> {
-    const { trustBundleFile, rootFingerprints } = this.#options.config;
-    let pem: string;
-    try {
-      pem = await readFile(trustBundleFile, "utf8");
-    } catch (error) {
-      throw new CertifyError("bundle_unreadable", `Cannot read "${trustBundleFile}"`, {
-        cause: error,
-        next: "See that the ConfigMap signet-trust-bundle is in this namespace and mounted",
-      });
-    }
-    const roots = matchPins(pem, rootFingerprints);
-    if (roots.length === 0) {
-      throw new CertifyError(
-        "bundle_not_pinned",
-        `Cannot trust "${trustBundleFile}": no certificate in it has a pinned fingerprint`,
-        { next: "Restart the pod to get the present pins, or see who changed the bundle" },
-      );
-    }
-    return roots;
-  }
-}
-
-const EXPIRY_LOOK_MS = 1_000;
-
-async function readToken(file: string): Promise<string> {
-  try {
-    const token = (await readFile(file, "utf8")).trim();
-    if (token !== "" && token.length <= tokenBytesMax) return token;
-    throw new CertifyError("token_unreadable", `Cannot use the token in "${file}": wrong size`);
-  } catch (error) {
-    if (error instanceof CertifyError) throw error;
-    throw new CertifyError("token_unreadable", `Cannot read the token in "${file}"`, {
-      cause: error,
-      next: "See that the projected token volume is mounted",
+      late.abort();
     });
+    try {
+      return await Promise.race([call(AbortSignal.any([late.signal, this.#stop.signal])), promise]);
+    } finally {
+      cancel();
+    }
   }
 }

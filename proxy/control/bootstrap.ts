@@ -1,0 +1,72 @@
+// What the pod was given to begin with: a token that says who it is, and a bundle file of which only
+// the pinned roots count. Both are read afresh each time: kubelet replaces them.
+import { open } from "node:fs/promises";
+import { matchPins } from "#/identity/bundle.ts";
+import { messageOf } from "#/lib/errors.ts";
+import { CertifyError } from "./certify-error.ts";
+import type { CertifyErrorCode } from "./certify-error.ts";
+
+/** A projected token has some 1,200 characters. */
+export const tokenBytesMax: number = 16 * 1024;
+/** What a bundle may have as PEM text, see identity/bundle.ts; a ConfigMap may hold 1 MiB. */
+const bundleBytesMax = 131_072;
+
+/** Throws CertifyError `token_unreadable`. */
+export async function readToken(file: string): Promise<string> {
+  const next = "See that the projected token volume is mounted";
+  const token = (await readText(file, tokenBytesMax, "token_unreadable", next)).trim();
+  if (token !== "") return token;
+  throw new CertifyError("token_unreadable", `Cannot use the token in "${file}": it is empty`, {
+    next,
+  });
+}
+
+/**
+ * DER of the roots in `file` that are pinned; never empty. The file is a hint that anybody in the
+ * namespace may have edited: without a pinned root there is no trust, and no falling back (attack
+ * case 19). Throws CertifyError `bundle_unreadable` or `bundle_not_pinned`.
+ */
+export async function readPinnedRoots(
+  file: string,
+  pins: readonly string[],
+): Promise<readonly Uint8Array[]> {
+  const pem = await readText(
+    file,
+    bundleBytesMax,
+    "bundle_unreadable",
+    "See that the ConfigMap signet-trust-bundle is in this namespace and mounted",
+  );
+  try {
+    return matchPins(pem, pins);
+  } catch (error) {
+    throw new CertifyError("bundle_not_pinned", `Cannot trust "${file}": ${messageOf(error)}`, {
+      cause: error,
+      next: "Restart the pod to get the present pins, or see who changed the bundle",
+    });
+  }
+}
+
+/** Never reads more than `bytesMax` and one: a file that grows is no way to fill our memory. */
+async function readText(
+  file: string,
+  bytesMax: number,
+  code: CertifyErrorCode,
+  next: string,
+): Promise<string> {
+  try {
+    await using handle = await open(file);
+    const buffer = Buffer.allocUnsafe(bytesMax + 1);
+    let length = 0;
+    while (length < buffer.length) {
+      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, null);
+      if (bytesRead === 0) return buffer.toString("utf8", 0, length);
+      length += bytesRead;
+    }
+  } catch (error) {
+    throw new CertifyError(code, `Cannot read "${file}": ${messageOf(error)}`, {
+      cause: error,
+      next,
+    });
+  }
+  throw new CertifyError(code, `Cannot read "${file}": more than ${bytesMax} bytes`, { next });
+}

@@ -129,10 +129,14 @@ export async function stopLocal(names: Names): Promise<boolean> {
     await finish(names);
     return false;
   }
-  await new LocalClient(naming.controlSocket(names)).shutdown();
+  const running = { ...names, stateDirectory: owner.stateDirectory };
+  await new LocalClient(naming.controlSocket(running)).shutdown();
   const deadline = systemClock.monotonic() + stopTimeoutMs;
-  while (ownerOf(names) !== null && systemClock.monotonic() < deadline)
+  while (ownerOf(names) !== null && systemClock.monotonic() < deadline) {
     await sleep(systemClock, 100);
+  }
+  // Whoever started it may be gone already, and a runtime cannot remove the namespace it runs in.
+  await finish(running);
   return true;
 }
 

@@ -1,4 +1,4 @@
-// One mesh per state directory: who runs it is written down with its process's start time, so that a
+// One mesh per network prefix: who runs it is written down with its process's start time, so that a
 // crashed run is told from a live one and no foreign process is ever ended.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { lockFile } from "./names.ts";
@@ -8,6 +8,7 @@ import { LocalError } from "./objects.ts";
 interface Owner {
   readonly pid: number;
   readonly startTicks: string;
+  readonly stateDirectory: string;
 }
 
 /** Clock ticks since boot at which a process began; null when there is none. */
@@ -21,7 +22,7 @@ export function startTicksOf(pid: number): string | null {
   }
 }
 
-/** The live owner of the state directory, or null. */
+/** Who runs a mesh of this prefix now, or null. */
 export function ownerOf(names: Names): Owner | null {
   try {
     const owner = JSON.parse(readFileSync(lockFile(names), "utf8")) as Owner;
@@ -37,7 +38,7 @@ export function takeLock(names: Names, pid: number): void {
   if (owner !== null && owner.pid !== pid) {
     throw new LocalError(
       "already_running",
-      `Cannot start: a mesh runs already (process ${owner.pid}, state in "${names.stateDirectory}")`,
+      `Cannot start: a mesh runs already (process ${owner.pid}, state in "${owner.stateDirectory}")`,
       { next: 'Stop it with "signet local down", or look at it with "signet local status"' },
     );
   }
@@ -47,7 +48,8 @@ export function takeLock(names: Names, pid: number): void {
 /** Writes down that `pid` runs the mesh: for who has the lock, to hand it on. */
 export function passLock(names: Names, pid: number): void {
   mkdirSync(names.stateDirectory, { recursive: true, mode: 0o711 });
-  const text = JSON.stringify({ pid, startTicks: startTicksOf(pid) ?? "" });
+  const { stateDirectory } = names;
+  const text = JSON.stringify({ pid, startTicks: startTicksOf(pid) ?? "", stateDirectory });
   writeFileSync(lockFile(names), text, { mode: 0o600 });
 }
 

@@ -24,4 +24,5 @@ export const podsMax = 1000;
 export const servicesMax = 1000;
 
 export const controlSocket = (names: Names): string => `${names.stateDirectory}/local.sock`;
-export const lockFile = (names: Names): string => `${names.stateDirectory}/lock.json`;
+/** One per prefix and not per state directory: the network is what two meshes would share. */
+export const lockFile = (names: Names): string => `/run/${names.prefix}-mesh.json`;

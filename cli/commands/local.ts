@@ -65,8 +65,6 @@ function byName(one: PodView, other: PodView): number {
 export async function localDown(context: CommandContext): Promise<number> {
   const { print, names } = context;
   const wasRunning = await stopLocal(names);
-  // A runtime cannot remove the namespace it runs in: what it left goes once it has ended.
-  if (wasRunning) await stopLocal(names);
   if (print.format === "json") print.json({ wasRunning });
   else print.lines([wasRunning ? "stopped, everything removed" : "nothing was running"]);
   return EXIT_OK;

@@ -128,7 +128,7 @@ export class OutboundDispatcher implements Dispatcher {
       requestBytes: requestBodyBytes,
       responseBytes: responseBodyBytes,
       source: this.#context.ownIdentity() ?? "",
-      destination: this.#endpoint?.identity ?? "plaintext",
+      destination: this.#destination(),
       service: this.#service,
       upstream: this.#endpoint?.name ?? "",
       tries: exchange.tries,
@@ -269,8 +269,13 @@ export class OutboundDispatcher implements Dispatcher {
     this.#cancelDeadline = null;
   }
 
+  /** What the endpoint proves; empty when none was reached. */
+  #destination(): string {
+    return this.#endpoint === null ? "" : (this.#endpoint.identity ?? "plaintext");
+  }
+
   #cellsOf(): RequestCells {
-    const destination = this.#endpoint?.identity ?? "plaintext";
+    const destination = this.#destination();
     const cluster = this.#cluster;
     if (
       this.#cells !== null &&

@@ -3,9 +3,18 @@ import path from "node:path";
 import test from "ava";
 import { RpcError } from "#/api/rpc-error.ts";
 import { toPem } from "#/identity/bundle.ts";
-import { CertifierFixture, answerTo, evil, lifeMs, refuses, root } from "#/test/kit/certifier.ts";
+import {
+  CertifierFixture,
+  answerTo,
+  evil,
+  issuer,
+  lifeMs,
+  refuses,
+  root,
+} from "#/test/kit/certifier.ts";
 import { startMs, started } from "#/test/kit/certifier.ts";
 import { until } from "#/test/kit/controller-server.ts";
+import { newKey } from "#/test/kit/forge.ts";
 import { tokenBytesMax } from "./bootstrap.ts";
 
 const minuteMs = 60_000;
@@ -126,6 +135,16 @@ test("attack-18 a clock set 10 minutes back lengthens no life, and raises an ala
   t.not(certifier.svid.get(), null);
 });
 
+test("attack-18 a clock set beyond the end leaves no identity within a second", async (t) => {
+  using fixture = new CertifierFixture();
+  const certifier = fixture.start();
+  await started(fixture);
+  fixture.answer = () => Promise.reject(new RpcError("unavailable", "away"));
+  fixture.wallOffsetMs = lifeMs;
+  await fixture.pass(1000);
+  t.is(certifier.svid.get(), null);
+});
+
 test("attack-18 a clock ahead by more than a life is told apart from a bad answer", async (t) => {
   using fixture = new CertifierFixture();
   fixture.wallOffsetMs = 20 * minuteMs;
@@ -135,7 +154,8 @@ test("attack-18 a clock ahead by more than a life is told apart from a bad answe
 test("attack-18 a certificate that is out of time and bad besides is bad", async (t) => {
   using fixture = new CertifierFixture();
   fixture.wallOffsetMs = 20 * minuteMs;
-  fixture.answer = (request) => answerTo(request, startMs, { signer: { ...evil, der: root.der } });
+  fixture.answer = (request) =>
+    answerTo(request, startMs, { signer: { ...issuer, key: newKey() } });
   await refuses(t, fixture, fixture.start(), "answer_invalid");
 });
 

@@ -27,7 +27,7 @@ const skewMs = 60_000;
 export const ownId: SpiffeId = parseSpiffeId("spiffe://cluster.local/ns/a/sa/a");
 type Signer = ReturnType<typeof forge.makeAuthority>;
 export const root: Signer = forge.makeAuthority("root", null, forge.authorityExtensions("any"));
-const issuer = forge.makeAuthority("issuer", root, forge.authorityExtensions(0));
+export const issuer: Signer = forge.makeAuthority("issuer", root, forge.authorityExtensions(0));
 export const evil: Signer = forge.makeAuthority(
   "evil root",
   null,

@@ -63,6 +63,10 @@ const defaultWritten = kit.extension(
   encode.encodeSequence(encode.encodeBoolean(false)),
 );
 
+const badSubject = leaf({ subject: "subject" });
+badSubject[Buffer.from(badSubject).indexOf("subject")] = 0x80;
+const padded = kit.extension(oid.keyUsage, true, encode.encodeBitString(Uint8Array.of(0x80)));
+
 const denied: readonly (readonly [string, Uint8Array, IdentityErrorCode])[] = [
   ["attack-6 two URI names", withNames(uri(id), uri(id)), "leaf_names_invalid"],
   ["attack-6 a second identity", withNames(uri(id), uri(`${id}b`)), "leaf_names_invalid"],
@@ -119,6 +123,12 @@ const denied: readonly (readonly [string, Uint8Array, IdentityErrorCode])[] = [
   ["attack-16 an authority", replaced(basic, kit.basicConstraints("any")), "leaf_is_authority"],
   ["attack-5 no basicConstraints", without(basic), "leaf_is_authority"],
   ["attack-5 cA=false written out", replaced(basic, defaultWritten), "certificate_malformed"],
+  ["attack-5 a subject that is no text", badSubject, "certificate_malformed"],
+  [
+    "attack-5 key usage with bits that do not count",
+    replaced(usage, padded),
+    "certificate_malformed",
+  ],
   ["attack-16 no key usage", without(usage), "leaf_key_usage_invalid"],
   [
     "attack-16 key usage not critical",

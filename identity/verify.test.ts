@@ -1,16 +1,15 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
+import { generateKeyPairSync } from "node:crypto";
 import test from "ava";
 import * as fc from "fast-check";
 import { contextTag } from "#/lib/der.ts";
 import * as encode from "#/lib/der-encode.ts";
 import * as kit from "#/test/kit/forge.ts";
 import { fuzzOptions } from "#/test/kit/fuzz.ts";
-import { toPem } from "./bundle.ts";
+import { opensslVerdict } from "#/test/kit/openssl.ts";
+import { readCertificate } from "./certificate.ts";
 import { IdentityError } from "./identity-error.ts";
 import type { IdentityErrorCode } from "./identity-error.ts";
+import { outsideConstraints } from "./name-constraints.ts";
 import { oid } from "./object-identifiers.ts";
 import { parseTrustDomain } from "./spiffe-id.ts";
 import { chainLengthMax, verifyChain } from "./verify.ts";
@@ -35,26 +34,6 @@ const good = [leaf(issuer), issuer.der, intermediate.der];
 const verify = (chain: readonly Uint8Array[], roots = [root.der], at = now) =>
   verifyChain(chain, roots, at, { trustDomain, purpose: "client" });
 
-/** What openssl says about the same chain: "OK", or its reason. */
-function openssl(chain: readonly Uint8Array[], anchors: readonly Uint8Array[], at = now): string {
-  const folder = mkdtempSync(path.join(tmpdir(), "signet-verify-"));
-  try {
-    const write = (name: string, list: readonly Uint8Array[]): string => {
-      writeFileSync(path.join(folder, name), list.map(toPem).join(""));
-      return path.join(folder, name);
-    };
-    const args = ["verify", "-attime", String(at / 1000), "-purpose", "sslclient"];
-    args.push("-CAfile", write("roots", anchors), "-no-CApath", "-no-CAstore");
-    if (chain.length > 1) args.push("-untrusted", write("untrusted", chain.slice(1)));
-    execFileSync("openssl", [...args, write("leaf", chain.slice(0, 1))], { stdio: "pipe" });
-    return "OK";
-  } catch (thrown) {
-    return String((thrown as { readonly stderr?: Buffer }).stderr);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
 test("verifyChain takes leaf, issuer and intermediate up to the root, for both purposes", (t) => {
   t.is(String(verify(good).id), id);
   t.is(String(verifyChain(good, [root.der], now, { trustDomain, purpose: "server" }).id), id);
@@ -78,6 +57,23 @@ test("verifyChain takes P-384 authorities", (t) => {
   const extensions = kit.authorityExtensions("any");
   const der = kit.forge({ subject: "big", key, extensions });
   t.notThrows(() => verify([leaf({ name: "big", key })], [der]));
+});
+
+test("verifyChain takes RSA-2048 roots", (t) => {
+  const strong = rsaRoot(2048);
+  t.notThrows(() => verify([strong.leaf], [strong.der]));
+});
+
+test("outsideConstraints holds .host for hosts below it alone", (t) => {
+  const own = kit.makeAuthority("own", null, [...authority, kit.nameConstraints([".local"])]);
+  const fault = (host: string): string | null => {
+    const extensions = kit.leafExtensions(`spiffe://${host}/a`);
+    const below = [readCertificate(leaf(own, { extensions }))];
+    return outsideConstraints(below, readCertificate(own.der));
+  };
+  t.is(fault("a.local"), null);
+  t.truthy(fault(".local"));
+  t.truthy(fault("alocal"));
 });
 
 /** A chain whose issuer is made like ours, but for what is changed. */
@@ -127,6 +123,20 @@ const foreign = (td: string): readonly Uint8Array[] => [
   intermediate.der,
 ];
 
+const rsaRoot = (bits: number) => {
+  const key = generateKeyPairSync("rsa", { modulusLength: bits }).privateKey;
+  const rsa = { algorithm: oid.rsaSha256, key, subject: "rsa" };
+  const der = kit.forge({ ...rsa, extensions: kit.authorityExtensions("any") });
+  return { der, leaf: leaf({ name: "rsa", key }, { algorithm: oid.rsaSha256 }) };
+};
+const weak = rsaRoot(1024);
+const otherCurve = kit.newKey("secp256k1");
+const otherCurveRoot = kit.forge({
+  subject: "curve",
+  key: otherCurve,
+  extensions: kit.authorityExtensions("any"),
+});
+
 interface Denied {
   readonly title: string;
   readonly chain: readonly Uint8Array[];
@@ -138,6 +148,20 @@ interface Denied {
 }
 
 const denied: readonly Denied[] = [
+  {
+    title: "attack-4 a root of RSA-1024",
+    chain: [weak.leaf],
+    roots: [weak.der],
+    code: "chain_signature_invalid",
+    isOurs: true,
+  },
+  {
+    title: "attack-4 a root on another curve",
+    chain: [leaf({ name: "curve", key: otherCurve })],
+    roots: [otherCurveRoot],
+    code: "chain_signature_invalid",
+    isOurs: true,
+  },
   { title: "an empty chain", chain: [], code: "chain_length_invalid", isOurs: true },
   {
     title: "a chain that is too long",
@@ -319,7 +343,7 @@ for (const { title, chain, roots, at, code, isOurs } of denied) {
       instanceOf: IdentityError,
     });
     t.is(error.code, code, error.message);
-    if (isOurs !== true) t.not(openssl(chain, roots ?? [root.der], at), "OK");
+    if (isOurs !== true) t.not(opensslVerdict(chain, roots ?? [root.der], at ?? now), "OK");
   });
 }
 
@@ -342,12 +366,12 @@ test("verifyChain takes .host for what lies below it, as openssl does", (t) => {
     kit.nameConstraints([".local"]),
   ]);
   const chain = [leaf(own), own.der, intermediate.der];
-  t.is(openssl(chain, [root.der]), "OK");
+  t.is(opensslVerdict(chain, [root.der], now), "OK");
   t.notThrows(() => verify(chain));
 });
 
 test("openssl takes what verifyChain takes", (t) => {
-  t.is(openssl(good, [root.der]), "OK");
+  t.is(opensslVerdict(good, [root.der], now), "OK");
 });
 
 test("property: a chain with a changed byte is refused", (t) => {

@@ -28,7 +28,9 @@ export interface ForgeOptions {
   readonly serial?: Uint8Array;
   /** 2 is version 3. */
   readonly version?: number;
-  /** Of the outer field alone; the signed one stays ECDSA with SHA-256. */
+  /** Default: ECDSA with SHA-256, which the issuer's key has to fit. */
+  readonly algorithm?: string;
+  /** Of the outer field alone. */
   readonly outerAlgorithm?: string;
   /** Instead of the key's own. */
   readonly publicKey?: Uint8Array;
@@ -45,12 +47,11 @@ export function spkiOf(key: KeyObject): Uint8Array {
 export function forge(options: ForgeOptions): Uint8Array {
   const { subject, key, issuer = { name: subject, key }, version = 2 } = options;
   const { notBefore = forgeNow - lifeMs, notAfter = forgeNow + lifeMs } = options;
-  const algorithm = encode.encodeSequence(encode.encodeObjectIdentifier(oid.ecdsaSha256));
-  const { outerAlgorithm = oid.ecdsaSha256 } = options;
+  const { algorithm = oid.ecdsaSha256, outerAlgorithm = algorithm } = options;
   const signed = encode.encodeSequence(
     encode.encodeElement(contextTag(0, "constructed"), encode.encodeSmallInteger(version)),
     encode.encodeElement(derTag.integer, options.serial ?? Uint8Array.of(0x41, 0x42)),
-    algorithm,
+    encode.encodeSequence(encode.encodeObjectIdentifier(algorithm)),
     encodeName(issuer.name),
     encode.encodeSequence(encode.encodeTime(notBefore), encode.encodeTime(notAfter)),
     encodeName(subject),

@@ -10,16 +10,18 @@ export class Chance {
     this.#state = seed | 0 || 0x9e3779b9;
   }
 
-  /** An integer in [0, bound). */
+  /** An integer in [0, bound); `bound` from 1 to 2^31. */
   below(bound: number): number {
     let x = this.#state;
     x ^= x << 13;
     x ^= x >>> 17;
     x ^= x << 5;
     this.#state = x;
-    return (x >>> 0) % bound;
+    return ((x >>> 0) * bound * TO_UNIT) | 0;
   }
 }
+
+const TO_UNIT = 2 ** -32;
 
 /** The endpoint to try, or null when there is none. `avoid`: the one that failed last. */
 export function pickEndpoint(
@@ -31,37 +33,57 @@ export function pickEndpoint(
   const count = endpoints.length;
   if (count === 0) return null;
   if (count === 1) return endpoints[0]!;
-  const first = endpoints[chance.below(count)]!;
-  const second = endpoints[chance.below(count)]!;
-  const firstFit = fit(first, avoid, nowMs);
-  const secondFit = fit(second, avoid, nowMs);
-  if (firstFit && secondFit) return first.activeRequests <= second.activeRequests ? first : second;
+  const start = chance.below(count);
+  // Never the same one twice: two choices are two.
+  const offset = 1 + chance.below(count - 1);
+  const first = endpoints[start]!;
+  const second = endpoints[(start + offset) % count]!;
+  const firstFit = isFit(first, avoid, nowMs);
+  const secondFit = isFit(second, avoid, nowMs);
+  if (firstFit && secondFit) return lighter(first, second);
   if (firstFit) return first;
   if (secondFit) return second;
-  return leastLoaded(endpoints, avoid, nowMs);
+  const other = pickFit(endpoints, avoid, nowMs, chance);
+  if (other !== null) return other;
+  // Nobody is well: then ejection says nothing any more, and only the one that just failed is avoided.
+  if (first === avoid) return second;
+  return second === avoid ? first : lighter(first, second);
 }
 
-function fit(endpoint: EndpointState, avoid: EndpointState | null, nowMs: number): boolean {
+function isFit(endpoint: EndpointState, avoid: EndpointState | null, nowMs: number): boolean {
   return endpoint !== avoid && endpoint.ejectedUntilMs <= nowMs;
 }
 
-/** The slow way, when both choices were unfit: a fit one if any is left, else any but `avoid`. */
-function leastLoaded(
+function lighter(first: EndpointState, second: EndpointState): EndpointState {
+  return first.activeRequests <= second.activeRequests ? first : second;
+}
+
+/**
+ * The slow way, when both choices were unfit: the same two choices among the fit ones alone. Taking
+ * the next fit one instead would herd onto whoever stands behind a row of ejected ones.
+ */
+function pickFit(
   endpoints: readonly EndpointState[],
   avoid: EndpointState | null,
   nowMs: number,
-): EndpointState {
-  let best: EndpointState | null = null;
-  let bestFit = false;
-  for (const endpoint of endpoints) {
-    if (endpoint === avoid) continue;
-    const isFit = fit(endpoint, avoid, nowMs);
-    const better =
-      best === null || (isFit === bestFit && endpoint.activeRequests < best.activeRequests);
-    if ((isFit && !bestFit) || (better && isFit === (bestFit || isFit))) {
-      best = endpoint;
-      bestFit = isFit;
-    }
+  chance: Chance,
+): EndpointState | null {
+  let count = 0;
+  for (let index = 0; index < endpoints.length; index += 1) {
+    if (isFit(endpoints[index]!, avoid, nowMs)) count += 1;
   }
-  return best ?? endpoints[0]!;
+  if (count === 0) return null;
+  const one = chance.below(count);
+  const other = count === 1 ? one : (one + 1 + chance.below(count - 1)) % count;
+  let found: EndpointState | null = null;
+  let rank = -1;
+  for (let index = 0; index < endpoints.length; index += 1) {
+    const endpoint = endpoints[index]!;
+    if (!isFit(endpoint, avoid, nowMs)) continue;
+    rank += 1;
+    if (rank !== one && rank !== other) continue;
+    if (found !== null) return lighter(found, endpoint);
+    found = endpoint;
+  }
+  return found;
 }

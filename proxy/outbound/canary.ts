@@ -1,5 +1,10 @@
-// Weights by exact proportion (smooth weighted round robin): over any window of picks each backend
-// has its share to within one pick for two backends, and a heavy one does not come in runs.
+// Weights by exact proportion (smooth weighted round robin): over any window of picks each of two
+// backends has its share to within one pick, and a heavy one does not come in runs. No chance is
+// involved, so a hundred requests already show a canary of one percent.
+//
+// When weights change, what each backend is owed goes on: however often they change, nobody's turn is
+// forgotten. Measured in shares of a pick, what is owed stays within the same bounds whatever the
+// weights, so the promise about windows holds across changes, too.
 
 export interface Weighted<T> {
   readonly backend: T;
@@ -10,18 +15,25 @@ export interface Weighted<T> {
 export class Canary<T> {
   readonly #backends: readonly T[];
   readonly #weights: readonly number[];
+  /** In units of weight; the sum is 0 between picks. */
   readonly #owed: number[];
   readonly #total: number;
 
-  constructor(choices: readonly Weighted<T>[]) {
+  /** `previous`: whose turns go on, for the backends that are still there. */
+  constructor(choices: readonly Weighted<T>[], previous: Canary<T> | null = null) {
     const real = choices.filter(({ weight }) => weight > 0);
     this.#backends = real.map(({ backend }) => backend);
     this.#weights = real.map(({ weight }) => weight);
-    this.#owed = real.map(() => 0);
     this.#total = this.#weights.reduce((sum, weight) => sum + weight, 0);
+    const shares = this.#backends.map((backend) =>
+      previous === null ? 0 : previous.#shareOwedTo(backend),
+    );
+    // What was owed to backends that are gone, or by them, falls to the others by weight.
+    const left = shares.reduce((sum, share) => sum + share, 0);
+    this.#owed = shares.map((share, index) => share * this.#total - left * this.#weights[index]!);
   }
 
-  /** The same backends with the same weights: a balance in progress may go on. */
+  /** The same backends with the same weights: nothing would change. */
   sameAs(choices: readonly Weighted<T>[]): boolean {
     const real = choices.filter(({ weight }) => weight > 0);
     return (
@@ -45,5 +57,11 @@ export class Canary<T> {
     }
     owed[best]! -= this.#total;
     return this.#backends[best]!;
+  }
+
+  /** In shares of one pick. */
+  #shareOwedTo(backend: T): number {
+    const index = this.#backends.indexOf(backend);
+    return index < 0 ? 0 : this.#owed[index]! / this.#total;
   }
 }

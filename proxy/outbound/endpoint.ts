@@ -2,6 +2,7 @@
 // The same object lives on when a snapshot names the endpoint again, so counts and pools survive.
 import type { Endpoint } from "#/api/discovery.ts";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
+import { formatHostPort } from "#/lib/ip.ts";
 
 export interface EndpointState {
   readonly address: string;
@@ -26,41 +27,67 @@ export interface ClusterState {
   endpoints: readonly EndpointState[];
 }
 
+interface Use {
+  readonly state: EndpointState;
+  /** Clusters that name it. */
+  count: number;
+}
+
 /** Keeps the states of endpoints by what identifies them: address, port and identity. */
 export class EndpointStates {
-  #states = new Map<string, EndpointState>();
-  #next = new Map<string, EndpointState>();
+  readonly #uses = new Map<string, Use>();
+  readonly #live = new Set<EndpointState>();
   readonly #ownAddresses: ReadonlySet<string>;
 
   constructor(ownAddresses: readonly string[]) {
     this.#ownAddresses = new Set(ownAddresses);
   }
 
-  /** The state of `endpoint`, an old one where there is one. */
-  of(endpoint: Endpoint): EndpointState {
-    const { address, port, identity, pod } = endpoint;
-    const key = `${address}|${port}|${identity ?? ""}`;
-    const known = this.#next.get(key) ?? this.#states.get(key);
-    const state = known ?? {
+  /** Those that some cluster names: always the present ones. */
+  get live(): ReadonlySet<EndpointState> {
+    return this.#live;
+  }
+
+  /** The state of `endpoint`, an old one where there is one; released as often as it was acquired. */
+  acquire(endpoint: Endpoint): EndpointState {
+    const key = keyOf(endpoint);
+    const there = this.#uses.get(key);
+    if (there !== undefined) {
+      there.count += 1;
+      return there.state;
+    }
+    const state = this.#create(endpoint);
+    this.#uses.set(key, { state, count: 1 });
+    this.#live.add(state);
+    return state;
+  }
+
+  release(state: EndpointState): void {
+    const key = keyOf(state);
+    const use = this.#uses.get(key);
+    if (use === undefined) return;
+    use.count -= 1;
+    if (use.count > 0) return;
+    this.#uses.delete(key);
+    this.#live.delete(state);
+  }
+
+  #create({ address, port, identity, pod }: Endpoint): EndpointState {
+    return {
       address,
       port,
       identity,
       pod,
       local: this.#ownAddresses.has(address),
-      name: address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`,
+      name: formatHostPort(address, port),
       activeRequests: 0,
       consecutiveFailures: 0,
       ejections: 0,
       ejectedUntilMs: 0,
     };
-    this.#next.set(key, state);
-    return state;
   }
+}
 
-  /** Forgets the states that were not asked for since the last call; says which ones are left. */
-  settle(): ReadonlySet<EndpointState> {
-    this.#states = this.#next;
-    this.#next = new Map();
-    return new Set(this.#states.values());
-  }
+function keyOf({ address, port, identity }: Endpoint): string {
+  return `${address}|${port}|${identity ?? ""}`;
 }

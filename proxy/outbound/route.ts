@@ -1,6 +1,6 @@
 // Which of a service port's routes a request takes. Compiled once per snapshot; a port whose only
 // route matches everything (the usual case) is answered without a look at the request.
-import type { HeaderMatch, RetryPolicy, Route, RouteMatch } from "#/api/discovery.ts";
+import type { HeaderMatch, PathMatch, RetryPolicy, Route, RouteMatch } from "#/api/discovery.ts";
 import { Canary } from "./canary.ts";
 import { defaultRetryPolicy } from "./retry.ts";
 import type { ClusterState } from "./endpoint.ts";
@@ -14,9 +14,17 @@ export interface RouteFacts {
   header(name: string): string | null;
 }
 
+/** A match laid out for comparing: all that is not null must hold. */
+interface CompiledMatch {
+  readonly method: string | null;
+  readonly path: PathMatch | null;
+  readonly headers: readonly HeaderMatch[];
+}
+
 export interface CompiledRoute {
   readonly name: string;
-  readonly matches: readonly RouteMatch[];
+  /** Any of them; empty: everything. */
+  readonly matches: readonly CompiledMatch[];
   readonly canary: Canary<ClusterState>;
   readonly retry: RetryPolicy;
   readonly requestTimeoutMs: number;
@@ -25,7 +33,7 @@ export interface CompiledRoute {
 export function compileRoute(
   route: Route,
   clusterOf: (name: string) => ClusterState,
-  previous: CompiledRoute | undefined,
+  previous: CompiledRoute | null,
 ): CompiledRoute {
   const choices = route.backends.map(({ cluster, weight }) => ({
     backend: clusterOf(cluster),
@@ -33,10 +41,22 @@ export function compileRoute(
   }));
   return {
     name: route.name,
-    matches: route.matches,
-    canary: previous?.canary.sameAs(choices) === true ? previous.canary : new Canary(choices),
+    matches: route.matches.map(compileMatch),
+    canary: previous?.canary.sameAs(choices)
+      ? previous.canary
+      : new Canary(choices, previous?.canary),
     retry: route.retry ?? defaultRetryPolicy,
     requestTimeoutMs: route.requestTimeoutMs,
+  };
+}
+
+/** Gateway API: a prefix matches whole path elements; a trailing slash of the prefix is ignored. */
+function compileMatch({ method, path, headers }: RouteMatch): CompiledMatch {
+  const isOpen = path?.kind === "prefix" && path.value.endsWith("/");
+  return {
+    method,
+    path: isOpen ? { kind: "prefix", value: path.value.slice(0, -1) } : path,
+    headers,
   };
 }
 
@@ -45,30 +65,41 @@ export function matchRoute(
   routes: readonly CompiledRoute[],
   facts: RouteFacts,
 ): CompiledRoute | null {
-  for (const route of routes) {
-    if (route.matches.length === 0) return route;
-    for (const match of route.matches) if (matches(match, facts)) return route;
+  // Both are texts that are made when they are asked for: once for all the matches.
+  let method = "";
+  let path = "";
+  for (let index = 0; index < routes.length; index += 1) {
+    const route = routes[index]!;
+    const { matches } = route;
+    if (matches.length === 0) return route;
+    for (let which = 0; which < matches.length; which += 1) {
+      const match = matches[which]!;
+      if (match.method !== null) {
+        if (method === "") method = facts.method();
+        if (match.method !== method) continue;
+      }
+      if (match.path !== null) {
+        if (path === "") path = facts.path();
+        if (!matchesPath(match.path, path)) continue;
+      }
+      if (matchesHeaders(match.headers, facts)) return route;
+    }
   }
   return null;
 }
 
-function matches(match: RouteMatch, facts: RouteFacts): boolean {
-  if (match.method !== null && match.method !== facts.method()) return false;
-  if (match.path !== null) {
-    const { kind, value } = match.path;
-    const path = facts.path();
-    if (kind === "exact" ? path !== value : !hasPathPrefix(path, value)) return false;
+function matchesPath({ kind, value }: PathMatch, path: string): boolean {
+  if (kind === "exact") return path === value;
+  if (!path.startsWith(value)) return false;
+  return path.length === value.length || path.charCodeAt(value.length) === SLASH;
+}
+
+const SLASH = 0x2f;
+
+function matchesHeaders(headers: readonly HeaderMatch[], facts: RouteFacts): boolean {
+  for (let index = 0; index < headers.length; index += 1) {
+    const { name, value } = headers[index]!;
+    if (facts.header(name) !== value) return false;
   }
-  return match.headers.every((header) => matchesHeader(header, facts));
-}
-
-function matchesHeader(header: HeaderMatch, facts: RouteFacts): boolean {
-  return facts.header(header.name) === header.value;
-}
-
-/** Gateway API: a prefix matches whole path elements; a trailing slash of the prefix is ignored. */
-function hasPathPrefix(path: string, prefix: string): boolean {
-  const bare = prefix.endsWith("/") ? prefix.slice(0, -1) : prefix;
-  if (!path.startsWith(bare)) return false;
-  return path.length === bare.length || path.charCodeAt(bare.length) === 0x2f;
+  return true;
 }

@@ -1,10 +1,14 @@
 // The outbound view of a snapshot, compiled for look-up: from a connection's original destination to
 // what it means. Ports and clusters are objects that live on across snapshots and whose content is
 // swapped whole, so that open connections route by the newest weights.
-import type { Cluster, Protocol, ServicePort } from "#/api/discovery.ts";
+//
+// Snapshots share what did not change, by object: only what is another object than before is compiled
+// again, so that the cost of a change is that of the change and not of the mesh (bench/micro).
+import type { Cluster, Endpoint, Protocol, Service, ServicePort } from "#/api/discovery.ts";
 import type { Snapshot } from "#/api/snapshot.ts";
 import { isLoopback } from "#/lib/ip.ts";
 import type { Destination } from "../net/original-destination.ts";
+import { Claims } from "./claims.ts";
 import { EndpointStates } from "./endpoint.ts";
 import type { ClusterState, EndpointState } from "./endpoint.ts";
 import { compileRoute } from "./route.ts";
@@ -19,35 +23,59 @@ export interface PortState {
   routes: readonly CompiledRoute[];
 }
 
+interface ServiceAddress {
+  readonly kind: "service";
+  readonly port: PortState;
+}
+
+interface EndpointAddress {
+  readonly kind: "endpoint";
+  readonly cluster: ClusterState;
+  readonly endpoint: EndpointState;
+  readonly protocol: Protocol;
+}
+
 export type Resolved =
   /** A service's address: routed, balanced, retried. */
-  | { readonly kind: "service"; readonly port: PortState }
+  | ServiceAddress
   /** A pod addressed directly (headless service, StatefulSet): that one endpoint. */
-  | {
-      readonly kind: "endpoint";
-      readonly cluster: ClusterState;
-      readonly endpoint: EndpointState;
-      readonly protocol: Protocol;
-    }
+  | EndpointAddress
   /** This very pod. */
   | { readonly kind: "self" }
   /** Not of the mesh: passed on untouched. */
   | { readonly kind: "passthrough" }
-  | { readonly kind: "refused"; readonly reason: "no_snapshot" | "own_port" | "loopback" };
+  | {
+      readonly kind: "refused";
+      readonly reason: "no_snapshot" | "own_port" | "loopback" | "unspecified";
+    };
 
 const self: Resolved = { kind: "self" };
 const passthrough: Resolved = { kind: "passthrough" };
 const noSnapshot: Resolved = { kind: "refused", reason: "no_snapshot" };
 const ownPort: Resolved = { kind: "refused", reason: "own_port" };
 const loopback: Resolved = { kind: "refused", reason: "loopback" };
+const unspecified: Resolved = { kind: "refused", reason: "unspecified" };
+
+interface ClusterEntry {
+  readonly state: ClusterState;
+  /** null: named by a route only, so far. */
+  source: Cluster | null;
+  addresses: readonly EndpointAddress[];
+}
+
+interface ServiceEntry {
+  readonly source: Service;
+  readonly ports: ReadonlyMap<number, ServiceAddress>;
+}
 
 export class RouteTable {
   readonly #ownAddresses: ReadonlySet<string>;
   readonly #ownPorts: ReadonlySet<number>;
   readonly #states: EndpointStates;
-  readonly #clusters = new Map<string, ClusterState>();
-  readonly #ports = new Map<string, PortState>();
-  #byAddress = new Map<string, Resolved>();
+  readonly #clusters = new Map<string, ClusterEntry>();
+  readonly #services = new Map<string, ServiceEntry>();
+  readonly #byService = new Claims<ServiceAddress>(byName);
+  readonly #byEndpoint = new Claims<EndpointAddress>(byProof);
   #synced = false;
 
   constructor(ownAddresses: readonly string[], ownPorts: readonly number[]) {
@@ -59,87 +87,139 @@ export class RouteTable {
   /** What a connection to `destination` means. */
   resolve(destination: Destination): Resolved {
     const { address, port } = destination;
-    const own = this.#ownAddresses.has(address);
-    if ((own || isLoopback(address)) && this.#ownPorts.has(port)) return ownPort;
-    if (isLoopback(address)) return loopback;
-    if (own) return self;
+    // The kernel takes these for this host: they would be a way around the line below (attack case 28).
+    if (isUnspecified(address)) return unspecified;
+    if (isLoopback(address)) return this.#ownPorts.has(port) ? ownPort : loopback;
+    if (this.#ownAddresses.has(address)) return this.#ownPorts.has(port) ? ownPort : self;
     if (!this.#synced) return noSnapshot;
-    return this.#byAddress.get(`${address}|${port}`) ?? passthrough;
+    const key = `${address}|${port}`;
+    // The service first: endpoints that somebody puts at its address must not stand in for it.
+    return this.#byService.get(key) ?? this.#byEndpoint.get(key) ?? passthrough;
   }
 
   /** Takes a new snapshot over, whole. Returns the endpoints that it names. */
   update(snapshot: Snapshot): ReadonlySet<EndpointState> {
-    this.#updateClusters(snapshot);
-    const byAddress = new Map<string, Resolved>();
-    this.#addEndpoints(snapshot, byAddress);
-    const present = new Set<string>();
-    for (const service of snapshot.services.values()) {
-      for (const port of service.ports) {
-        const state = this.#updatePort(service.name, port);
-        present.add(`${service.name}|${port.port}`);
-        for (const address of service.addresses) {
-          byAddress.set(`${address}|${port.port}`, { kind: "service", port: state });
-        }
+    const { clusters, services } = snapshot;
+    for (const cluster of clusters.values()) {
+      const entry = this.#cluster(cluster.name);
+      if (entry.source !== cluster) this.#setCluster(entry, cluster);
+    }
+    for (const service of services.values()) {
+      const entry = this.#services.get(service.name);
+      if (entry?.source !== service) this.#setService(service, entry);
+    }
+    if (this.#services.size > services.size) {
+      for (const [name, entry] of this.#services) {
+        if (!services.has(name)) this.#removeService(name, entry);
       }
     }
-    for (const [key, state] of this.#ports) {
-      if (present.has(key)) continue;
-      state.routes = [];
-      this.#ports.delete(key);
+    if (this.#clusters.size > clusters.size) {
+      for (const [name, entry] of this.#clusters) {
+        if (clusters.has(name)) continue;
+        this.#setCluster(entry, null);
+        this.#clusters.delete(name);
+      }
     }
-    this.#byAddress = byAddress;
     this.#synced = snapshot.synced;
-    return this.#states.settle();
+    return this.#states.live;
   }
 
-  #updateClusters(snapshot: Snapshot): void {
-    for (const cluster of snapshot.clusters.values()) {
-      this.#cluster(cluster.name).endpoints = cluster.endpoints.map((each) =>
-        this.#states.of(each),
-      );
+  #setCluster(entry: ClusterEntry, cluster: Cluster | null): void {
+    const { state, addresses: previous } = entry;
+    const endpoints = (cluster?.endpoints ?? []).filter((each) => this.#isDiallable(each));
+    // First the new ones: what stays must not be forgotten in between.
+    const addresses = endpoints.map((each): EndpointAddress => {
+      const endpoint = this.#states.acquire(each);
+      return { kind: "endpoint", cluster: state, endpoint, protocol: cluster!.protocol };
+    });
+    for (const address of previous) {
+      this.#byEndpoint.remove(addressKey(address.endpoint), address);
+      this.#states.release(address.endpoint);
     }
-    for (const [name, state] of this.#clusters) {
-      if (snapshot.clusters.has(name)) continue;
-      state.endpoints = [];
-      this.#clusters.delete(name);
+    for (const address of addresses) this.#byEndpoint.add(addressKey(address.endpoint), address);
+    entry.source = cluster;
+    entry.addresses = addresses;
+    state.endpoints = addresses.map(({ endpoint }) => endpoint);
+  }
+
+  /** An endpoint must not lead back into this sidecar, whoever wrote it down (attack case 28). */
+  #isDiallable({ address, port }: Endpoint): boolean {
+    if (isLoopback(address) || isUnspecified(address)) return false;
+    return !(this.#ownAddresses.has(address) && this.#ownPorts.has(port));
+  }
+
+  #setService(service: Service, previous: ServiceEntry | undefined): void {
+    const ports = new Map<number, ServiceAddress>();
+    for (const port of service.ports) {
+      const there = previous?.ports.get(port.port);
+      ports.set(port.port, this.#compilePort(service.name, port, there));
+    }
+    if (previous !== undefined) this.#forgetPorts(previous, ports);
+    for (const address of service.addresses) {
+      for (const [port, state] of ports) this.#byService.add(`${address}|${port}`, state);
+    }
+    this.#services.set(service.name, { source: service, ports });
+  }
+
+  #removeService(name: string, entry: ServiceEntry): void {
+    this.#forgetPorts(entry, new Map());
+    this.#services.delete(name);
+  }
+
+  /** Takes the addresses away, and the routes of the ports that are not `kept`. */
+  #forgetPorts({ source, ports }: ServiceEntry, kept: ServiceEntry["ports"]): void {
+    for (const [port, state] of ports) {
+      if (!kept.has(port)) state.port.routes = [];
+      for (const address of source.addresses) this.#byService.remove(`${address}|${port}`, state);
     }
   }
 
-  #addEndpoints(snapshot: Snapshot, byAddress: Map<string, Resolved>): void {
-    for (const cluster of snapshot.clusters.values()) {
-      const state = this.#cluster(cluster.name);
-      for (const endpoint of state.endpoints) {
-        const key = `${endpoint.address}|${endpoint.port}`;
-        byAddress.set(key, direct(cluster, state, endpoint));
-      }
-    }
-  }
-
-  #updatePort(service: string, port: ServicePort): PortState {
-    const key = `${service}|${port.port}`;
-    let state = this.#ports.get(key);
-    if (state === undefined) {
-      state = { service, port: port.port, protocol: port.protocol, routes: [] };
-      this.#ports.set(key, state);
-    }
-    const previous = new Map(state.routes.map((route) => [route.name, route]));
-    state.protocol = port.protocol;
-    state.routes = port.routes.map((route) =>
-      compileRoute(route, (name) => this.#cluster(name), previous.get(route.name)),
+  #compilePort(
+    service: string,
+    { port, protocol, routes }: ServicePort,
+    there: ServiceAddress | undefined,
+  ): ServiceAddress {
+    const state = there ?? { kind: "service", port: { service, port, protocol, routes: [] } };
+    const previous = new Map(state.port.routes.map((route) => [route.name, route]));
+    state.port.protocol = protocol;
+    state.port.routes = routes.map((route) =>
+      compileRoute(route, (name) => this.#cluster(name).state, previous.get(route.name) ?? null),
     );
     return state;
   }
 
-  #cluster(name: string): ClusterState {
-    let state = this.#clusters.get(name);
-    if (state === undefined) {
-      state = { name, endpoints: [] };
-      this.#clusters.set(name, state);
+  #cluster(name: string): ClusterEntry {
+    let entry = this.#clusters.get(name);
+    if (entry === undefined) {
+      entry = { state: { name, endpoints: [] }, source: null, addresses: [] };
+      this.#clusters.set(name, entry);
     }
-    return state;
+    return entry;
   }
 }
 
-function direct(cluster: Cluster, state: ClusterState, endpoint: EndpointState): Resolved {
-  return { kind: "endpoint", cluster: state, endpoint, protocol: cluster.protocol };
+function addressKey({ address, port }: EndpointState): string {
+  return `${address}|${port}`;
+}
+
+function byName(one: ServiceAddress, other: ServiceAddress): number {
+  return compareText(one.port.service, other.port.service);
+}
+
+/**
+ * Of several records of one endpoint, one that demands an identity goes first: a record without, which
+ * any namespace may write by hand, must not turn a pod of the mesh to plaintext (attack case 54).
+ */
+function byProof(one: EndpointAddress, other: EndpointAddress): number {
+  const proof = Number(one.endpoint.identity === null) - Number(other.endpoint.identity === null);
+  return proof === 0 ? compareText(one.cluster.name, other.cluster.name) : proof;
+}
+
+function compareText(one: string, other: string): number {
+  if (one === other) return 0;
+  return one < other ? -1 : 1;
+}
+
+function isUnspecified(address: string): boolean {
+  return address === "0.0.0.0" || address === "::";
 }

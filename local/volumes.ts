@@ -54,7 +54,7 @@ export interface Volumes {
   /** Folder of the host by volume name. */
   readonly folders: ReadonlyMap<string, string>;
   /** Ends the refreshing and removes what was made. */
-  stop(): void;
+  readonly stop: () => void;
 }
 
 type Cancel = () => void;

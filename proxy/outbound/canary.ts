@@ -15,7 +15,7 @@ export interface Weighted<T> {
 export class Canary<T> {
   readonly #backends: readonly T[];
   readonly #weights: readonly number[];
-  /** In units of weight; the sum is 0 between picks. */
+  /** In units of weight. */
   readonly #owed: number[];
   readonly #total: number;
 
@@ -25,12 +25,10 @@ export class Canary<T> {
     this.#backends = real.map(({ backend }) => backend);
     this.#weights = real.map(({ weight }) => weight);
     this.#total = this.#weights.reduce((sum, weight) => sum + weight, 0);
-    const shares = this.#backends.map((backend) =>
-      previous === null ? 0 : previous.#shareOwedTo(backend),
+    // Only differences count, so what is owed to a backend that is gone is simply forgotten.
+    this.#owed = this.#backends.map((backend) =>
+      previous === null ? 0 : previous.#shareOwedTo(backend) * this.#total,
     );
-    // What was owed to backends that are gone, or by them, falls to the others by weight.
-    const left = shares.reduce((sum, share) => sum + share, 0);
-    this.#owed = shares.map((share, index) => share * this.#total - left * this.#weights[index]!);
   }
 
   /** The same backends with the same weights: nothing would change. */

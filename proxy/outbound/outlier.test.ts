@@ -74,6 +74,9 @@ test("outlier doubles an ejection up to the longest, also when successes lie in 
   }
   t.deepEqual(times, [10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000, 300_000]);
   t.is(times.at(-1), ejectionMaxMs);
+  now += 5 * ejectionMemoryMs;
+  failInARow(endpoint!, all, now);
+  t.is(endpoint!.ejectedUntilMs - now, ejectionBaseMs, "five minutes forget the longest row");
 });
 
 test("outlier forgets an ejection a minute", (t) => {

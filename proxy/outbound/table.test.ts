@@ -1,10 +1,10 @@
 import test from "ava";
+import { array, assert, constantFrom, property, record, tuple } from "fast-check";
 import type { Cluster, Route, Service } from "#/api/discovery.ts";
 import { emptySnapshot } from "#/api/snapshot.ts";
 import type { Snapshot } from "#/api/snapshot.ts";
+import { fuzzOptions } from "#/test/kit/fuzz.ts";
 import { workloadId, parseTrustDomain } from "#/identity/spiffe-id.ts";
-import { matchRoute } from "./route.ts";
-import type { RouteFacts } from "./route.ts";
 import { RouteTable } from "./table.ts";
 
 const id = workloadId(parseTrustDomain("cluster.local"), "b", "b");
@@ -37,8 +37,14 @@ function snapshot(routes: readonly Route[] = [route()], clusters = [cluster]): S
   };
 }
 
+const plain: Cluster = {
+  name: "a/evil:80",
+  protocol: "tcp",
+  endpoints: [{ address: "10.77.1.2", port: 8080, identity: null, pod: "" }],
+};
+
 function table(of: Snapshot = snapshot()): RouteTable {
-  const made = new RouteTable(["10.77.1.9"], [4000, 5000, 4100]);
+  const made = new RouteTable(["10.77.1.9", "fd00::9"], [4000, 5000, 4100]);
   made.update(of);
   return made;
 }
@@ -55,6 +61,12 @@ const resolutions: readonly [string, string, number, string][] = [
   ["attack-28 the outbound port on loopback", "127.0.0.1", 5000, "refused"],
   ["attack-28 any loopback address", "127.0.0.1", 8080, "refused"],
   ["attack-28 loopback in version 6", "::1", 5000, "refused"],
+  ["attack-28 another address of loopback", "127.9.9.9", 4100, "refused"],
+  ["attack-28 the unspecified address, which is this host", "0.0.0.0", 4100, "refused"],
+  ["attack-28 the unspecified address in version 6", "::", 4000, "refused"],
+  ["attack-28 the own inbound port at the pod's second address", "fd00::9", 4000, "refused"],
+  ["this very pod at its second address", "fd00::9", 8080, "self"],
+  ["another pod's sidecar, which refuses by itself", "10.77.1.2", 4000, "passthrough"],
 ];
 for (const [what, address, port, kind] of resolutions) {
   test(`resolve ${what} is ${kind}`, (t) => {
@@ -95,48 +107,173 @@ test("attack-54 an endpoint keeps the identity that it must prove", (t) => {
   t.is(resolved.kind === "endpoint" ? resolved.endpoint.identity : null, id);
 });
 
-function facts(method: string, path: string, headers: Record<string, string> = {}): RouteFacts {
-  return { method: () => method, path: () => path, header: (name) => headers[name] ?? null };
-}
+test("attack-54 a record without an identity never turns a pod of the mesh to plaintext", (t) => {
+  const identityOf = (made: RouteTable): unknown => {
+    const resolved = made.resolve({ address: "10.77.1.2", port: 8080 });
+    return resolved.kind === "endpoint" ? resolved.endpoint.identity : resolved.kind;
+  };
+  const made = table(snapshot([route()], [plain, cluster]));
+  t.is(identityOf(made), id);
+  t.is(identityOf(table(snapshot([route()], [cluster, plain]))), id);
+  made.update(snapshot([route()], [cluster]));
+  t.is(identityOf(made), id);
+  made.update({ ...snapshot([route()], [plain, { ...cluster, endpoints: [] }]) });
+  t.is(identityOf(made), null, "but the pod may leave the mesh");
+  made.update(snapshot([route()], [{ ...cluster, endpoints: [] }]));
+  t.is(identityOf(made), "passthrough");
+});
 
-const matching = [
-  route({
-    name: "exact",
-    matches: [{ path: { kind: "exact", value: "/a" }, method: null, headers: [] }],
-  }),
-  route({
-    name: "prefix",
-    matches: [{ path: { kind: "prefix", value: "/p/" }, method: null, headers: [] }],
-  }),
-  route({
-    name: "header",
-    matches: [{ path: null, method: "GET", headers: [{ name: "user", value: "test" }] }],
-  }),
-  route(),
-];
-const requests: readonly [string, RouteFacts, string][] = [
-  ["an exact path", facts("GET", "/a"), "exact"],
-  ["a longer path than the exact one", facts("GET", "/a/"), "default"],
-  ["a prefix by whole elements", facts("GET", "/p/x"), "prefix"],
-  ["a prefix itself", facts("GET", "/p"), "prefix"],
-  ["a path that only begins alike", facts("GET", "/pp"), "default"],
-  ["a header and a method", facts("GET", "/", { user: "test" }), "header"],
-  ["a header with another method", facts("POST", "/", { user: "test" }), "default"],
-  ["a header with another value", facts("GET", "/", { user: "Test" }), "default"],
-];
-for (const [what, request, name] of requests) {
-  test(`route takes ${what} to "${name}"`, (t) => {
-    const resolved = table(snapshot(matching)).resolve({ address: "10.78.0.1", port: 80 });
+test("attack-54 an endpoint at a service's address does not stand in for the service", (t) => {
+  const endpoints = [{ address: "10.78.0.1", port: 80, identity: null, pod: "" }];
+  const made = table(snapshot([route()], [{ ...plain, endpoints }, cluster]));
+  t.is(made.resolve({ address: "10.78.0.1", port: 80 }).kind, "service");
+});
+
+test("attack-28 an endpoint that leads back into this sidecar is left out", (t) => {
+  const bad = [
+    { address: "127.0.0.1", port: 4100 },
+    { address: "127.0.0.1", port: 8080 },
+    { address: "::1", port: 8080 },
+    { address: "0.0.0.0", port: 8080 },
+    { address: "10.77.1.9", port: 5000 },
+    { address: "fd00::9", port: 4000 },
+  ].map(({ address, port }) => ({ address, port, identity: null, pod: "" }));
+  const good = { address: "10.77.1.9", port: 8080, identity: id, pod: "b/b-1" };
+  const made = new RouteTable(["10.77.1.9", "fd00::9"], [4000, 5000, 4100]);
+  const endpoints = made.update(snapshot([route()], [{ ...cluster, endpoints: [...bad, good] }]));
+  t.deepEqual(
+    [...endpoints].map(({ name, local }) => `${name} ${local}`),
+    ["10.77.1.9:8080 true"],
+  );
+});
+
+test("table keeps what an endpoint is known for while it moves between clusters", (t) => {
+  const made = table();
+  const [endpoint] = made.update(snapshot());
+  endpoint!.activeRequests = 3;
+  endpoint!.ejectedUntilMs = 99;
+  const other: Cluster = { ...cluster, name: "b/other:80" };
+  made.update(snapshot([route()], [cluster, other]));
+  made.update(snapshot([route()], [{ ...cluster, endpoints: [] }, other]));
+  const [kept, ...more] = made.update(snapshot([route()], [cluster, other]));
+  t.is(kept, endpoint);
+  t.deepEqual(more, []);
+  t.is(kept?.activeRequests, 3);
+});
+
+test("table begins anew with an endpoint that proves another identity", (t) => {
+  const made = table();
+  const [before] = made.update(snapshot());
+  const identity = workloadId(parseTrustDomain("cluster.local"), "b", "other");
+  const changed = { ...cluster, endpoints: [{ ...cluster.endpoints[0]!, identity }] };
+  const after = made.update(snapshot([route()], [changed]));
+  t.false(after.has(before!));
+  t.is(after.size, 1);
+});
+
+test("table forgets endpoints, clusters and addresses that are gone", (t) => {
+  const made = table();
+  t.is(made.update({ ...emptySnapshot, synced: true }).size, 0);
+  t.is(made.resolve({ address: "10.78.0.1", port: 80 }).kind, "passthrough");
+  t.is(made.resolve({ address: "10.77.1.2", port: 8080 }).kind, "passthrough");
+  t.is(made.update(snapshot()).size, 1);
+  t.is(made.resolve({ address: "10.78.0.1", port: 80 }).kind, "service");
+});
+
+test("table hands an address over when a service takes it from another", (t) => {
+  const made = table();
+  const heir: Service = { ...service([route()]), name: "c/c" };
+  const nameAt = (): string => {
+    const resolved = made.resolve({ address: "10.78.0.1", port: 80 });
+    return resolved.kind === "service" ? resolved.port.service : resolved.kind;
+  };
+  const both = new Map([
+    ["c/c", heir],
+    ["b/b", service([route()])],
+  ]);
+  made.update({ ...snapshot(), services: both });
+  t.is(nameAt(), "b/b");
+  made.update({ ...snapshot(), services: new Map([["c/c", heir]]) });
+  t.is(nameAt(), "c/c");
+});
+
+test("table drops a service's port that is gone, and its routes", (t) => {
+  const two = service([route()]);
+  const more = { ...two, ports: [...two.ports, { ...two.ports[0]!, port: 81 }] };
+  const made = table({ ...snapshot(), services: new Map([["b/b", more]]) });
+  const before = made.resolve({ address: "10.78.0.1", port: 81 });
+  made.update(snapshot());
+  t.is(made.resolve({ address: "10.78.0.1", port: 81 }).kind, "passthrough");
+  t.deepEqual(before.kind === "service" ? before.port.routes : null, []);
+});
+
+test("table goes on with a canary's turns when its weights change", (t) => {
+  const clusters = [cluster, { ...cluster, name: "b/c:80", endpoints: [] }];
+  const split = (weight: number) =>
+    snapshot(
+      [
+        route({
+          backends: [
+            { cluster: "b/b:80", weight },
+            { cluster: "b/c:80", weight: 10 },
+          ],
+        }),
+      ],
+      clusters,
+    );
+  const made = table(split(90));
+  let light = 0;
+  for (let change = 0; change < 20; change += 1) {
+    made.update(split(90 + (change % 2)));
+    const resolved = made.resolve({ address: "10.78.0.1", port: 80 });
     const routes = resolved.kind === "service" ? resolved.port.routes : [];
-    t.is(matchRoute(routes, request)?.name, name);
-  });
-}
+    for (let pick = 0; pick < 5; pick += 1) {
+      if (routes[0]?.canary.pick()?.name === "b/c:80") light += 1;
+    }
+  }
+  t.true(light >= 9 && light <= 11, String(light));
+});
 
-test("route finds nothing when no match fits and there is no default", (t) => {
-  const resolved = table(snapshot(matching.slice(0, 1))).resolve({
-    address: "10.78.0.1",
-    port: 80,
+test("table property: whatever the way, the same snapshot means the same", (t) => {
+  const endpoint = record({
+    address: constantFrom("10.77.1.1", "10.77.1.2", "10.77.1.3"),
+    port: constantFrom(80, 81),
+    identity: constantFrom(id, null),
+    pod: constantFrom("b/b-0"),
   });
-  const routes = resolved.kind === "service" ? resolved.port.routes : [];
-  t.is(matchRoute(routes, facts("GET", "/z")), null);
+  const ways = array(
+    array(tuple(constantFrom("x/x:80", "y/y:80", "z/z:80"), array(endpoint, { maxLength: 4 })), {
+      maxLength: 3,
+    }),
+    { minLength: 1, maxLength: 5 },
+  );
+  assert(
+    property(ways, (steps) => {
+      const walked = new RouteTable([], []);
+      let last = emptySnapshot;
+      for (const step of steps) {
+        const clusters = step.map(([name, all]): Cluster => {
+          const endpoints = [
+            ...new Map(all.map((each) => [each.address + each.port, each])).values(),
+          ];
+          return { name, protocol: "tcp", endpoints };
+        });
+        last = snapshot([route()], [cluster, ...clusters]);
+        walked.update(last);
+      }
+      const straight = table(last);
+      const means = (made: RouteTable, address: string, port: number): string => {
+        const resolved = made.resolve({ address, port });
+        if (resolved.kind !== "endpoint") return resolved.kind;
+        return `${resolved.cluster.name} ${resolved.endpoint.identity}`;
+      };
+      return ["10.77.1.1", "10.77.1.2", "10.77.1.3"].every((address) =>
+        [80, 81, 8080].every(
+          (port) => means(walked, address, port) === means(straight, address, port),
+        ),
+      );
+    }),
+    fuzzOptions(t, 200),
+  );
+  t.pass();
 });

@@ -43,13 +43,15 @@ export function peekFirstBytes<Verdict>(options: PeekOptions<Verdict>): void {
   const onReadable = (): void => {
     if (over) return;
     const bytes = socket.read() as Buffer | null;
-    if (bytes === null) return;
-    held = held === null ? bytes : Buffer.concat([held, bytes]);
-    const verdict = options.classify(held);
-    if (verdict !== null) {
-      finish();
-      options.onVerdict(verdict);
-    } else if (held.length >= options.bytesMax) silence("too_long");
+    if (bytes !== null) {
+      held = held === null ? bytes : Buffer.concat([held, bytes]);
+      const verdict = options.classify(held);
+      if (verdict !== null) {
+        finish();
+        options.onVerdict(verdict);
+      } else if (held.length >= options.bytesMax) silence("too_long");
+    }
+    if (hasEnded(socket)) silence("ended");
   };
   const onEnd = (): void => silence("ended");
   const onClose = (): void => {
@@ -62,4 +64,13 @@ export function peekFirstBytes<Verdict>(options: PeekOptions<Verdict>): void {
   socket.on("readable", onReadable);
   socket.on("end", onEnd);
   socket.on("close", onClose);
+}
+
+/**
+ * The peer's FIN has been read, and "end" has not been emitted yet: the last moment at which bytes can
+ * be put back. Node keeps it as `_readableState.ended`; `readableEnded` comes a turn too late.
+ */
+function hasEnded(socket: Socket): boolean {
+  const { _readableState: state } = socket as unknown as { _readableState: { ended: boolean } };
+  return state.ended;
 }

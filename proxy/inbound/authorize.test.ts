@@ -1,9 +1,10 @@
 import test from "ava";
+import { array, assert, constantFrom, integer, property, record, tuple } from "fast-check";
 import type { MtlsMode, ServerPolicy } from "#/api/policy.ts";
+import { fuzzOptions } from "#/test/kit/fuzz.ts";
 import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import { authorize } from "./authorize.ts";
-import { Leases } from "./leases.ts";
 
 const trustDomain = parseTrustDomain("cluster.local");
 const member = parseSpiffeId("spiffe://cluster.local/ns/a/sa/a");
@@ -46,6 +47,42 @@ const rows: readonly [string, ServerPolicy | null, number, SpiffeId | null, stri
     stranger,
     "foreign_trust_domain",
   ],
+  [
+    "attack-7 a trust domain of which ours is the end",
+    policy("strict"),
+    80,
+    parseSpiffeId("spiffe://evil.cluster.local/ns/a/sa/a"),
+    "foreign_trust_domain",
+  ],
+  [
+    "attack-27 plaintext on a port that no policy names",
+    policy("strict", [[8080, "permissive"]]),
+    9999,
+    null,
+    "plaintext_under_strict",
+  ],
+  [
+    "attack-41 plaintext under a mode that is not known",
+    policy("lenient" as MtlsMode),
+    80,
+    null,
+    "plaintext_under_strict",
+  ],
+  [
+    "attack-41 plaintext on a port of a mode that is not known",
+    policy("permissive", [[80, "" as MtlsMode]]),
+    80,
+    null,
+    "plaintext_under_strict",
+  ],
+  [
+    "attack-41 a strict port of a pod without mTLS",
+    policy("disable", [[80, "strict"]]),
+    80,
+    null,
+    "plaintext_under_strict",
+  ],
+  ["plaintext under DISABLE", policy("disable"), 80, null, "allow"],
   ["a member under STRICT", policy("strict"), 80, member, "allow"],
   ["a member under DISABLE", policy("disable"), 80, member, "allow"],
   ["plaintext under PERMISSIVE", policy("permissive"), 80, null, "allow"],
@@ -64,17 +101,19 @@ for (const [what, rule, port, identity, expected] of rows) {
   });
 }
 
-test("leases are judged again when the policy changes, and revoked at once", (t) => {
-  const leases = new Leases(trustDomain);
-  const revoked: string[] = [];
-  const lease = (name: string, identity: SpiffeId | null) => ({
-    claim: { port: 80, identity },
-    revoke: (reason: string) => revoked.push(`${name}: ${reason}`),
-  });
-  leases.add(lease("plain", null));
-  leases.add(lease("member", member));
-  t.is(leases.judge(policy("permissive")), 0);
-  t.is(leases.judge(policy("strict")), 1);
-  t.deepEqual(revoked, ["plain: plaintext_under_strict"]);
-  t.is(leases.size, 1);
+test("authorize property: plaintext passes only where the port's own mode says so, strangers never", (t) => {
+  const mode = constantFrom<MtlsMode>("strict", "permissive", "disable");
+  const port = integer({ min: 1, max: 5 });
+  const claim = record({ port, identity: constantFrom(null, member, stranger) });
+  assert(
+    property(mode, array(tuple(port, mode)), claim, (own, ports, asked) => {
+      const { kind } = authorize(policy(own, ports), asked, trustDomain);
+      if (asked.identity === stranger) return kind === "deny";
+      if (asked.identity === member) return kind === "allow";
+      const decided = ports.findLast(([which]) => which === asked.port)?.[1] ?? own;
+      return kind === (decided === "strict" ? "deny" : "allow");
+    }),
+    fuzzOptions(t, 500),
+  );
+  t.pass();
 });

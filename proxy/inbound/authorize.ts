@@ -1,7 +1,12 @@
 // Whether a connection may reach the application. Pure: the policy, and what is known of the
 // connection. Everything that is not plainly allowed is denied, with a reason that log, metric and
 // explanation share; the peer is told nothing.
-import type { ServerPolicy } from "#/api/policy.ts";
+//
+// DISABLE asks callers for nothing. Istio takes mutual TLS off such a port altogether; here a caller
+// that proves an identity of the mesh is still accepted, because our sidecars never speak plaintext
+// to an endpoint of the mesh, and one that proves itself is the better caller. An identity that is not
+// of the mesh is refused under every mode: who shows a certificate claims to be somebody, and is not.
+import type { MtlsMode, ServerPolicy } from "#/api/policy.ts";
 import { modeOfPort } from "#/api/policy.ts";
 import { trustDomainOf } from "#/identity/spiffe-id.ts";
 import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
@@ -20,6 +25,9 @@ export type Verdict =
   | { readonly kind: "deny"; readonly reason: DenyReason };
 
 const allow: Verdict = { kind: "allow" };
+const denyWithoutPolicy: Verdict = { kind: "deny", reason: "no_policy" };
+const denyForeign: Verdict = { kind: "deny", reason: "foreign_trust_domain" };
+const denyPlaintext: Verdict = { kind: "deny", reason: "plaintext_under_strict" };
 
 /** `policy` null: not told yet, nothing may pass. */
 export function authorize(
@@ -27,14 +35,23 @@ export function authorize(
   claim: ConnectionClaim,
   trustDomain: TrustDomain,
 ): Verdict {
-  if (policy === null) return { kind: "deny", reason: "no_policy" };
-  if (claim.identity === null) {
-    const strict = modeOfPort(policy, claim.port) === "strict";
-    return strict ? { kind: "deny", reason: "plaintext_under_strict" } : allow;
-  }
-  if (trustDomainOf(claim.identity) !== trustDomain) {
-    return { kind: "deny", reason: "foreign_trust_domain" };
-  }
-  // Also under DISABLE: it asks callers for nothing, and one that proves itself is the better caller.
+  const { identity, port } = claim;
+  if (policy === null) return denyWithoutPolicy;
+  if (identity !== null && trustDomainOf(identity) !== trustDomain) return denyForeign;
+  if (identity === null && !admitsPlaintext(modeOfPort(policy, port))) return denyPlaintext;
   return allow;
+}
+
+/** A mode that is not known admits nothing. */
+function admitsPlaintext(mode: MtlsMode): boolean {
+  switch (mode) {
+    case "strict":
+      return false;
+    case "permissive":
+    case "disable":
+      return true;
+    default:
+      mode satisfies never;
+      return false;
+  }
 }

@@ -7,10 +7,11 @@ import type { ConnectionClaim, DenyReason } from "./authorize.ts";
 
 export interface Lease {
   readonly claim: ConnectionClaim;
-  /** Ends the connection at once. */
+  /** Ends the connection at once. It may remove leases, its own too, and add others. */
   revoke(reason: DenyReason): void;
 }
 
+/** Their number is bounded by that of the connections, which listeners bound. */
 export class Leases {
   readonly #live = new Set<Lease>();
   readonly #trustDomain: TrustDomain;
@@ -31,21 +32,25 @@ export class Leases {
     this.#live.delete(lease);
   }
 
-  /** Returns how many were closed. */
+  /**
+   * Returns how many were closed. Throws what a revocation threw, but only after every lease has been
+   * judged: a fault in closing one connection must not keep another open.
+   */
   judge(policy: ServerPolicy | null): number {
+    const faults: unknown[] = [];
     let revoked = 0;
     for (const lease of this.#live) {
       const verdict = authorize(policy, lease.claim, this.#trustDomain);
       if (verdict.kind === "allow") continue;
       this.#live.delete(lease);
       revoked += 1;
-      lease.revoke(verdict.reason);
+      try {
+        lease.revoke(verdict.reason);
+      } catch (fault) {
+        faults.push(fault);
+      }
     }
+    if (faults.length > 0) throw new AggregateError(faults, "Cannot close connections");
     return revoked;
-  }
-
-  /** All that live now, for draining. */
-  all(): readonly Lease[] {
-    return [...this.#live];
   }
 }

@@ -1,0 +1,105 @@
+import test from "ava";
+import type { MtlsMode, ServerPolicy } from "#/api/policy.ts";
+import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
+import type { SpiffeId } from "#/identity/spiffe-id.ts";
+import { Leases } from "./leases.ts";
+import type { Lease } from "./leases.ts";
+
+const member = parseSpiffeId("spiffe://cluster.local/ns/a/sa/a");
+const stranger = parseSpiffeId("spiffe://other.local/ns/a/sa/a");
+const policy = (mode: MtlsMode, ports: readonly [number, MtlsMode][] = []): ServerPolicy => ({
+  mode,
+  ports: new Map(ports),
+  source: "test",
+});
+
+class Fixture {
+  readonly leases = new Leases(parseTrustDomain("cluster.local"));
+  readonly revoked: string[] = [];
+
+  add(name: string, identity: SpiffeId | null, port = 80, then: () => void = () => {}): Lease {
+    const lease: Lease = {
+      claim: { port, identity },
+      revoke: (reason) => {
+        this.revoked.push(`${name}: ${reason}`);
+        then();
+      },
+    };
+    this.leases.add(lease);
+    return lease;
+  }
+}
+
+test("leases are judged again when the policy changes, and revoked before judge returns", (t) => {
+  const fixture = new Fixture();
+  fixture.add("plain", null);
+  fixture.add("member", member);
+  t.is(fixture.leases.judge(policy("permissive")), 0);
+  t.is(fixture.leases.judge(policy("strict")), 1);
+  t.deepEqual(fixture.revoked, ["plain: plaintext_under_strict"]);
+  t.is(fixture.leases.size, 1);
+});
+
+test("leases on other ports stay when one port becomes strict", (t) => {
+  const fixture = new Fixture();
+  fixture.add("web", null, 80);
+  fixture.add("metrics", null, 9090);
+  t.is(fixture.leases.judge(policy("permissive", [[80, "strict"]])), 1);
+  t.deepEqual(fixture.revoked, ["web: plaintext_under_strict"]);
+});
+
+test("leases are all revoked when there is no policy, and those of strangers under any", (t) => {
+  const fixture = new Fixture();
+  fixture.add("stranger", stranger);
+  fixture.add("member", member);
+  t.is(fixture.leases.judge(policy("disable")), 1);
+  t.is(fixture.leases.judge(null), 1);
+  t.deepEqual(fixture.revoked, ["stranger: foreign_trust_domain", "member: no_policy"]);
+  t.is(fixture.leases.size, 0);
+});
+
+test("leases are revoked once, and not after they were removed", (t) => {
+  const fixture = new Fixture();
+  const gone = fixture.add("gone", null);
+  fixture.add("plain", null);
+  fixture.leases.remove(gone);
+  fixture.leases.remove(gone);
+  t.is(fixture.leases.judge(policy("strict")), 1);
+  t.is(fixture.leases.judge(policy("strict")), 0);
+  t.deepEqual(fixture.revoked, ["plain: plaintext_under_strict"]);
+});
+
+test("leases that a revocation removes or adds are not missed", (t) => {
+  const fixture = new Fixture();
+  const own: Lease[] = [];
+  own.push(
+    fixture.add("first", null, 80, () => {
+      fixture.leases.remove(own[0]!);
+      fixture.leases.remove(own[1]!);
+      fixture.add("late", null);
+    }),
+  );
+  own.push(fixture.add("second", null));
+  fixture.add("third", null);
+  t.is(fixture.leases.judge(policy("strict")), 3);
+  t.deepEqual(
+    fixture.revoked.map((line) => line.split(":")[0]),
+    ["first", "third", "late"],
+  );
+  t.is(fixture.leases.size, 0);
+});
+
+test("leases are all judged even when closing one of them fails", (t) => {
+  const fixture = new Fixture();
+  fixture.add("broken", null, 80, () => {
+    throw new Error("Cannot close");
+  });
+  fixture.add("plain", null);
+  const error = t.throws(() => fixture.leases.judge(policy("strict")), {
+    instanceOf: AggregateError,
+    message: "Cannot close connections",
+  });
+  t.is(error?.errors.length, 1);
+  t.is(fixture.revoked.length, 2);
+  t.is(fixture.leases.size, 0);
+});

@@ -1,11 +1,15 @@
-// One run of a container: a process in its pod's namespaces, ended in two steps.
+// One container: a process in its pod's namespaces, its output kept (bounded) and written to a file,
+// ended in two steps.
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { StringDecoder } from "node:string_decoder";
+import { createWriteStream } from "node:fs";
+import type { WriteStream } from "node:fs";
 import type { Clock } from "#/lib/clock.ts";
 import { launchCommand } from "./launch-script.ts";
 import type { LaunchPlan } from "./launch-script.ts";
-import type { Output } from "./output.ts";
+
+const linesKept = 400;
+const lineCharactersMax = 8192;
 
 export interface ContainerExit {
   readonly code: number | null;
@@ -15,66 +19,51 @@ export interface ContainerExit {
 export interface ContainerStart {
   readonly plan: LaunchPlan;
   readonly environment: Readonly<Record<string, string>>;
-  readonly output: Output;
-  readonly clock: Clock;
+  readonly logFile: string;
   readonly onExit: (exit: ContainerExit) => void;
+  readonly onLine: (line: string) => void;
 }
 
 const basePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/** How long the last words may take after the end; a child of its own may hold the pipe open. */
-const lastWordsMs = 500;
-const codeNotStarted = 127;
-
-/** What a container's process has in its environment: nothing of this one's. */
-export function environmentOf(own: Readonly<Record<string, string>>): Record<string, string> {
-  return { PATH: basePath, HOME: "/tmp", ...own };
-}
 
 export class Container {
-  /** null while it runs. */
+  readonly lines: string[] = [];
   exit: ContainerExit | null = null;
-  /** Resolves after the exit, when its last words have been read. */
-  readonly ended: Promise<void>;
   readonly #child: ChildProcess;
+  readonly #log: WriteStream;
+  readonly #ended: Promise<void>;
 
-  constructor({ plan, environment, output, clock, onExit }: ContainerStart) {
-    const [program = "", ...args] = launchCommand(plan);
+  constructor(start: ContainerStart) {
+    const [program = "", ...args] = launchCommand(start.plan);
+    this.#log = createWriteStream(start.logFile, { flags: "a", mode: 0o600 });
+    this.#log.on("error", () => {});
     this.#child = spawn(program, args, {
-      env: environmentOf(environment),
+      env: { PATH: basePath, HOME: "/tmp", ...start.environment },
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      const decoder = new StringDecoder("utf8");
-      stream?.on("data", (bytes: Buffer) => output.write(decoder.write(bytes)));
-      stream?.on("error", () => {});
+      this.#read(stream, start.onLine);
     }
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.ended = promise;
-    const over = (code: number | null, signal: string | null): void => {
-      if (this.exit !== null) return;
-      this.exit = { code, signal };
-      let isTold = false;
-      const told = (): void => {
-        if (isTold) return;
-        isTold = true;
-        cancel();
-        output.flush();
-        onExit({ code, signal });
+    this.#ended = new Promise((resolve) => {
+      const over = (code: number | null, signal: string | null): void => {
+        if (this.exit !== null) return;
+        this.exit = { code, signal };
+        this.#log.end();
+        start.onExit(this.exit);
         resolve();
       };
-      const cancel = clock.after(lastWordsMs, told);
-      this.#child.once("close", told);
-    };
-    this.#child.on("exit", over);
-    this.#child.on("error", (error) => {
-      output.write(`${error.message}\n`);
-      over(codeNotStarted, null);
+      this.#child.on("exit", over);
+      this.#child.on("error", () => over(127, null));
     });
   }
 
   get pid(): number {
     return this.#child.pid ?? 0;
+  }
+
+  get ended(): Promise<void> {
+    return this.#ended;
   }
 
   signal(name: NodeJS.Signals): void {
@@ -83,10 +72,26 @@ export class Container {
 
   /** SIGTERM, then SIGKILL after `graceMs`. */
   async stop(graceMs: number, clock: Clock): Promise<void> {
-    if (this.exit !== null) return this.ended;
+    if (this.exit !== null) return;
     this.signal("SIGTERM");
     const cancel = clock.after(graceMs, () => this.signal("SIGKILL"));
-    await this.ended;
+    await this.#ended;
     cancel();
+  }
+
+  #read(stream: NodeJS.ReadableStream | null, onLine: (line: string) => void): void {
+    let held = "";
+    stream?.setEncoding("utf8");
+    stream?.on("data", (text: string) => {
+      this.#log.write(text);
+      const parts = (held + text).split("\n");
+      held = (parts.pop() ?? "").slice(0, lineCharactersMax);
+      for (const line of parts) {
+        this.lines.push(line.slice(0, lineCharactersMax));
+        onLine(line);
+      }
+      if (this.lines.length > linesKept) this.lines.splice(0, this.lines.length - linesKept);
+    });
+    stream?.on("error", () => {});
   }
 }

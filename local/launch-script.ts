@@ -12,7 +12,6 @@ export interface Mount {
 
 export interface LaunchPlan {
   readonly networkNamespace: string;
-  readonly hostname: string;
   /** An empty folder of this container's, where its /run is put together. */
   readonly stage: string;
   readonly repository: string;
@@ -22,9 +21,6 @@ export interface LaunchPlan {
   readonly gid: number;
   /** Lower case, without "cap_". */
   readonly capabilities: readonly string[];
-  /** Folders of this machine that no container is to see: root's keys, the mesh's own state. */
-  readonly hidden: readonly string[];
-  readonly readOnlyRoot: boolean;
   readonly command: readonly string[];
 }
 
@@ -42,8 +38,6 @@ export function launchCommand(plan: LaunchPlan): readonly string[] {
     `--net=/run/netns/${plan.networkNamespace}`,
     "unshare",
     "--mount",
-    "--uts",
-    "--ipc",
     "--propagation",
     "private",
     "sh",
@@ -56,9 +50,6 @@ export function launchScript(plan: LaunchPlan): string {
   const stage = quoteWord(plan.stage);
   const lines = [
     "umask 022",
-    // A core would hold what is in memory: tokens, keys.
-    "ulimit -c 0",
-    `printf %s ${quoteWord(plan.hostname)} > /proc/sys/kernel/hostname`,
     `mount -t tmpfs -o mode=0755,size=16m,nosuid,nodev tmpfs ${stage}`,
     `mkdir -p ${stage}/signet-code`,
     `mount --bind ${quoteWord(plan.repository)} ${stage}/signet-code`,
@@ -81,25 +72,11 @@ export function launchScript(plan: LaunchPlan): string {
     "mount -t tmpfs -o mode=1777,size=64m,nosuid,nodev tmpfs /tmp",
   );
   for (const mount of elsewhere) lines.push(...bind(mount.source, mount.path, mount.readOnly));
-  for (const folder of seenAs(plan)) {
-    const word = quoteWord(folder);
-    lines.push(`if [ -d ${word} ]; then mount -t tmpfs -o mode=0700,size=4k,ro tmpfs ${word}; fi`);
-  }
-  if (plan.readOnlyRoot) lines.push("mount --options-source disable -o remount,bind,ro /");
   lines.push(
     `cd ${codeInside}`,
-    `exec ${dropPrivileges(plan).join(" ")} ${plan.command.map(quoteWord).join(" ")}`,
+    `exec ${dropPrivileges(plan)} ${plan.command.map(quoteWord).join(" ")}`,
   );
   return lines.join("\n");
-}
-
-/** Hidden folders in both places where they can be seen: their own, and within the code. */
-function seenAs({ hidden, repository }: LaunchPlan): readonly string[] {
-  return hidden.flatMap((folder) =>
-    folder.startsWith(`${repository}/`)
-      ? [folder, `${codeInside}${folder.slice(repository.length)}`]
-      : [folder],
-  );
 }
 
 function bind(source: string, target: string, readOnly: boolean): readonly string[] {
@@ -114,43 +91,19 @@ export function pathBelowRun(path: string): string | null {
   return match?.[1] ?? null;
 }
 
-type Privileges = Pick<LaunchPlan, "uid" | "gid" | "capabilities">;
-
-function dropPrivileges({ uid, gid, capabilities }: Privileges): readonly string[] {
-  const kept = capabilities.map((name) => `,+${name}`).join("");
-  return [
-    "setpriv",
-    `--reuid=${uid}`,
-    `--regid=${gid}`,
+function dropPrivileges(plan: LaunchPlan): string {
+  const kept = plan.capabilities.map((name) => `,+${name}`).join("");
+  const flags = [
+    `--reuid=${plan.uid}`,
+    `--regid=${plan.gid}`,
     "--clear-groups",
     "--no-new-privs",
     "--pdeathsig=KILL",
     `--inh-caps=-all${kept}`,
-    ...(uid === 0 ? [] : [`--ambient-caps=-all${kept}`]),
+    ...(plan.uid === 0 ? [] : [`--ambient-caps=-all${kept}`]),
     `--bounding-set=-all${kept}`,
   ];
-}
-
-/** Runs a command beside a running container: in all of its namespaces, as its user. */
-export function execCommand(
-  pid: number,
-  privileges: Privileges,
-  command: readonly string[],
-): readonly string[] {
-  return [
-    "nsenter",
-    `--target=${pid}`,
-    "--net",
-    "--uts",
-    "--ipc",
-    "--mount",
-    ...dropPrivileges(privileges),
-    "sh",
-    "-euc",
-    `ulimit -c 0; cd ${codeInside}; exec "$@"`,
-    "exec",
-    ...command,
-  ];
+  return `setpriv ${flags.join(" ")}`;
 }
 
 export function resolvConfFor(namespace: string): string {

@@ -29,8 +29,6 @@ export interface Status {
   readonly startedAtMs: number;
   readonly phase: "starting" | "ready" | "failed" | "stopping";
   readonly reason: string;
-  /** What to do about the reason; empty when there is none. */
-  readonly next: string;
   readonly nodeNamespace: string;
   readonly pods: readonly PodView[];
 }

@@ -1,15 +1,12 @@
-// One container: a process in its pod's namespaces, its output kept (bounded) and written to a file,
-// ended in two steps.
+// One run of a container: a process in its pod's namespaces, ended in two steps.
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { createWriteStream } from "node:fs";
-import type { WriteStream } from "node:fs";
+import { StringDecoder } from "node:string_decoder";
 import type { Clock } from "#/lib/clock.ts";
-import { launchCommand } from "./launch-script.ts";
+import { codeInside, launchCommand } from "./launch-script.ts";
 import type { LaunchPlan } from "./launch-script.ts";
-
-const linesKept = 400;
-const lineCharactersMax = 8192;
+import { systemFolders } from "./machine.ts";
+import type { Output } from "./output.ts";
 
 export interface ContainerExit {
   readonly code: number | null;
@@ -18,52 +15,72 @@ export interface ContainerExit {
 
 export interface ContainerStart {
   readonly plan: LaunchPlan;
-  readonly environment: Readonly<Record<string, string>>;
-  readonly logFile: string;
+  readonly output: Output;
+  readonly clock: Clock;
   readonly onExit: (exit: ContainerExit) => void;
-  readonly onLine: (line: string) => void;
 }
 
-const basePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** What enters the container runs as root: it is found, and behaves, as this machine says. */
+export const rootEnvironment: Readonly<Record<string, string>> = {
+  PATH: systemFolders.join(":"),
+  LC_ALL: "C",
+};
+/** Commands that images would bring along: node, client. */
+const programsInside = `${codeInside}/local/programs`;
+/** How long the last words may take after the end; a child of its own may hold the pipe open. */
+const lastWordsMs = 500;
+const codeNotStarted = 127;
+
+/** What a container's process has in its environment: nothing of this one's. */
+export function environmentOf(own: Readonly<Record<string, string>>): Record<string, string> {
+  return { PATH: `${programsInside}:${rootEnvironment["PATH"]}`, HOME: "/tmp", ...own };
+}
 
 export class Container {
-  readonly lines: string[] = [];
+  /** null while it runs. */
   exit: ContainerExit | null = null;
+  /** Resolves after the exit, when its last words have been read. */
+  readonly ended: Promise<void>;
   readonly #child: ChildProcess;
-  readonly #log: WriteStream;
-  readonly #ended: Promise<void>;
 
-  constructor(start: ContainerStart) {
-    const [program = "", ...args] = launchCommand(start.plan);
-    this.#log = createWriteStream(start.logFile, { flags: "a", mode: 0o600 });
-    this.#log.on("error", () => {});
+  constructor({ plan, output, clock, onExit }: ContainerStart) {
+    const [program = "", ...args] = launchCommand(plan);
     this.#child = spawn(program, args, {
-      env: { PATH: basePath, HOME: "/tmp", ...start.environment },
+      env: rootEnvironment,
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      this.#read(stream, start.onLine);
+      const decoder = new StringDecoder("utf8");
+      stream?.on("data", (bytes: Buffer) => output.write(decoder.write(bytes)));
+      stream?.on("error", () => {});
     }
-    this.#ended = new Promise((resolve) => {
-      const over = (code: number | null, signal: string | null): void => {
-        if (this.exit !== null) return;
-        this.exit = { code, signal };
-        this.#log.end();
-        start.onExit(this.exit);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ended = promise;
+    const over = (code: number | null, signal: string | null): void => {
+      if (this.exit !== null) return;
+      this.exit = { code, signal };
+      let isTold = false;
+      const told = (): void => {
+        if (isTold) return;
+        isTold = true;
+        cancel();
+        output.flush();
+        onExit({ code, signal });
         resolve();
       };
-      this.#child.on("exit", over);
-      this.#child.on("error", () => over(127, null));
+      const cancel = clock.after(lastWordsMs, told);
+      this.#child.once("close", told);
+    };
+    this.#child.on("exit", over);
+    this.#child.on("error", (error) => {
+      output.write(`${error.message}\n`);
+      over(codeNotStarted, null);
     });
   }
 
   get pid(): number {
     return this.#child.pid ?? 0;
-  }
-
-  get ended(): Promise<void> {
-    return this.#ended;
   }
 
   signal(name: NodeJS.Signals): void {
@@ -72,26 +89,10 @@ export class Container {
 
   /** SIGTERM, then SIGKILL after `graceMs`. */
   async stop(graceMs: number, clock: Clock): Promise<void> {
-    if (this.exit !== null) return;
+    if (this.exit !== null) return this.ended;
     this.signal("SIGTERM");
     const cancel = clock.after(graceMs, () => this.signal("SIGKILL"));
-    await this.#ended;
+    await this.ended;
     cancel();
-  }
-
-  #read(stream: NodeJS.ReadableStream | null, onLine: (line: string) => void): void {
-    let held = "";
-    stream?.setEncoding("utf8");
-    stream?.on("data", (text: string) => {
-      this.#log.write(text);
-      const parts = (held + text).split("\n");
-      held = (parts.pop() ?? "").slice(0, lineCharactersMax);
-      for (const line of parts) {
-        this.lines.push(line.slice(0, lineCharactersMax));
-        onLine(line);
-      }
-      if (this.lines.length > linesKept) this.lines.splice(0, this.lines.length - linesKept);
-    });
-    stream?.on("error", () => {});
   }
 }

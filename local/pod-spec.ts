@@ -1,7 +1,7 @@
 // A pod's spec as the runtime runs it, read once; what cannot be done without a cluster is refused with
 // the name of the field.
 import { commandOfImage } from "./images.ts";
-import { pathBelowRun } from "./launch-script.ts";
+import { isMountPath } from "./launch-script.ts";
 import { LocalError } from "./objects.ts";
 import type { KubernetesObject } from "./objects.ts";
 
@@ -10,6 +10,8 @@ export interface Probe {
   readonly path: string;
   readonly port: number;
   readonly command: readonly string[];
+  /** From the container's start to the first look. */
+  readonly delayMs: number;
   readonly periodMs: number;
   readonly timeoutMs: number;
   readonly failureThreshold: number;
@@ -29,6 +31,8 @@ export interface ContainerSpec {
   }[];
   readonly startupProbe: Probe | null;
   readonly readinessProbe: Probe | null;
+  readonly livenessProbe: Probe | null;
+  readonly readOnlyRoot: boolean;
   /** An init container that stays: restartPolicy Always. */
   readonly sidecar: boolean;
 }
@@ -60,15 +64,20 @@ interface RawContainer {
   readonly env?: readonly RawVariable[];
   readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[];
   readonly volumeMounts?: readonly { name: string; mountPath: string; readOnly?: boolean }[];
-  readonly securityContext?: RawSecurity & { capabilities?: { add?: readonly string[] } };
+  readonly securityContext?: RawSecurity & {
+    readonly readOnlyRootFilesystem?: boolean;
+    readonly capabilities?: { readonly add?: readonly string[] };
+  };
   readonly startupProbe?: RawProbe;
   readonly readinessProbe?: RawProbe;
+  readonly livenessProbe?: RawProbe;
   readonly restartPolicy?: string;
 }
 
 interface RawSecurity {
   readonly runAsUser?: number;
   readonly runAsGroup?: number;
+  readonly runAsNonRoot?: boolean;
 }
 
 interface RawVariable {
@@ -81,6 +90,7 @@ interface RawProbe {
   readonly httpGet?: { readonly path?: string; readonly port: number | string };
   readonly tcpSocket?: { readonly port: number | string };
   readonly exec?: { readonly command: readonly string[] };
+  readonly initialDelaySeconds?: number;
   readonly periodSeconds?: number;
   readonly timeoutSeconds?: number;
   readonly failureThreshold?: number;
@@ -93,6 +103,7 @@ interface RawPodSpec {
   readonly terminationGracePeriodSeconds?: number;
   readonly serviceAccountName?: string;
   readonly hostNetwork?: boolean;
+  readonly volumes?: readonly { readonly name: string }[];
 }
 
 export function serviceAccountOf(pod: KubernetesObject): string {
@@ -124,21 +135,34 @@ function readContainer(
   if (raw.command !== undefined) throw impossible(where, `"command" of container "${raw.name}"`);
   const security = { ...pod.securityContext, ...raw.securityContext };
   const uid = security.runAsUser ?? uidDefault;
+  if (security.runAsNonRoot === true && uid === 0) {
+    throw impossible(where, `container "${raw.name}" is to run as root and not as root`);
+  }
   const mounts = (raw.volumeMounts ?? []).map(({ name, mountPath, readOnly }) => {
-    const possible = pathBelowRun(mountPath) !== null || mountPath.startsWith("/tmp/");
-    if (!possible) throw impossible(where, `a mount at "${mountPath}" (only below /run and /tmp)`);
+    if (!isMountPath(mountPath)) {
+      throw impossible(
+        where,
+        `a mount at "${mountPath}" (only below /run and /tmp, beside the code)`,
+      );
+    }
+    if (!(pod.volumes ?? []).some((volume) => volume.name === name)) {
+      throw impossible(where, `a mount of volume "${name}", which the pod has not`);
+    }
     return { volume: name, path: mountPath, readOnly: readOnly === true };
   });
+  const environment = readEnvironment(raw.env ?? [], downward, where);
   return {
     name: raw.name,
     nodeArguments: [...commandOfImage(raw.image), ...(raw.args ?? [])],
-    environment: readEnvironment(raw.env ?? [], downward, where),
+    environment: { HOSTNAME: downward.name, ...environment },
     uid,
     gid: security.runAsGroup ?? uid,
     capabilities: (raw.securityContext?.capabilities?.add ?? []).map((name) => name.toLowerCase()),
     mounts,
-    startupProbe: readProbe(raw.startupProbe, raw),
-    readinessProbe: readProbe(raw.readinessProbe, raw),
+    startupProbe: readProbe(raw.startupProbe, raw, where),
+    readinessProbe: readProbe(raw.readinessProbe, raw, where),
+    livenessProbe: readProbe(raw.livenessProbe, raw, where),
+    readOnlyRoot: raw.securityContext?.readOnlyRootFilesystem === true,
     sidecar: raw.restartPolicy === "Always",
   };
 }
@@ -159,27 +183,54 @@ function readEnvironment(
   const environment: Record<string, string> = {};
   for (const { name, value, valueFrom } of variables) {
     const field = valueFrom?.fieldRef?.fieldPath;
-    const text = field === undefined ? (value ?? "") : fields[field];
+    if (valueFrom !== undefined && field === undefined) {
+      throw impossible(where, `env "${name}" from something else than a field`);
+    }
+    const text = field === undefined ? expand(value ?? "", environment) : fields[field];
     if (text === undefined) throw impossible(where, `env "${name}" from field "${field}"`);
     environment[name] = text;
   }
   return environment;
 }
 
-function readProbe(raw: RawProbe | undefined, container: RawContainer): Probe | null {
+/** $(NAME) of a variable before it; $$(NAME) and names not known stay as they are, as in Kubernetes. */
+function expand(text: string, known: Readonly<Record<string, string>>): string {
+  return text.replaceAll(/\$\$|\$\(([\w.-]+)\)/g, (whole, name: string | undefined) => {
+    if (name === undefined) return "$";
+    return Object.hasOwn(known, name) ? (known[name] ?? whole) : whole;
+  });
+}
+
+function readProbe(
+  raw: RawProbe | undefined,
+  container: RawContainer,
+  where: string,
+): Probe | null {
   if (raw === undefined) return null;
   const kind = raw.httpGet === undefined ? (raw.tcpSocket === undefined ? "exec" : "tcp") : "http";
-  const port = raw.httpGet?.port ?? raw.tcpSocket?.port ?? 0;
-  const named = (container.ports ?? []).find((each) => each.name === port)?.containerPort;
+  const path = raw.httpGet?.path ?? "/";
+  if (!probePath.test(path)) throw impossible(where, `a probe of the path ${JSON.stringify(path)}`);
   return {
     kind,
-    path: raw.httpGet?.path ?? "/",
-    port: typeof port === "number" ? port : (named ?? 0),
+    path,
+    port: kind === "exec" ? 0 : probePort(raw, container, where),
     command: raw.exec?.command ?? [],
+    delayMs: (raw.initialDelaySeconds ?? 0) * 1000,
     periodMs: (raw.periodSeconds ?? 10) * 1000,
     timeoutMs: (raw.timeoutSeconds ?? 1) * 1000,
     failureThreshold: raw.failureThreshold ?? 3,
   };
+}
+
+/** It goes into a request line as it is. */
+const probePath = /^\/[\x21-\x7e]{0,1023}$/;
+
+function probePort(raw: RawProbe, container: RawContainer, where: string): number {
+  const port = raw.httpGet?.port ?? raw.tcpSocket?.port;
+  if (typeof port === "number") return port;
+  const named = (container.ports ?? []).find((each) => each.name === port);
+  if (named !== undefined) return named.containerPort;
+  throw impossible(where, `a probe of port "${port}", which container "${container.name}" has not`);
 }
 
 function impossible(where: string, what: string): LocalError {

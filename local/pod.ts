@@ -1,25 +1,26 @@
 // One pod's life: network, volumes, init containers in order (a sidecar among them must pass its
-// start-up probe before the next begins), then the applications; readiness as its probes say; the end
-// in reverse, applications first, sidecars last.
+// start-up probe before the next begins), then the applications; ready when all of its containers are;
+// the end in reverse, applications first, sidecars last.
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Clock } from "#/lib/clock.ts";
-import { sleep } from "#/lib/clock.ts";
 import { messageOf } from "#/lib/errors.ts";
 import { attempt } from "./command.ts";
 import type { CommandResult } from "./command.ts";
-import { Container } from "./container.ts";
-import { launchCommand, resolvConfFor } from "./launch-script.ts";
+import { Container, environmentOf, rootEnvironment } from "./container.ts";
+import { execCommand, resolvConfFor } from "./launch-script.ts";
 import type { LaunchPlan } from "./launch-script.ts";
 import * as naming from "./names.ts";
 import type { Names } from "./names.ts";
 import { createPodNetwork, deletePodNetwork } from "./network.ts";
 import { LocalError } from "./objects.ts";
 import type { KubernetesObject } from "./objects.ts";
+import { Output } from "./output.ts";
 import { readPodSpec, serviceAccountOf } from "./pod-spec.ts";
 import type { ContainerSpec, PodSpec } from "./pod-spec.ts";
 import { runProbe } from "./probe.ts";
 import type { Store } from "./store.ts";
+import { Supervisor } from "./supervisor.ts";
 import type { TokenSigner } from "./tokens.ts";
 import { makeVolumes } from "./volumes.ts";
 import type { Volumes } from "./volumes.ts";
@@ -27,24 +28,23 @@ import type { Volumes } from "./volumes.ts";
 export interface PodContext {
   readonly names: Names;
   readonly repository: string;
+  /** Folders of this machine that no container is to see. */
+  readonly hidden: readonly string[];
   readonly store: Store;
   readonly signer: TokenSigner;
   readonly clock: Clock;
+  /** The uid of the pod's ServiceAccount, for its tokens. */
+  readonly serviceAccountUid: string;
   /** Told of each change of phase or readiness. */
   readonly onStatus: (pod: RunningPod) => void;
   readonly onProgress: (pod: string, detail: string) => void;
 }
 
-export interface RunningContainer {
-  readonly spec: ContainerSpec;
-  container: Container | null;
-  restarts: number;
-  /** Stopped on purpose: not started again. */
-  held: boolean;
-}
-
-const restartDelayMsMax = 10_000;
+/** The kernel takes 64. */
+const hostnameCharactersMax = 63;
 const execTimeoutMs = 180_000;
+/** What sidecars get even when the applications have used all of the pod's time; as kubelet grants. */
+const sidecarGraceMsMin = 2_000;
 
 export class RunningPod {
   readonly object: KubernetesObject;
@@ -55,13 +55,16 @@ export class RunningPod {
   phase: "Pending" | "Running" | "Failed" = "Pending";
   ready = false;
   reason = "";
-  readonly containers: RunningContainer[] = [];
+  readonly containers: Supervisor[] = [];
   readonly #context: PodContext;
   readonly #directory: string;
   readonly #spec: PodSpec;
   readonly #stop = new AbortController();
   #volumes: Volumes | null = null;
+  #starting: Promise<void> = Promise.resolve();
+  #stopping: Promise<void> | null = null;
 
+  /** Throws LocalError for a spec that cannot be run here. */
   constructor(object: KubernetesObject, index: number, context: PodContext) {
     this.object = object;
     this.index = index;
@@ -69,11 +72,9 @@ export class RunningPod {
     this.namespace = object.metadata.namespace ?? "default";
     this.address = naming.podAddress(index);
     this.#context = context;
-    this.#directory = path.join(
-      context.names.stateDirectory,
-      "pods",
-      `${this.namespace}.${this.name}`,
-    );
+    // A pod's namesake may still be on its way out: the index is what only one has at a time.
+    const folder = `${this.namespace}.${this.name}.${index}`;
+    this.#directory = path.join(context.names.stateDirectory, "pods", folder);
     this.#spec = readPodSpec(object, {
       name: this.name,
       namespace: this.namespace,
@@ -88,71 +89,110 @@ export class RunningPod {
   }
 
   /** Resolves when the applications have been started; never rejects: a fault is the pod's status. */
-  async start(): Promise<void> {
-    try {
-      await this.#start();
-    } catch (error) {
+  start(): Promise<void> {
+    this.#starting = this.#start().catch((error: unknown) => {
+      if (this.#stop.signal.aborted) return;
       this.phase = "Failed";
       this.reason = messageOf(error);
       this.#tell();
-    }
+    });
+    return this.#starting;
   }
 
-  async stop(): Promise<void> {
+  /** Ends everything and removes it, also when it has not come up yet. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#end();
+    return this.#stopping;
+  }
+
+  /** A container by name; the first application's without one. Throws LocalError. */
+  find(container: string | undefined): Supervisor {
+    const [application] = this.#spec.containers;
+    const wanted = container ?? application?.name;
+    const found = this.containers.find(({ spec }) => spec.name === wanted);
+    if (found !== undefined) return found;
+    throw new LocalError("not_found", `Cannot find container "${wanted}" in pod "${this.name}"`, {
+      next: `It has: ${this.containers.map(({ spec }) => spec.name).join(", ")}`,
+    });
+  }
+
+  /** Runs a command beside a container, in its namespaces and as its user. Throws LocalError. */
+  exec(
+    command: readonly string[],
+    container: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<CommandResult> {
+    const found = this.find(container);
+    if (!found.isRunning) {
+      throw new LocalError(
+        "not_running",
+        `Cannot run a command in container "${found.spec.name}" of pod "${this.name}": it is down`,
+        { next: `See why: signet local logs ${this.namespace}/${this.name}` },
+      );
+    }
+    return this.#execute(found, command, execTimeoutMs, signal);
+  }
+
+  #execute(
+    { pid, spec }: Supervisor,
+    command: readonly string[],
+    timeoutMs: number,
+    signal: AbortSignal = this.#stop.signal,
+  ): Promise<CommandResult> {
+    const own = environmentOf(spec.environment);
+    const [program = "", ...args] = execCommand(pid, spec, own, command);
+    return attempt(program, args, { timeoutMs, environment: rootEnvironment, signal });
+  }
+
+  async #start(): Promise<void> {
+    const { signal } = this.#stop;
+    mkdirSync(this.#directory, { recursive: true, mode: 0o711 });
+    writeFileSync(path.join(this.#directory, "resolv.conf"), resolvConfFor(this.namespace));
+    await createPodNetwork(this.#context.names, this.index);
+    if (signal.aborted) return;
+    this.#volumes = await this.#makeVolumes();
+    this.#tell();
+    for (const spec of this.#spec.init) {
+      if (signal.aborted) return;
+      this.#context.onProgress(`${this.namespace}/${this.name}`, `container ${spec.name}`);
+      const container = this.#add(spec);
+      if (spec.sidecar) await container.start();
+      else await this.#runToEnd(container);
+    }
+    if (signal.aborted) return;
+    this.phase = "Running";
+    const started = this.#spec.containers.map((spec) => this.#add(spec).start());
+    this.#tell();
+    await Promise.all(started);
+    this.#judge();
+  }
+
+  async #end(): Promise<void> {
     this.#stop.abort();
+    this.ready = false;
     const { clock, names } = this.#context;
-    const sidecars = this.containers.filter(({ spec }) => spec.sidecar);
-    const others = this.containers.filter(({ spec }) => !spec.sidecar);
-    const end = (all: readonly RunningContainer[]): Promise<unknown> =>
-      Promise.all(all.flatMap(({ container }) => container?.stop(this.#spec.graceMs, clock) ?? []));
-    await end(others);
-    await end(sidecars.toReversed());
+    const begunAt = clock.monotonic();
+    const isSidecar = ({ spec }: Supervisor): boolean => spec.sidecar;
+    const end = (all: readonly Supervisor[], graceMs: number): Promise<unknown> =>
+      Promise.all(all.map((container) => container.stop(graceMs)));
+    await end(
+      this.containers.filter((each) => !isSidecar(each)),
+      this.#spec.graceMs,
+    );
+    // The grace is the pod's, not each container's.
+    const left = begunAt + this.#spec.graceMs - clock.monotonic();
+    await end(this.containers.filter(isSidecar).toReversed(), Math.max(sidecarGraceMsMin, left));
+    await this.#starting;
+    await end(this.containers, sidecarGraceMsMin);
+    for (const { output } of this.containers) output.close();
     this.#volumes?.stop();
     await deletePodNetwork(names, this.index);
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
-  find(container: string | undefined): RunningContainer {
-    const found =
-      container === undefined
-        ? this.containers.find(({ spec }) => this.#spec.containers.includes(spec))
-        : this.containers.find(({ spec }) => spec.name === container);
-    if (found !== undefined) return found;
-    throw new LocalError(
-      "not_found",
-      `Cannot find container "${container}" in pod "${this.name}"`,
-      {
-        next: `It has: ${this.containers.map(({ spec }) => spec.name).join(", ")}`,
-      },
-    );
-  }
-
-  /** Stops a container and keeps it stopped, or lets it run again. */
-  async hold(running: RunningContainer, held: boolean, signal: NodeJS.Signals): Promise<void> {
-    running.held = held;
-    if (held) {
-      running.container?.signal(signal);
-      await running.container?.ended;
-    } else if (running.container === null || running.container.exit !== null) this.#run(running);
-  }
-
-  /** Runs a command in the pod as the user of `container`. */
-  exec(command: readonly string[], container: string | undefined): Promise<CommandResult> {
-    const { spec } = this.find(container);
-    const stage = this.#stageOf(`exec-${spec.name}-${this.#execCount++}`);
-    const [program = "", ...args] = launchCommand({ ...this.#plan(spec), stage, command });
-    return attempt(program, args, "", execTimeoutMs).finally(() =>
-      rmSync(stage, { recursive: true, force: true }),
-    );
-  }
-  #execCount = 0;
-
-  async #start(): Promise<void> {
-    const { names, store, signer, clock } = this.#context;
-    mkdirSync(this.#directory, { recursive: true, mode: 0o711 });
-    writeFileSync(path.join(this.#directory, "resolv.conf"), resolvConfFor(this.namespace));
-    await createPodNetwork(names, this.index);
-    this.#volumes = await makeVolumes(this.object, {
+  #makeVolumes(): Promise<Volumes> {
+    const { store, signer, clock, serviceAccountUid } = this.#context;
+    return makeVolumes(this.object, {
       store,
       signer,
       clock,
@@ -160,24 +200,10 @@ export class RunningPod {
       owner: (volume) => this.#ownerOf(volume),
       identity: {
         namespace: this.namespace,
-        serviceAccount: { name: this.#spec.serviceAccount, uid: `${this.namespace}-sa` },
+        serviceAccount: { name: this.#spec.serviceAccount, uid: serviceAccountUid },
         pod: { name: this.name, uid: this.object.metadata.uid ?? "" },
       },
     });
-    this.phase = "Pending";
-    this.#tell();
-    for (const spec of this.#spec.init) {
-      this.#context.onProgress(`${this.namespace}/${this.name}`, `container ${spec.name}`);
-      if (spec.sidecar) await this.#startAndAwait(this.#add(spec));
-      else await this.#runToEnd(spec);
-      if (this.#stop.signal.aborted) return;
-    }
-    this.phase = "Running";
-    const started = this.#spec.containers.map((spec) => this.#startAndAwait(this.#add(spec)));
-    this.#tell();
-    await Promise.all(started);
-    for (const running of this.containers) void this.#watchReadiness(running);
-    if (this.#probed().length === 0) this.#setReady(true);
   }
 
   #ownerOf(volume: string): { uid: number; gid: number } {
@@ -187,121 +213,79 @@ export class RunningPod {
     return { uid: mounting?.uid ?? 0, gid: mounting?.gid ?? 0 };
   }
 
-  #add(spec: ContainerSpec): RunningContainer {
-    const running: RunningContainer = { spec, container: null, restarts: 0, held: false };
-    this.containers.push(running);
-    this.#run(running);
-    return running;
-  }
-
-  #run(running: RunningContainer): void {
-    running.container = this.#launch(running.spec, () => {
-      if (this.#stop.signal.aborted || running.held) return;
-      running.restarts += 1;
-      const delayMs = Math.min(restartDelayMsMax, 250 * 2 ** Math.min(running.restarts, 10));
-      this.#context.clock.after(delayMs, () => {
-        if (!this.#stop.signal.aborted && !running.held) this.#run(running);
-      });
+  #add(spec: ContainerSpec): Supervisor {
+    const { clock } = this.#context;
+    const output = new Output(path.join(this.#directory, `${spec.name}.log`));
+    const supervisor: Supervisor = new Supervisor({
+      spec,
+      output,
+      clock,
+      signal: this.#stop.signal,
+      graceMs: this.#spec.graceMs,
+      launch: (onExit) =>
+        new Container({
+          plan: this.#plan(spec),
+          output,
+          clock,
+          onExit,
+        }),
+      probe: (probe) =>
+        runProbe(probe, {
+          address: this.address,
+          networkNamespace: this.networkNamespace,
+          execute: async (command, timeoutMs) =>
+            (await this.#execute(supervisor, command, timeoutMs)).code === 0,
+        }),
+      onChange: () => this.#judge(),
     });
-  }
-
-  #launch(spec: ContainerSpec, onExit: () => void): Container {
-    return new Container({
-      plan: this.#plan(spec),
-      environment: spec.environment,
-      logFile: path.join(this.#directory, `${spec.name}.log`),
-      onExit,
-      onLine: () => {},
-    });
+    this.containers.push(supervisor);
+    return supervisor;
   }
 
   #plan(spec: ContainerSpec): LaunchPlan {
-    const { repository } = this.#context;
+    const { repository, hidden } = this.#context;
+    const stage = path.join(this.#directory, `run-${spec.name}`);
+    mkdirSync(stage, { recursive: true, mode: 0o755 });
     return {
       networkNamespace: this.networkNamespace,
-      stage: this.#stageOf(spec.name),
+      hostname: this.name.slice(0, hostnameCharactersMax),
+      stage,
       repository,
       resolvConf: path.join(this.#directory, "resolv.conf"),
       mounts: spec.mounts.map(({ volume, path: at, readOnly }) => {
-        const source = this.#volumes?.folders.get(volume);
-        if (source === undefined) {
-          throw new LocalError(
-            "object_invalid",
-            `Cannot mount volume "${volume}": the pod has none`,
-          );
-        }
+        const source = this.#volumes?.folders.get(volume) ?? "";
         return { source, path: at, readOnly };
       }),
       uid: spec.uid,
       gid: spec.gid,
       capabilities: spec.capabilities,
+      hidden,
+      readOnlyRoot: spec.readOnlyRoot,
+      environment: environmentOf(spec.environment),
       command: ["node_modules/node/bin/node", ...spec.nodeArguments],
     };
   }
 
-  #stageOf(name: string): string {
-    const stage = path.join(this.#directory, `run-${name}`);
-    mkdirSync(stage, { recursive: true, mode: 0o755 });
-    return stage;
-  }
-
-  async #runToEnd(spec: ContainerSpec): Promise<void> {
-    const running: RunningContainer = { spec, container: null, restarts: 0, held: true };
-    this.containers.push(running);
-    running.container = this.#launch(spec, () => {});
-    await running.container.ended;
-    const code = running.container.exit?.code;
+  async #runToEnd(container: Supervisor): Promise<void> {
+    const code = await container.runToEnd();
     if (code === 0 || this.#stop.signal.aborted) return;
+    const last = container.output.lines.slice(-3).join(" | ");
     throw new LocalError(
       "step_failed",
-      `Cannot start pod "${this.name}": container "${spec.name}" ended with ${code}: ${running.container.lines.slice(-3).join(" | ")}`,
+      `Cannot start pod "${this.name}": container "${container.spec.name}" ended with ${code}: ${last}`,
     );
   }
 
-  async #startAndAwait(running: RunningContainer): Promise<void> {
-    const probe = running.spec.startupProbe;
-    if (probe === null) return;
-    const { clock } = this.#context;
-    const signal = this.#stop.signal;
-    const deadline = clock.monotonic() + probe.failureThreshold * probe.periodMs;
-    // Looked at more often than the period says: a person is waiting.
-    while (!signal.aborted) {
-      if (await runProbe(probe, this.address, this.networkNamespace)) return;
-      if (clock.monotonic() > deadline) {
-        const last = running.container?.lines.slice(-3).join(" | ") ?? "";
-        throw new LocalError(
-          "step_failed",
-          `Cannot start pod "${this.name}": container "${running.spec.name}" did not pass its start-up probe: ${last}`,
-        );
-      }
-      await sleep(clock, 100, signal);
-    }
-  }
-
-  #probed(): readonly RunningContainer[] {
-    return this.containers.filter(({ spec }) => spec.readinessProbe !== null);
-  }
-
-  readonly #passing = new Map<RunningContainer, boolean>();
-
-  async #watchReadiness(running: RunningContainer): Promise<void> {
-    const probe = running.spec.readinessProbe;
-    if (probe === null) return;
-    const { clock } = this.#context;
-    const { signal } = this.#stop;
-    let failures = 0;
-    while (!signal.aborted) {
-      const passed = await runProbe(probe, this.address, this.networkNamespace);
-      failures = passed ? 0 : failures + 1;
-      if (passed || failures >= probe.failureThreshold) this.#passing.set(running, passed);
-      this.#setReady(this.#probed().every((each) => this.#passing.get(each) === true));
-      await sleep(clock, this.ready ? probe.periodMs : 250, signal);
-    }
-  }
-
-  #setReady(ready: boolean): void {
-    if (this.ready === ready || this.#stop.signal.aborted) return;
-    this.ready = ready;
+  /** Ready: everything is up and says so itself. */
+  #judge(): void {
+    if (this.#stop.signal.aborted) return;
+    const expected = this.#spec.init.length + this.#spec.containers.length;
+    const isReady =
+      this.phase === "Running" &&
+      this.containers.length === expected &&
+      this.containers.every((container) => container.isReady);
+    if (this.ready === isReady) return;
+    this.ready = isReady;
     this.#tell();
   }
 

@@ -2,57 +2,28 @@
 // the node's namespace, and then the runtime as a process within it.
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { accessSync, constants, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { sleep, systemClock } from "#/lib/clock.ts";
 import { LocalClient } from "./client.ts";
-import { ownerOf, passLock, releaseLock, startTicksOf, takeLock } from "./lock.ts";
+import { takeLock } from "./lock.ts";
+import type { Lock } from "./lock.ts";
+import { missingHere } from "./machine.ts";
 import * as naming from "./names.ts";
 import type { Names } from "./names.ts";
-import { createNodeNamespace, removeNamespaces } from "./network.ts";
+import { createNodeNamespace } from "./network.ts";
 import { LocalError } from "./objects.ts";
 import type { Progress } from "./protocol.ts";
+import { cleanUp, finish, stayingAlive, stopTimeoutMs } from "./stop.ts";
+
+export { missingHere } from "./machine.ts";
+export { stopLocal } from "./stop.ts";
 
 export const namesDefault: Names = { prefix: "signet", stateDirectory: "/run/signet" };
 
-/** Another state directory is another mesh, but its network is the same: one at a time per prefix. */
+/** A second mesh beside the first needs another state directory and another prefix. */
 export function namesFor(stateDirectory: string | undefined, prefix = "signet"): Names {
   return { prefix, stateDirectory: path.resolve(stateDirectory ?? namesDefault.stateDirectory) };
-}
-
-const tools: readonly (readonly [string, string])[] = [
-  ["ip", "iproute2"],
-  ["iptables-restore", "iptables"],
-  ["nsenter", "util-linux"],
-  ["setpriv", "util-linux"],
-  ["unshare", "util-linux"],
-  ["sysctl", "procps"],
-];
-
-/** One sentence for each thing that is missing; empty when the mesh can run here. */
-export function missingHere(): readonly { readonly what: string; readonly next: string }[] {
-  const missing: { what: string; next: string }[] = [];
-  if (process.getuid?.() !== 0) {
-    missing.push({ what: "not root", next: "Run it as root: it makes network namespaces" });
-  }
-  for (const [tool, debian] of tools) {
-    if (!onPath(tool))
-      missing.push({ what: `no "${tool}"`, next: `Install it: apt-get install ${debian}` });
-  }
-  return missing;
-}
-
-const folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-
-function onPath(tool: string): boolean {
-  return folders.some((folder) => {
-    try {
-      accessSync(path.join(folder, tool), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }
 
 export interface LaunchOptions {
@@ -61,6 +32,8 @@ export interface LaunchOptions {
   readonly authorityDirectory: string;
   readonly manifests: readonly string[];
   readonly onProgress: (progress: Progress) => void;
+  /** Ends the set-up at once and cleans up; without effect once the mesh is up. */
+  readonly signal?: AbortSignal;
 }
 
 export interface LocalMesh {
@@ -72,18 +45,25 @@ export interface LocalMesh {
   stop(): Promise<void>;
 }
 
-const startTimeoutMs = 90_000;
-const stopTimeoutMs = 40_000;
+const startTimeoutMs = 150_000;
 
-/** Resolves when the mesh is up. Throws LocalError; nothing is left behind then. */
-export async function launchLocal(options: LaunchOptions): Promise<LocalMesh> {
-  const { names } = options;
+/** Resolves when the mesh is up. Throws LocalError, or the signal's reason; nothing is left behind then. */
+export function launchLocal(options: LaunchOptions): Promise<LocalMesh> {
+  return stayingAlive(() => launch(options));
+}
+
+async function launch(options: LaunchOptions): Promise<LocalMesh> {
+  const { names, signal } = options;
+  signal?.throwIfAborted();
   const [missing] = missingHere();
   if (missing !== undefined) {
     throw new LocalError("not_possible_here", `Cannot run the mesh here: ${missing.what}`, missing);
   }
-  takeLock(names, process.pid);
+  const lock = takeLock(names);
   let child: ChildProcess | null = null;
+  // Nothing that is being set up is worth a farewell: the clean-up ends the pods, too.
+  const kill = (): void => void child?.kill("SIGKILL");
+  signal?.addEventListener("abort", kill, { once: true });
   try {
     const begun = (step: string, state: Progress["state"]): void =>
       options.onProgress({ step, detail: "", state, atMs: systemClock.now() });
@@ -91,53 +71,35 @@ export async function launchLocal(options: LaunchOptions): Promise<LocalMesh> {
     await cleanUp(names);
     await createNodeNamespace(names);
     begun("network namespaces", "done");
+    signal?.throwIfAborted();
     child = startRuntime(options);
     // Whoever started it may leave: the runtime is what runs the mesh.
-    if (child.pid !== undefined) passLock(names, child.pid);
+    if (child.pid !== undefined) lock.passTo(child.pid);
     const client = new LocalClient(naming.controlSocket(names));
     await untilUp(client, child, options);
-    const running = child;
-    const ended = exitOf(running);
-    return {
-      client,
-      pid: running.pid ?? 0,
-      ended: ended.then(() => finish(names)),
-      stop: () => stopRuntime(running, names),
-    };
+    signal?.throwIfAborted();
+    return meshOf(client, child, names, lock);
   } catch (error) {
-    if (child !== null) await stopRuntime(child, names);
-    else await finish(names);
-    throw error;
+    if (child !== null) await endRuntime(child);
+    await finish(names, lock);
+    throw signal?.aborted === true ? signal.reason : error;
+  } finally {
+    signal?.removeEventListener("abort", kill);
   }
 }
 
-/** Ends what a crashed run left: its processes (found in its own namespaces), namespaces, files. */
-export async function cleanUp(names: Names): Promise<readonly string[]> {
-  const removed = await removeNamespaces(names, (pid) => {
-    if (pid !== process.pid && startTicksOf(pid) !== null) process.kill(pid, "SIGKILL");
-  });
-  for (const name of ["pods", "world", "admin", "data", "authority", "local.sock"]) {
-    rmSync(path.join(names.stateDirectory, name), { recursive: true, force: true });
-  }
-  return removed;
-}
-
-/** Stops a mesh that another process runs. False: there was none (what it left is cleaned). */
-export async function stopLocal(names: Names): Promise<boolean> {
-  const owner = ownerOf(names);
-  if (owner === null) {
-    await finish(names);
-    return false;
-  }
-  const running = { ...names, stateDirectory: owner.stateDirectory };
-  await new LocalClient(naming.controlSocket(running)).shutdown();
-  const deadline = systemClock.monotonic() + stopTimeoutMs;
-  while (ownerOf(names) !== null && systemClock.monotonic() < deadline) {
-    await sleep(systemClock, 100);
-  }
-  // Whoever started it may be gone already, and a runtime cannot remove the namespace it runs in.
-  await finish(running);
-  return true;
+function meshOf(client: LocalClient, child: ChildProcess, names: Names, lock: Lock): LocalMesh {
+  // Once, however it ends: a second time could meet the files of the next mesh.
+  const ended = exitOf(child).then(() => finish(names, lock));
+  return {
+    client,
+    pid: child.pid ?? 0,
+    ended,
+    async stop() {
+      await endRuntime(child);
+      await ended;
+    },
+  };
 }
 
 function startRuntime({
@@ -147,9 +109,16 @@ function startRuntime({
   manifests,
 }: LaunchOptions): ChildProcess {
   mkdirSync(names.stateDirectory, { recursive: true, mode: 0o711 });
-  const log = openSync(path.join(names.stateDirectory, "runtime.log"), "a", 0o600);
-  const settings = JSON.stringify({ names, repository, authorityDirectory, manifests });
-  return spawn(
+  // Only the last run's: every run begins a new one.
+  const log = openSync(naming.runtimeLog(names), "w", 0o600);
+  const absolute = (location: string): string => path.resolve(location);
+  const settings = JSON.stringify({
+    names,
+    repository: absolute(repository),
+    authorityDirectory: absolute(authorityDirectory),
+    manifests: manifests.map(absolute),
+  });
+  const child = spawn(
     "nsenter",
     [
       `--net=/run/netns/${naming.nodeNamespace(names)}`,
@@ -160,6 +129,8 @@ function startRuntime({
     ],
     { stdio: ["ignore", log, log], cwd: repository, detached: true },
   );
+  closeSync(log);
+  return child;
 }
 
 async function untilUp(
@@ -170,7 +141,7 @@ async function untilUp(
   const deadline = systemClock.monotonic() + startTimeoutMs;
   let answered = false;
   while (!answered) {
-    if (child.exitCode !== null) throw notStarted(options.names, "the runtime ended");
+    if (hasExited(child)) throw notStarted(options.names, "the runtime ended");
     if (systemClock.monotonic() > deadline) throw notStarted(options.names, "no answer in time");
     answered = await client.watchProgress(options.onProgress).then(
       () => true,
@@ -178,17 +149,19 @@ async function untilUp(
     );
     if (!answered) await sleep(systemClock, 50);
   }
-  const { phase, reason } = await client
+  const { phase, reason, next } = await client
     .status()
-    .catch(() => ({ phase: "failed", reason: "it ended" }));
-  if (phase !== "ready") throw notStarted(options.names, reason);
+    .catch(() => ({ phase: "failed", reason: "the runtime ended", next: "" }));
+  if (phase === "ready") return;
+  if (next === "") throw notStarted(options.names, reason);
+  throw new LocalError("step_failed", `Cannot bring the mesh up: ${reason}`, { next });
 }
 
 function notStarted(names: Names, why: string): LocalError {
-  const file = path.join(names.stateDirectory, "runtime.log");
   let last = "";
   try {
-    last = readFileSync(file, "utf8").trim().split("\n").at(-1)?.slice(0, 400) ?? "";
+    const text = readFileSync(naming.runtimeLog(names), "utf8");
+    last = text.trim().split("\n").at(-1)?.slice(0, 400) ?? "";
   } catch {
     // Nothing was written.
   }
@@ -197,24 +170,21 @@ function notStarted(names: Names, why: string): LocalError {
   });
 }
 
-async function stopRuntime(child: ChildProcess, names: Names): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) {
-    child.kill("SIGTERM");
-    const cancel = systemClock.after(stopTimeoutMs, () => child.kill("SIGKILL"));
-    await exitOf(child);
-    cancel();
-  }
-  await finish(names);
+async function endRuntime(child: ChildProcess): Promise<void> {
+  if (hasExited(child)) return;
+  child.kill("SIGTERM");
+  const cancel = systemClock.after(stopTimeoutMs, () => child.kill("SIGKILL"));
+  await exitOf(child);
+  cancel();
 }
 
-async function finish(names: Names): Promise<void> {
-  await cleanUp(names);
-  releaseLock(names);
+function hasExited(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
 }
 
 function exitOf(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) resolve();
+    if (hasExited(child)) resolve();
     else child.once("exit", () => resolve());
   });
 }

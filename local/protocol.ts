@@ -5,6 +5,8 @@ export interface ContainerView {
   readonly pid: number;
   readonly restarts: number;
   readonly running: boolean;
+  /** All that it wrote, over all of its runs; root may read it. */
+  readonly logFile: string;
 }
 
 export interface PodView {
@@ -29,6 +31,8 @@ export interface Status {
   readonly startedAtMs: number;
   readonly phase: "starting" | "ready" | "failed" | "stopping";
   readonly reason: string;
+  /** What to do about the reason; empty when there is none. */
+  readonly next: string;
   readonly nodeNamespace: string;
   readonly pods: readonly PodView[];
 }

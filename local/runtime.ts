@@ -1,12 +1,14 @@
 // The local mesh as one object: state, system pods, manifests, and the way up and down. Runs inside the
 // node's network namespace.
+import { randomInt } from "node:crypto";
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ensureDevelopmentCertificates } from "#/certs-dev/make.ts";
 import { fingerprint, parsePem } from "#/identity/bundle.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import type { Clock } from "#/lib/clock.ts";
-import { messageOf } from "#/lib/errors.ts";
+import { sleep } from "#/lib/clock.ts";
+import { MeshError, messageOf } from "#/lib/errors.ts";
 import type { Log } from "#/lib/log.ts";
 import { Watch } from "#/lib/watch.ts";
 import { Cluster } from "./cluster.ts";
@@ -14,15 +16,16 @@ import { serveControl } from "./control.ts";
 import { statusOf } from "./derive.ts";
 import { serveDns } from "./dns.ts";
 import { parseManifest, readManifests } from "./manifests.ts";
+import type { Manifest } from "./manifests.ts";
 import * as naming from "./names.ts";
 import type { Names } from "./names.ts";
 import { LocalError, keyOf } from "./objects.ts";
 import type { KubernetesObject } from "./objects.ts";
-import type { RunningPod } from "./pod.ts";
 import { serviceAccountOf } from "./pod-spec.ts";
+import type { RunningPod } from "./pod.ts";
 import type { PodView, Progress, Status } from "./protocol.ts";
 import { Store } from "./store.ts";
-import { adminSocketName, controllerUser, systemNamespace, systemObjects } from "./system-pods.ts";
+import { adminSocketName, controllerUser, systemObjects } from "./system-pods.ts";
 import type { ControllerFolders } from "./system-pods.ts";
 import { TokenSigner, tokenIssuer } from "./tokens.ts";
 import { serveWorld } from "./world-socket.ts";
@@ -38,6 +41,12 @@ export interface RuntimeOptions {
 }
 
 const progressKept = 1000;
+/** For the pods of the manifests to say that they are ready, once they have been started. */
+const readyTimeoutMs = 60_000;
+const readyPollMs = 50;
+/** As a cluster's: no vowels, so that no word comes of them. */
+const suffixAlphabet = "bcdfghjklmnpqrstvwxz2456789";
+const suffixCharacters = 5;
 
 /** Sees that there is an authority, then makes the runtime; nothing runs before `start`. */
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
@@ -60,7 +69,8 @@ export class Runtime {
   readonly #resources = new AsyncDisposableStack();
   readonly #stopped = Promise.withResolvers<void>();
   #reason = "";
-  #applying: Promise<unknown> = Promise.resolve();
+  #next = "";
+  #changing: Promise<unknown> = Promise.resolve();
 
   constructor(options: RuntimeOptions) {
     const { clock, names, authorityDirectory } = options;
@@ -79,6 +89,8 @@ export class Runtime {
       signer: this.#signer,
       rootsPem,
       rootFingerprints: parsePem(rootsPem).map(fingerprint),
+      hidden: [authorityDirectory, names.stateDirectory],
+      podSuffix,
       onProgress: (pod, detail) => this.#tell(pod, detail, "begun"),
     });
   }
@@ -92,20 +104,29 @@ export class Runtime {
       this.phase.set("ready");
     } catch (error) {
       this.#reason = messageOf(error);
+      this.#next = error instanceof MeshError ? error.next : "";
       this.#tell("mesh", this.#reason, "failed");
       this.phase.set("failed");
       throw error;
     }
   }
 
-  /** Applies every object of a YAML text, in order, one call after the other. */
-  applyText(text: string): Promise<readonly string[]> {
-    const objects = parseManifest(text, "input");
-    const done = this.#applying.then(async () => {
-      await this.#applyAll(objects);
-      return objects.map(keyOf);
-    });
-    this.#applying = done.catch(() => {});
+  /** Applies every object of a YAML text. Resolves with their keys; throws LocalError. */
+  async applyText(text: string): Promise<readonly string[]> {
+    const manifest = parseManifest(text, "input");
+    await this.#inTurn(() => this.#applyAll(manifest));
+    return manifest.objects.map(keyOf);
+  }
+
+  /** False: there was none. */
+  deleteObject(kind: string, namespace: string, name: string): Promise<boolean> {
+    return this.#inTurn(() => this.cluster.delete(kind, namespace, name));
+  }
+
+  /** Changes one after the other: what one sees is what the one before it has left. */
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const done = this.#changing.then(change);
+    this.#changing = done.catch(() => {});
     return done;
   }
 
@@ -115,6 +136,7 @@ export class Runtime {
       startedAtMs: this.#startedAtMs,
       phase: this.phase.get(),
       reason: this.#reason,
+      next: this.#next,
       nodeNamespace: naming.nodeNamespace(this.#options.names),
       pods: [...this.cluster.running.values()].map((pod) => this.#viewOf(pod)),
     };
@@ -155,14 +177,19 @@ export class Runtime {
     await this.#step("controller and certificate authority", async () => {
       for (const object of systemObjects(this.#folders, tokenIssuer))
         await this.cluster.apply(object);
-      this.#checkPods((pod) => pod.namespace === systemNamespace);
+      await this.cluster.apply(defaultNamespace);
     });
-    const objects = this.#options.manifests.flatMap((location) => readManifests(location));
-    await this.#step("workloads", () => this.#applyAll(objects));
+    await this.#step("workloads", async () => {
+      for (const location of this.#options.manifests) {
+        await this.#applyAll(readManifests(location));
+      }
+      await this.#untilReady();
+    });
   }
 
   /** Everything that is not a workload first, so that pods find what they name; then workloads at once. */
-  async #applyAll(objects: readonly KubernetesObject[]): Promise<void> {
+  async #applyAll({ objects, warnings }: Manifest): Promise<void> {
+    for (const warning of warnings) this.#options.log.warn("manifest", { warning });
     const workload = (object: KubernetesObject): boolean =>
       object.kind === "Deployment" || object.kind === "Pod";
     const order = (object: KubernetesObject): number => (object.kind === "Namespace" ? 0 : 1);
@@ -170,18 +197,30 @@ export class Runtime {
     for (const object of rest.toSorted((a, b) => order(a) - order(b))) {
       await this.cluster.apply(object);
     }
-    await Promise.all(objects.filter(workload).map((object) => this.cluster.apply(object)));
-    this.#checkPods(() => true);
+    // All are waited for, also when one fails: nothing goes on behind the answer.
+    const applied = await Promise.allSettled(
+      objects.filter(workload).map((object) => this.cluster.apply(object)),
+    );
+    const failed = applied.find((each) => each.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
   }
 
-  #checkPods(test: (pod: RunningPod) => boolean): void {
-    const failed = [...this.cluster.running.values()].find(
-      (pod) => test(pod) && pod.phase === "Failed",
-    );
-    if (failed === undefined) return;
-    throw new LocalError("step_failed", failed.reason, {
-      next: `See its log with: signet local logs ${failed.namespace}/${failed.name}`,
-    });
+  async #untilReady(): Promise<void> {
+    const { clock } = this.#options;
+    const deadline = clock.monotonic() + readyTimeoutMs;
+    for (;;) {
+      const waiting = [...this.cluster.running.values()].find((pod) => !pod.ready);
+      if (waiting === undefined) return;
+      const name = `${waiting.namespace}/${waiting.name}`;
+      if (clock.monotonic() > deadline) {
+        const unready = waiting.containers.find((container) => !container.isReady);
+        const last = unready?.output.lines.slice(-3).join(" | ") ?? "";
+        throw new LocalError("step_failed", `Pod "${name}" does not get ready`, {
+          next: `The last words of its container "${unready?.spec.name}": ${last}`,
+        });
+      }
+      await sleep(clock, readyPollMs);
+    }
   }
 
   async #step(step: string, work: () => Promise<void>): Promise<void> {
@@ -213,14 +252,27 @@ export class Runtime {
       reason: pod.reason,
       meshed: metadata.annotations?.["signet.dev/status"] === "injected",
       labels: metadata.labels ?? {},
-      containers: pod.containers.map(({ spec, container, restarts }) => ({
+      containers: pod.containers.map(({ spec, pid, restarts, isRunning, output }) => ({
         name: spec.name,
-        pid: container?.pid ?? 0,
+        pid,
         restarts,
-        running: container !== null && container.exit === null,
+        running: isRunning,
+        logFile: output.file,
       })),
     };
   }
+}
+
+const defaultNamespace: KubernetesObject = {
+  apiVersion: "v1",
+  kind: "Namespace",
+  metadata: { name: "default" },
+};
+
+function podSuffix(): string {
+  return Array.from({ length: suffixCharacters }, () =>
+    suffixAlphabet.charAt(randomInt(suffixAlphabet.length)),
+  ).join("");
 }
 
 function makeFolders(stateDirectory: string): ControllerFolders {

@@ -1,0 +1,225 @@
+// The mesh without a cluster, as a second one beside whatever runs here: brought up from k8s/demo, used,
+// refused a second time, killed, cleaned up, stopped. Nothing of it remains in the end.
+import { spawn } from "node:child_process";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import path from "node:path";
+import type { ExecutionContext } from "ava";
+import { launchLocal, stopLocal } from "#/local/launch.ts";
+import type { LaunchOptions } from "#/local/launch.ts";
+import { LocalClient } from "#/local/client.ts";
+import { ownerOf } from "#/local/lock.ts";
+import { controlSocket, lockFile } from "#/local/names.ts";
+import type { Names } from "#/local/names.ts";
+import { LocalError } from "#/local/objects.ts";
+import type { PodView } from "#/local/protocol.ts";
+import { netnsTest } from "../kit/netns-test.ts";
+
+const repository = path.resolve(import.meta.dirname, "../..");
+const prefix = "signet-test";
+
+/** Names of a mesh whose state lies in a new folder below /run, removed with the test. */
+function namesFor(t: ExecutionContext): Names {
+  const stateDirectory = mkdtempSync("/run/signet-test-");
+  chmodSync(stateDirectory, 0o711);
+  t.teardown(async () => {
+    await stopLocal({ prefix, stateDirectory });
+    rmSync(stateDirectory, { recursive: true, force: true });
+  });
+  return { prefix, stateDirectory };
+}
+
+function optionsFor(names: Names, more: Partial<LaunchOptions> = {}): LaunchOptions {
+  const authorityDirectory = path.join(names.stateDirectory, "authority-of-test");
+  const manifests = [path.join(repository, "k8s/demo")];
+  const onProgress = (): void => {};
+  return { names, repository, authorityDirectory, manifests, onProgress, ...more };
+}
+
+/** Network namespaces of the mesh; those of labs in other tests have longer names. */
+function namespaces(): readonly string[] {
+  return readdirSync("/run/netns").filter((name) => /^signet-test-(?:node|pod-\d+)$/.test(name));
+}
+
+function assertNothingLeft(t: ExecutionContext, { stateDirectory }: Names): void {
+  t.deepEqual(namespaces(), []);
+  t.false(existsSync(lockFile({ prefix, stateDirectory })));
+  const kept = new Set(["authority-of-test", "runtime.log"]);
+  t.deepEqual(
+    readdirSync(stateDirectory).filter((name) => !kept.has(name)),
+    [],
+  );
+}
+
+async function find(client: LocalClient, name: string): Promise<PodView> {
+  const found = (await client.status()).pods.find((pod) => pod.name.startsWith(name));
+  if (found === undefined) throw new Error(`No pod "${name}" runs`);
+  return found;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    return false;
+  }
+}
+
+/** Asks again until the answer passes, for at most `seconds`. */
+async function until<T>(
+  ask: () => Promise<T>,
+  passes: (answer: T) => boolean,
+  seconds = 10,
+): Promise<T> {
+  const deadline = performance.now() + seconds * 1000;
+  for (;;) {
+    const answer = await ask();
+    if (passes(answer) || performance.now() > deadline) return answer;
+    await new Promise((next) => setTimeout(next, 100));
+  }
+}
+
+async function assertMeshedTraffic(t: ExecutionContext, client: LocalClient): Promise<void> {
+  const spiffe = (namespace: string): string =>
+    `spiffe://cluster.local/ns/${namespace}/sa/${namespace}`;
+  const [a, b] = [spiffe("app-a"), spiffe("app-b")];
+  const answered = new RegExp(
+    `^signet_proxy_responses_total\\{direction="outbound",source="${a}",destination="${b}".*status="200"\\} [1-9]`,
+    "m",
+  );
+  const text = await until(
+    () => client.metrics("app-a/"),
+    (each) => answered.test(each),
+  );
+  t.regex(text, answered);
+  t.regex(text, new RegExp(`source="${a}",destination="${b}",transport="mtls",version="TLSv1.3"`));
+  t.notRegex(text, /^signet_proxy_responses_total\{.*destination="plaintext"/m);
+  t.regex(await client.logs("app-a/"), /HTTP\/1\.1 200 OK/);
+}
+
+async function assertPodsAreContained(t: ExecutionContext, client: LocalClient): Promise<void> {
+  const { name, containers } = await find(client, "app-a");
+  const application = containers.find((each) => each.name === "app-a");
+  const told = await client.exec({ pod: name, command: ["cat", "/proc/self/status"] });
+  const started = readFileSync(`/proc/${application?.pid}/status`, "utf8");
+  for (const status of [told.stdout, started]) {
+    for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) {
+      t.regex(status, new RegExp(`^${set}:\\t0+$`, "m"));
+    }
+    t.regex(status, /^NoNewPrivs:\t1$/m);
+    t.regex(status, /^Uid:\t10001\t10001\t10001\t10001$/m);
+  }
+  const keys = await client.exec({
+    pod: name,
+    command: ["sh", "-c", "ls -A certs-dev/out; touch x"],
+  });
+  t.not(keys.code, 0);
+  t.is(keys.stdout, "");
+  t.regex(readFileSync(application?.logFile ?? "", "utf8"), /Response #1\n/);
+}
+
+async function assertPodsFindNames(t: ExecutionContext, client: LocalClient): Promise<void> {
+  const look = (name: string): Promise<{ code: number; stdout: string; stderr: string }> => {
+    const asked = `require("dns").lookup(${JSON.stringify(name)}, (error, address) => console.log(error?.code ?? address))`;
+    return client.exec({ pod: "app-a/", command: ["node", "-e", asked] });
+  };
+  const short = await look("app-b.app-b");
+  t.regex(short.stdout, /^10\.78\.0\.\d+\n$/, short.stderr);
+  t.regex((await look("app-b.app-b.svc.cluster.local.")).stdout, /^10\.78\.0\.\d+\n$/);
+  t.is((await look("app-c.app-b.svc.cluster.local.")).stdout, "ENOTFOUND\n");
+}
+
+async function assertRefusesASecond(t: ExecutionContext, names: Names, pid: number): Promise<void> {
+  const elsewhere = namesFor(t);
+  for (const second of [names, elsewhere]) {
+    const error = await t.throwsAsync(launchLocal(optionsFor(second)), { instanceOf: LocalError });
+    t.is(error.code, "already_running");
+    t.true(error.message.includes(`process ${pid}, state in "${names.stateDirectory}"`));
+    t.regex(error.next, /signet local down/);
+  }
+  t.is(ownerOf(names)?.pid, pid);
+}
+
+netnsTest("the local mesh carries the demo, contains its pods and leaves nothing", async (t) => {
+  const names = namesFor(t);
+  const mesh = await launchLocal(optionsFor(names));
+  const { client, pid } = mesh;
+  await assertMeshedTraffic(t, client);
+  await assertPodsAreContained(t, client);
+  await assertPodsFindNames(t, client);
+  const command = [
+    "client",
+    "--count",
+    "1",
+    "--json",
+    "http://app-b.app-b.svc.cluster.local./hello",
+  ];
+  const outside = await client.exec({ pod: "outside/", command });
+  t.is(outside.code, 0, outside.stderr);
+  await assertRefusesASecond(t, names, pid);
+  const { pods } = await client.status();
+  const pids = pods.flatMap(({ containers }) => containers.map((each) => each.pid));
+  await mesh.stop();
+  assertNothingLeft(t, names);
+  t.deepEqual([pid, ...pids].filter(isRunning), []);
+});
+
+/** Launches from a process of its own, which leaves as soon as the mesh is up. Resolves with its pid. */
+function launchAndLeave(options: LaunchOptions): Promise<number> {
+  const { onProgress: _onProgress, ...plain } = options;
+  const script = `
+    import { launchLocal } from ${JSON.stringify(path.join(repository, "local/launch.ts"))};
+    const mesh = await launchLocal({ ...${JSON.stringify(plain)}, onProgress() {} });
+    process.stdout.write(String(mesh.pid), () => process.exit(0));`;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+    cwd: repository,
+  });
+  return new Promise((resolve, reject) => {
+    let text = "";
+    child.stdout.on("data", (part: Buffer) => {
+      text += part.toString();
+    });
+    child.once("error", reject);
+    child.once("close", () => resolve(Number(text)));
+  });
+}
+
+netnsTest("a mesh that was killed is cleared away by the next start, and by stop", async (t) => {
+  const names = namesFor(t);
+  const kill = async (): Promise<readonly number[]> => {
+    const pid = await launchAndLeave(optionsFor(names, { manifests: [] }));
+    t.is(ownerOf(names)?.pid, pid);
+    const [controller] = (await new LocalClient(controlSocket(names)).status()).pods;
+    process.kill(pid, "SIGKILL");
+    await until(
+      async () => isRunning(pid),
+      (running) => !running,
+    );
+    t.deepEqual(namespaces().toSorted(), ["signet-test-node", "signet-test-pod-0"]);
+    t.true(existsSync(lockFile(names)));
+    return [pid, ...(controller?.containers.map((each) => each.pid) ?? [])];
+  };
+  const first = await kill();
+  const second = await kill();
+  t.deepEqual([...first, ...second].filter(isRunning), []);
+  t.false(await stopLocal(names));
+  assertNothingLeft(t, names);
+});
+
+netnsTest("launchLocal stops at once when its signal aborts, and leaves nothing", async (t) => {
+  const names = namesFor(t);
+  const controller = new AbortController();
+  let abortedAt = 0;
+  const onProgress = ({ step }: { readonly step: string }): void => {
+    if (!step.startsWith("controller") || controller.signal.aborted) return;
+    abortedAt = performance.now();
+    controller.abort(new Error("Ctrl-C"));
+  };
+  const { signal } = controller;
+  const launched = launchLocal(optionsFor(names, { signal, onProgress }));
+  await t.throwsAsync(launched, { message: "Ctrl-C" });
+  t.true(performance.now() - abortedAt < 5_000);
+  assertNothingLeft(t, names);
+  await t.throwsAsync(launchLocal(optionsFor(names, { signal })), { message: "Ctrl-C" });
+  assertNothingLeft(t, names);
+});

@@ -9,6 +9,12 @@ import { LocalError } from "./objects.ts";
 import type { Watch } from "#/lib/watch.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Progress, Status } from "./protocol.ts";
+import {
+  readContainerRequest,
+  readExecRequest,
+  readObjectReference,
+  readTail,
+} from "./requests.ts";
 import type { Store } from "./store.ts";
 
 /** The mesh as far as it is controlled from outside. */
@@ -20,6 +26,7 @@ export interface ControlledMesh {
   readonly progress: readonly Progress[];
   status(): Status;
   applyText(text: string): Promise<readonly string[]>;
+  deleteObject(kind: string, namespace: string, name: string): Promise<boolean>;
   onProgress(listener: (progress: Progress) => void): () => void;
   requestStop(): void;
 }
@@ -28,53 +35,49 @@ const bodyBytesMax = 2 * 1024 * 1024;
 const sidecarAdminPort = 4100;
 const fetchTimeoutMs = 5_000;
 
-type Handler = (url: URL, body: string, runtime: ControlledMesh) => Promise<unknown>;
+interface Call {
+  readonly query: URLSearchParams;
+  readonly body: string;
+  readonly mesh: ControlledMesh;
+  /** Aborts when whoever asked has gone. */
+  readonly signal: AbortSignal;
+}
+
+type Handler = (call: Call) => Promise<unknown>;
 
 /** "METHOD /path" -> what it does; the answer goes out as JSON, text as it is. */
 const handlers: Readonly<Record<string, Handler>> = {
-  "GET /status": async (_url, _body, runtime) => runtime.status(),
-  "GET /objects": async (url, _body, runtime) =>
-    runtime.store.list(url.searchParams.get("kind") ?? undefined),
-  "POST /apply": async (_url, body, runtime) => ({ applied: await runtime.applyText(body) }),
-  "POST /delete": async (_url, body, runtime) => {
-    const { kind, namespace, name } = JSON.parse(body) as Record<
-      "kind" | "namespace" | "name",
-      string
-    >;
-    return { deleted: await runtime.cluster.delete(kind, namespace, name) };
+  "GET /status": async ({ mesh }) => mesh.status(),
+  "GET /objects": async ({ query, mesh }) => mesh.store.list(query.get("kind") ?? undefined),
+  "POST /apply": async ({ body, mesh }) => ({ applied: await mesh.applyText(body) }),
+  "POST /delete": async ({ body, mesh }) => {
+    const { kind, namespace, name } = readObjectReference(body);
+    return { deleted: await mesh.deleteObject(kind, namespace, name) };
   },
-  "POST /exec": async (_url, body, runtime) => {
-    const { pod, command, container } = JSON.parse(body) as {
-      pod: string;
-      command: string[];
-      container?: string;
-    };
-    return runtime.cluster.find(pod).exec(command, container);
+  "POST /exec": async ({ body, mesh, signal }) => {
+    const { pod, command, container } = readExecRequest(body);
+    return mesh.cluster.find(pod).exec(command, container, signal);
   },
-  "POST /container": async (_url, body, runtime) => {
-    const { pod, container, action } = JSON.parse(body) as Record<
-      "pod" | "container" | "action",
-      string
-    >;
-    const found = runtime.cluster.find(pod);
-    const running = found.find(container);
-    await found.hold(running, action !== "start", action === "kill" ? "SIGKILL" : "SIGTERM");
+  "POST /container": async ({ body, mesh }) => {
+    const { pod, container, action } = readContainerRequest(body);
+    const found = mesh.cluster.find(pod).find(container);
+    if (action === "start") found.release();
+    else await found.hold(action === "kill" ? "SIGKILL" : "SIGTERM");
     return {};
   },
-  "GET /logs": async (url, _body, runtime) => {
-    const pod = runtime.cluster.find(url.searchParams.get("pod") ?? "");
-    const running = pod.find(url.searchParams.get("container") ?? undefined);
-    const tail = Number(url.searchParams.get("tail") ?? "200");
-    return (running.container?.lines ?? []).slice(-tail).join("\n");
+  "GET /logs": async ({ query, mesh }) => {
+    const container = mesh.cluster.find(query.get("pod") ?? "");
+    const { lines } = container.find(query.get("container") ?? undefined).output;
+    return lines.slice(-readTail(query.get("tail"))).join("\n");
   },
-  "GET /metrics": async (url, _body, runtime) => {
-    const { address } = runtime.cluster.find(url.searchParams.get("pod") ?? "");
+  "GET /metrics": async ({ query, mesh }) => {
+    const { address } = mesh.cluster.find(query.get("pod") ?? "");
     return fetchText({ host: address, port: sidecarAdminPort, path: "/metrics" });
   },
-  "GET /controller": async (url, _body, runtime) =>
-    fetchText({ socketPath: runtime.adminSocket, path: url.searchParams.get("path") ?? "/" }),
-  "POST /shutdown": async (_url, _body, runtime) => {
-    runtime.requestStop();
+  "GET /controller": async ({ query, mesh }) =>
+    fetchText({ socketPath: mesh.adminSocket, path: query.get("path") ?? "/" }),
+  "POST /shutdown": async ({ mesh }) => {
+    mesh.requestStop();
     return {};
   },
 };
@@ -112,11 +115,16 @@ async function handle(
     streamProgress(runtime, response);
     return;
   }
-  const handler = handlers[`${request.method} ${url.pathname}`];
+  const name = `${request.method} ${url.pathname}`;
+  const handler = Object.hasOwn(handlers, name) ? handlers[name] : undefined;
   if (handler === undefined) {
-    throw new LocalError("not_found", `Cannot answer "${request.method} ${url.pathname}"`);
+    throw new LocalError("not_found", `Cannot answer "${name}"`);
   }
-  const answer = await handler(url, await readBody(request), runtime);
+  const gone = new AbortController();
+  response.on("close", () => gone.abort(new Error("Whoever asked has gone")));
+  const body = await readBody(request);
+  const { searchParams: query } = url;
+  const answer = await handler({ query, body, mesh: runtime, signal: gone.signal });
   const text = typeof answer === "string";
   response.writeHead(200, {
     "content-type": text ? "text/plain; charset=utf-8" : "application/json",

@@ -13,29 +13,66 @@ interface DeploymentSpec {
   readonly template: PodTemplate;
 }
 
+const hashLabel = "pod-template-hash";
+
 /** Ten hexadecimal digits that change with the template. */
 export function templateHash(deployment: KubernetesObject): string {
   const { template } = deployment.spec as unknown as DeploymentSpec;
   return createHash("sha256").update(JSON.stringify(template)).digest("hex").slice(0, 10);
 }
 
-/** The pods that a Deployment wants now, by name. */
-export function podsOf(deployment: KubernetesObject): KubernetesObject[] {
-  const { replicas = 1, template } = deployment.spec as unknown as DeploymentSpec;
+/** How many pods it wants. */
+export function replicasOf(deployment: KubernetesObject): number {
+  return (deployment.spec as unknown as DeploymentSpec).replicas ?? 1;
+}
+
+/** One pod of a Deployment; `suffix` tells it from its siblings, and from those it replaces. */
+export function podOf(deployment: KubernetesObject, suffix: string): KubernetesObject {
+  const { template } = deployment.spec as unknown as DeploymentSpec;
   const hash = templateHash(deployment);
   const owner = deployment.metadata.name;
-  return Array.from({ length: replicas }, (_unused, index) => ({
+  return {
     apiVersion: "v1",
     kind: "Pod",
     metadata: {
-      name: `${owner}-${hash.slice(0, 6)}-${index}`,
+      name: `${owner}-${hash.slice(0, 6)}-${suffix}`,
       namespace: deployment.metadata.namespace ?? "default",
-      labels: { ...template.metadata?.labels, "pod-template-hash": hash },
+      labels: { ...template.metadata?.labels, [hashLabel]: hash },
       annotations: { ...template.metadata?.annotations },
-      ownerReferences: [{ apiVersion: "apps/v1", kind: "Deployment", name: owner }],
+      ownerReferences: [
+        { apiVersion: "apps/v1", kind: "Deployment", name: owner, uid: deployment.metadata.uid },
+      ],
     },
     spec: { ...template.spec },
-  }));
+  };
+}
+
+/** A pod's Deployment, by name; null for a pod of its own. */
+export function ownerOf(pod: KubernetesObject): string | null {
+  const owners = pod.metadata["ownerReferences"] as readonly { name: string }[] | undefined;
+  return owners?.[0]?.name ?? null;
+}
+
+/** What of a Deployment's pods stays and what goes; `pods` are all of them, oldest first. */
+export interface Rollout {
+  readonly missing: number;
+  /** Of an older template, or too many: to be stopped once what is missing has come. */
+  readonly surplus: readonly KubernetesObject[];
+}
+
+export function rolloutOf(
+  deployment: KubernetesObject,
+  pods: readonly KubernetesObject[],
+): Rollout {
+  const hash = templateHash(deployment);
+  const wanted = replicasOf(deployment);
+  const current = pods.filter((pod) => pod.metadata.labels?.[hashLabel] === hash);
+  // Those that serve are kept before those that do not.
+  const kept = current.toSorted((a, b) => Number(isReady(b)) - Number(isReady(a))).slice(0, wanted);
+  return {
+    missing: wanted - kept.length,
+    surplus: pods.filter((pod) => !kept.includes(pod)),
+  };
 }
 
 export function selects(selector: Labels | undefined, labels: Labels | undefined): boolean {

@@ -97,13 +97,17 @@ export function launchScript(plan: LaunchPlan): string {
   return lines.join("\n");
 }
 
-/** Hidden folders in both places where they can be seen: their own, and within the code. */
+/**
+ * Hidden folders in both places where they can be seen: their own, and within the code. What lies below
+ * /run is gone already, and what is there now are the pod's own volumes.
+ */
 function seenAs({ hidden, repository }: LaunchPlan): readonly string[] {
-  return hidden.flatMap((folder) =>
-    folder.startsWith(`${repository}/`)
-      ? [folder, `${codeInside}${folder.slice(repository.length)}`]
-      : [folder],
-  );
+  return hidden.flatMap((folder) => [
+    ...(pathBelowRun(folder) === null ? [folder] : []),
+    ...(folder.startsWith(`${repository}/`)
+      ? [`${codeInside}${folder.slice(repository.length)}`]
+      : []),
+  ]);
 }
 
 function bind(source: string, target: string, readOnly: boolean): readonly string[] {

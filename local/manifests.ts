@@ -1,18 +1,32 @@
 // Reads manifests as kubectl would: files or folders of YAML with several documents. Every fault says
-// file, line and reason, and nothing of a faulty file is applied. The only file that imports yaml.
+// file, line and reason, all of a text at once, and nothing of a faulty one is applied. The only file
+// that imports yaml.
 import { readFileSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
-import { LineCounter, parseAllDocuments } from "yaml";
-import { LocalError, knownKinds, passedOverKinds, readObject } from "./objects.ts";
+import { LineCounter, isMap, isNode, parseAllDocuments } from "yaml";
+import type { Document } from "yaml";
+import { messageOf } from "#/lib/errors.ts";
+import { LocalError, isClusterWide, keyOf } from "./objects.ts";
 import type { KubernetesObject } from "./objects.ts";
+import { objectFaults, passedOverKinds } from "./schema.ts";
+import { fault, pathText } from "./shape.ts";
+import type { Fault, Path } from "./shape.ts";
 
-const fileBytesMax = 1024 * 1024;
-const documentsMax = 500;
+export const fileBytesMax: number = 1024 * 1024;
+export const documentsMax = 500;
+const aliasesMax = 100;
+const faultsTold = 8;
+
+export interface Manifest {
+  readonly objects: readonly KubernetesObject[];
+  /** One sentence each: what was accepted and has no effect. */
+  readonly warnings: readonly string[];
+}
 
 /** All objects below `location` (a file, or a folder's *.yaml in order of their names). */
-export function readManifests(location: string): KubernetesObject[] {
+export function readManifests(location: string): Manifest {
   if (!statSync(location, { throwIfNoEntry: false })) {
-    throw new LocalError("manifest_invalid", `Cannot read "${location}": no such file or folder`);
+    throw invalid(`Cannot read "${location}": no such file or folder`);
   }
   const files = statSync(location).isDirectory()
     ? readdirSync(location)
@@ -20,57 +34,114 @@ export function readManifests(location: string): KubernetesObject[] {
         .sort()
         .map((name) => path.join(location, name))
     : [location];
-  return files.flatMap((file) => {
+  if (files.length === 0) throw invalid(`Cannot read "${location}": there is no .yaml in it`);
+  const read = files.map((file) => {
     if (statSync(file).size > fileBytesMax) {
-      throw new LocalError(
-        "manifest_invalid",
-        `Cannot read "${file}": more than ${fileBytesMax} bytes`,
-      );
+      throw invalid(`Cannot read "${file}": more than ${fileBytesMax} bytes`);
     }
     return parseManifest(readFileSync(file, "utf8"), file);
   });
+  const objects = read.flatMap((manifest) => manifest.objects);
+  const again = firstTwice(objects);
+  if (again !== null) throw invalid(`Cannot apply "${location}": "${again}" is in it twice`);
+  return { objects, warnings: read.flatMap((manifest) => manifest.warnings) };
 }
 
-/** `name` is told in errors. JSON is YAML, too. */
-export function parseManifest(text: string, name: string): KubernetesObject[] {
+/** `name` is told in errors. JSON is YAML, too. Throws LocalError that tells every fault. */
+export function parseManifest(source: string, name: string): Manifest {
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
-  if (!Array.isArray(documents)) return [];
+  const options = { lineCounter: lines, prettyErrors: false };
+  const documents = parseAllDocuments(source, options) as readonly Document.Parsed[];
+  const at = (offset: number): string => `"${name}" line ${lines.linePos(offset).line}`;
+  if (!Array.isArray(documents)) return { objects: [], warnings: [] };
   if (documents.length > documentsMax) {
-    throw new LocalError(
-      "manifest_invalid",
-      `Cannot read "${name}": over ${documentsMax} documents`,
-    );
+    throw invalid(`Cannot read "${name}": over ${documentsMax} documents`);
   }
-  return documents.flatMap((document) => {
-    const [fault] = document.errors;
-    if (fault !== undefined) {
-      const { line } = lines.linePos(fault.pos[0]);
-      throw new LocalError(
-        "manifest_invalid",
-        `Cannot read "${name}" line ${line}: ${fault.message}`,
-        {
-          next: "Correct the YAML and apply it again",
-        },
-      );
+  const faults: string[] = [];
+  const warnings: string[] = [];
+  const objects = documents.flatMap((document) => {
+    const [broken] = [...document.errors, ...document.warnings];
+    if (broken !== undefined) {
+      faults.push(`${at(broken.pos[0])}: ${broken.message}`);
+      return [];
     }
-    const value: unknown = document.toJS({ maxAliasCount: 100 });
-    if (value === null || value === undefined) return [];
-    const { line } = lines.linePos(document.contents?.range?.[0] ?? 0);
-    return readKnown(value, `"${name}" line ${line}`);
+    const value = plainOf(document, (reason) => faults.push(`${at(document.range[0])}: ${reason}`));
+    if (value === null) return [];
+    const kind = kindOf(value);
+    if (passedOverKinds.includes(kind)) return [];
+    for (const found of faultsIn(kind, value)) {
+      const sentence = `${at(offsetOf(document, found.path))}: ${pathText(found.path)} ${found.message}`;
+      (found.isWarning ? warnings : faults).push(sentence);
+    }
+    return [withNamespace(value as unknown as KubernetesObject)];
   });
+  if (faults.length > 0) throw faulty(name, faults);
+  return { objects, warnings };
 }
 
-function readKnown(value: unknown, where: string): KubernetesObject[] {
-  const { kind } = value as { kind?: unknown };
-  if (typeof kind === "string" && passedOverKinds.has(kind)) return [];
-  const object = readObject(value, where);
-  if (knownKinds.has(object.kind)) return [object];
-  throw new LocalError(
-    "manifest_invalid",
-    `Cannot apply ${where}: kind "${object.kind}" is not run here`,
-    {
-      next: `Without a cluster these kinds are understood: ${[...knownKinds].join(", ")}`,
-    },
-  );
+/** The document's value, or null when there is none or when it cannot be had. */
+function plainOf(
+  document: Document.Parsed,
+  refuse: (reason: string) => void,
+): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = document.toJS({ maxAliasCount: aliasesMax });
+    if (value === null || value === undefined) return null;
+    if (typeof value === "object" && !Array.isArray(value)) return value as Record<string, unknown>;
+    refuse("is not an object");
+  } catch (error) {
+    // Aliases that multiply.
+    refuse(messageOf(error));
+  }
+  return null;
+}
+
+function kindOf(value: Readonly<Record<string, unknown>>): string {
+  return typeof value["kind"] === "string" ? value["kind"] : "";
+}
+
+function faultsIn(kind: string, value: Readonly<Record<string, unknown>>): readonly Fault[] {
+  return kind === "" ? [fault(["kind"], "is missing")] : objectFaults(kind, value);
+}
+
+/** Where the path's key stands; what is missing is told at what it is missing from. */
+function offsetOf(document: Document.Parsed, where: Path): number {
+  for (let depth = where.length; depth > 0; depth -= 1) {
+    const parent: unknown = document.getIn(where.slice(0, depth - 1), true);
+    const last = where[depth - 1];
+    if (isMap(parent)) {
+      const pair = parent.items.find(({ key }) => isNode(key) && String(key) === String(last));
+      if (isNode(pair?.key) && pair.key.range) return pair.key.range[0];
+    }
+    const node: unknown = document.getIn(where.slice(0, depth), true);
+    if (isNode(node) && node.range) return node.range[0];
+  }
+  return document.contents?.range?.[0] ?? document.range[0];
+}
+
+function withNamespace(object: KubernetesObject): KubernetesObject {
+  if (isClusterWide(object.kind) || object.metadata?.namespace !== undefined) return object;
+  return { ...object, metadata: { ...object.metadata, namespace: "default" } };
+}
+
+function firstTwice(objects: readonly KubernetesObject[]): string | null {
+  const seen = new Set<string>();
+  for (const object of objects) {
+    const key = keyOf(object);
+    if (seen.has(key)) return key;
+    seen.add(key);
+  }
+  return null;
+}
+
+function faulty(name: string, faults: readonly string[]): LocalError {
+  const told = faults.slice(0, faultsTold).join("; ");
+  const more = faults.length > faultsTold ? `; and ${faults.length - faultsTold} more` : "";
+  return invalid(`Cannot apply "${name}": ${told}${more}`);
+}
+
+function invalid(message: string): LocalError {
+  return new LocalError("manifest_invalid", message, {
+    next: "Correct the manifest and apply it again; nothing of it was applied",
+  });
 }

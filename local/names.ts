@@ -24,5 +24,8 @@ export const podsMax = 1000;
 export const servicesMax = 1000;
 
 export const controlSocket = (names: Names): string => `${names.stateDirectory}/local.sock`;
-/** One per prefix and not per state directory: the network is what two meshes would share. */
+/** One per prefix: the network is what two meshes would share. */
 export const lockFile = (names: Names): string => `/run/${names.prefix}-mesh.json`;
+/** And one per state directory: two prefixes with one would remove each other's files. */
+export const stateLockFile = (names: Names): string => `${names.stateDirectory}/lock.json`;
+export const runtimeLog = (names: Names): string => `${names.stateDirectory}/runtime.log`;

@@ -1,6 +1,8 @@
 // The network of the local mesh: one namespace that stands for the node, one for each pod, a veth pair
 // between them, routed (/32 and /128, no bridge) so that the node sees both directions of every flow.
 // The host's own network is not touched.
+import { readdirSync, statSync } from "node:fs";
+import { sleep, systemClock } from "#/lib/clock.ts";
 import { attempt, run } from "./command.ts";
 import * as naming from "./names.ts";
 import type { Names } from "./names.ts";
@@ -103,22 +105,59 @@ export async function applyServiceRules(services: readonly ServiceBackend[]): Pr
   await run("iptables-restore", [], serviceRules(services));
 }
 
-/** Every namespace of this prefix, with the processes in it ended, is removed. */
-export async function removeNamespaces(
-  names: Names,
-  kill: (pid: number) => void,
-): Promise<readonly string[]> {
-  const listed = await attempt("ip", ["netns", "list"]);
-  const ours = listed.stdout
-    .split("\n")
-    .map((line) => line.split(" ")[0] ?? "")
-    .filter(
-      (name) => name.startsWith(`${names.prefix}-pod-`) || name === naming.nodeNamespace(names),
-    );
+/** Removes every namespace of this prefix, ending the processes that are in them. */
+export async function removeNamespaces(names: Names): Promise<readonly string[]> {
+  const node = naming.nodeNamespace(names);
+  const ours = listed(netnsFolder).filter((name) => name === node || isPodNamespace(names, name));
   for (const name of ours) {
-    const { stdout } = await attempt("ip", ["netns", "pids", name]);
-    for (const pid of stdout.split("\n").filter((text) => text !== "")) kill(Number(pid));
+    // What is ended last may have started something before it was: looked at again until nobody is in.
+    for (let pass = 0; pass < passesMax && killWithin(name); pass += 1)
+      await sleep(systemClock, 20);
   }
   for (const name of ours) await attempt("ip", ["netns", "delete", name]);
   return ours;
+}
+
+const netnsFolder = "/run/netns";
+const passesMax = 50;
+
+function isPodNamespace({ prefix }: Names, name: string): boolean {
+  return name.startsWith(`${prefix}-pod-`) && /^\d+$/.test(name.slice(prefix.length + 5));
+}
+
+/**
+ * Being in a namespace that we made is what makes a process ours: no pid is taken from a file. It is
+ * looked up and ended in the same breath, so the pid cannot have become another's. Says whether there
+ * was one.
+ */
+function killWithin(name: string): boolean {
+  const wanted = inodeOf(`${netnsFolder}/${name}`);
+  if (wanted === null || wanted === inodeOf("/proc/self/ns/net")) return false;
+  let found = false;
+  for (const entry of listed("/proc")) {
+    if (!/^\d+$/.test(entry) || inodeOf(`/proc/${entry}/ns/net`) !== wanted) continue;
+    found = true;
+    try {
+      process.kill(Number(entry), "SIGKILL");
+    } catch {
+      // It ended by itself.
+    }
+  }
+  return found;
+}
+
+function inodeOf(file: string): number | null {
+  try {
+    return statSync(file).ino;
+  } catch {
+    return null;
+  }
+}
+
+function listed(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }

@@ -45,7 +45,7 @@ export class TokenSigner {
       .setProtectedHeader({ alg: "ES256", kid: this.#keyId })
       .setIssuer(tokenIssuer)
       .setSubject(`system:serviceaccount:${namespace}:${serviceAccount.name}`)
-      .setAudience(claims.audience)
+      .setAudience([claims.audience])
       .setIssuedAt(seconds)
       .setNotBefore(seconds)
       .setExpirationTime(seconds + claims.lifetimeSeconds)

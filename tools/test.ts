@@ -3,49 +3,72 @@
 // `--fuzz` runs the property tests alone, each with many more runs (FUZZ_RUNS).
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
 
 const fuzzRuns = "20000";
-const arguments_ = process.argv.slice(2);
-const fuzz = arguments_.includes("--fuzz");
-const files = arguments_.filter((argument) => !argument.startsWith("--"));
+const usage = `Runs Signet's tests: in process, and in network namespaces with the kernel's iptables (needs root).
 
-const environment = { ...process.env, ...(fuzz ? { FUZZ_RUNS: fuzzRuns } : {}) };
-const ava = spawn(
-  process.execPath,
-  [
-    "node_modules/.bin/ava",
-    "--tap",
-    "--concurrency=2",
-    ...(fuzz ? ["--match=*property*"] : []),
-    ...files,
-  ],
-  { stdio: ["ignore", "pipe", "inherit"], env: environment },
-);
+  npm test                              everything, a few minutes
+  npm test -- ca proxy/http1            files and folders
+  npm run fuzz [-- FILES]               property tests alone, ${fuzzRuns} runs each
+  FUZZ_SEED=1 npm test -- FILE          repeats the runs that a failure printed
 
-let passed = 0;
-let failed = 0;
-let skipped = 0;
-let inFailure = false;
-for await (const line of createInterface({ input: ava.stdout })) {
-  if (line.startsWith("not ok ")) {
-    failed += 1;
-    inFailure = true;
-  } else if (line.startsWith("ok ")) {
-    inFailure = false;
-    if (/# (SKIP|TODO)/i.test(line)) skipped += 1;
-    else passed += 1;
-    if (process.stdout.isTTY) process.stdout.write(`${line.slice(0, 100)}\n`);
-    continue;
-  } else if (/^# (tests|pass|fail|skip)|^1\.\./.test(line)) {
-    continue;
+Ends with one line: N passed, N failed, N skipped.
+`;
+
+const { values, positionals } = read();
+if (values.help) process.stdout.write(usage);
+else process.exitCode = await run(values.fuzz, positionals);
+
+function read(): { values: { help: boolean; fuzz: boolean }; positionals: string[] } {
+  const flag = { type: "boolean", default: false } as const;
+  try {
+    return parseArgs({
+      options: { help: { ...flag, short: "h" }, fuzz: flag },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+    process.exit(2);
   }
-  if (inFailure || /^#|^not ok/.test(line)) process.stdout.write(`${line}\n`);
 }
-const code = await new Promise<number>((resolve) => {
-  if (ava.exitCode === null) ava.on("exit", (value) => resolve(value ?? 1));
-  else resolve(ava.exitCode);
-});
-// A run that executed nothing, or whose runner died, did not pass.
-if (failed === 0 && (code !== 0 || passed === 0)) failed = 1;
-process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
-process.exitCode = failed === 0 ? 0 : 1;
+
+async function run(fuzz: boolean, files: readonly string[]): Promise<number> {
+  const environment = { ...process.env, ...(fuzz ? { FUZZ_RUNS: fuzzRuns } : {}) };
+  const fuzzOnly = fuzz ? ["--match=*property*", "--timeout=20m"] : [];
+  const ava = spawn(
+    process.execPath,
+    ["node_modules/.bin/ava", "--tap", "--concurrency=2", ...fuzzOnly, ...files],
+    { stdio: ["ignore", "pipe", "inherit"], env: environment },
+  );
+  const ended = new Promise<number>((resolve) => ava.on("exit", (code) => resolve(code ?? 1)));
+  let passed = 0;
+  let failed = 0;
+  let skipped = 0;
+  let inFailure = false;
+  for await (const line of createInterface({ input: ava.stdout })) {
+    if (line.startsWith("not ok ")) {
+      failed += 1;
+      inFailure = true;
+    } else if (line.startsWith("ok ")) {
+      inFailure = false;
+      if (/# (SKIP|TODO)/i.test(line)) skipped += 1;
+      else passed += 1;
+      if (process.stdout.isTTY) process.stdout.write(`${line.slice(0, 100)}\n`);
+      continue;
+    } else if (/^# (tests|pass|fail|skip)|^1\.\./.test(line)) {
+      continue;
+    }
+    if (inFailure || /^#|^not ok/.test(line)) process.stdout.write(`${line}\n`);
+  }
+  const code = await ended;
+  // A run that executed nothing, or whose runner died, did not pass.
+  if (failed === 0 && (code !== 0 || passed === 0)) {
+    failed = 1;
+    process.stdout.write(
+      "The runner died, or a test never ended; to see which: node_modules/.bin/ava --timeout 30s\n",
+    );
+  }
+  process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
+  return failed === 0 ? 0 : 1;
+}

@@ -15,7 +15,7 @@ import type { Deadlines } from "../net/deadline.ts";
 import { peekFirstBytes } from "../net/first-bytes.ts";
 import { originalDestination } from "../net/original-destination.ts";
 import type { Destination } from "../net/original-destination.ts";
-import { reset } from "../net/splice.ts";
+import { reset } from "../net/reset.ts";
 import type { Target } from "../stream/transport.ts";
 import { TlsAcceptor } from "../tls/accept.ts";
 import type { AcceptedTls } from "../tls/accept.ts";

@@ -3,6 +3,7 @@
 // an error on either side resets both.
 import type { Socket } from "node:net";
 import type { Deadlines, Expiring } from "./deadline.ts";
+import { reset } from "./reset.ts";
 
 export interface SpliceEnd {
   readonly bytesFromDownstream: number;
@@ -98,11 +99,4 @@ export class Splice implements Expiring {
       reason,
     });
   }
-}
-
-/** Closes with RST where the socket is plain TCP, abruptly where it is TLS. */
-export function reset(socket: Socket): void {
-  if (socket.destroyed) return;
-  if ("encrypted" in socket) socket.destroy();
-  else socket.resetAndDestroy();
 }

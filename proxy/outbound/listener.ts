@@ -8,7 +8,7 @@ import { detectHttp } from "../detect/http.ts";
 import { peekFirstBytes } from "../net/first-bytes.ts";
 import { originalDestination } from "../net/original-destination.ts";
 import type { Destination } from "../net/original-destination.ts";
-import { reset } from "../net/splice.ts";
+import { reset } from "../net/reset.ts";
 import { defaultExchangeLimits } from "../stream/dispatcher.ts";
 import type { ExchangeContext, LiveRequest } from "../stream/dispatcher.ts";
 import { Exchange } from "../stream/exchange.ts";

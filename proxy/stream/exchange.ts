@@ -14,7 +14,7 @@ import { acceptsWebsocket, websocketAccept } from "../http1/websocket.ts";
 import { linesOf, responseBytes } from "../http1/writer.ts";
 import type { Expiring } from "../net/deadline.ts";
 import { closeAfterAnswer } from "../net/linger.ts";
-import { reset } from "../net/splice.ts";
+import { reset } from "../net/reset.ts";
 import type { Splice } from "../net/splice.ts";
 import { Body } from "./body.ts";
 import { statusOfFailure } from "./failure-status.ts";

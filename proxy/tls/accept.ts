@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { createServer } from "node:tls";
 import type { Server, TLSSocket } from "node:tls";
 import type { Watch } from "#/lib/watch.ts";
+import { rawSocketOf } from "../net/reset.ts";
 import { alpnProtocols } from "./credentials.ts";
 import type { Credentials } from "./credentials.ts";
 import { judgePeer } from "./peer.ts";
@@ -105,9 +106,4 @@ export class TlsAcceptor {
     this.#waiting.delete(raw);
     return waiting;
   }
-}
-
-/** The socket that a TLSSocket was wrapped around; Node keeps it as `_parent`. */
-function rawSocketOf(socket: TLSSocket): Socket {
-  return (socket as unknown as { _parent?: Socket })._parent ?? socket;
 }

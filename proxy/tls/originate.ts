@@ -1,5 +1,6 @@
 // The client side of mutual TLS between sidecars: dials an endpoint and accepts it only when it proves
 // the very SPIFFE ID that the controller names for it. Host names play no part in that.
+import { connect as dial } from "node:net";
 import type { Socket } from "node:net";
 import { connect } from "node:tls";
 import type { ConnectionOptions } from "node:tls";
@@ -42,9 +43,10 @@ export function originate(
   const { address, port, credentials, expected, alpn } = options;
   let over = false;
   let dialled = false;
+  const raw = dial({ host: address, port, allowHalfOpen: true, noDelay: true });
   const tls: ConnectionOptions & { allowHalfOpen: boolean } = {
-    host: address,
-    port,
+    // A socket of our own below, so that it can be reset.
+    socket: raw,
     secureContext: credentials.context,
     ALPNProtocols: [alpn],
     // The chain is verified against the trust bundle; a name in it means nothing to us.
@@ -53,7 +55,6 @@ export function originate(
     allowHalfOpen: true,
   };
   const socket = connect(tls);
-  socket.setNoDelay(true);
   const fail = (fault: OriginateFault, detail: string): void => {
     if (over) return;
     over = true;
@@ -62,14 +63,16 @@ export function originate(
     failed({ fault, detail });
   };
   const cancel = options.clock.after(options.timeoutMs, () => fail("connect_timeout", ""));
-  socket.once("connect", () => {
+  raw.once("connect", () => {
     dialled = true;
   });
-  socket.on("error", (error: NodeJS.ErrnoException) => {
+  const onError = (error: NodeJS.ErrnoException): void => {
     const code = error.code ?? "failed";
     if (code === "ECONNREFUSED") fail("connect_refused", code);
     else fail(dialled ? "tls_failed" : "connect_failed", code);
-  });
+  };
+  raw.on("error", onError);
+  socket.on("error", onError);
   socket.once("close", () => fail(dialled ? "tls_failed" : "connect_failed", "closed"));
   socket.once("secureConnect", () => {
     if (over) return;

@@ -16,21 +16,17 @@ const usage = `Runs Signet's tests: in process, and in network namespaces with t
 Ends with one line: N passed, N failed, N skipped.
 `;
 
-const { values, positionals } = read();
-if (values.help) process.stdout.write(usage);
-else process.exitCode = await run(values.fuzz, positionals);
-
-function read(): { values: { help: boolean; fuzz: boolean }; positionals: string[] } {
-  const flag = { type: "boolean", default: false } as const;
-  try {
-    return parseArgs({
-      options: { help: { ...flag, short: "h" }, fuzz: flag },
-      allowPositionals: true,
-    });
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
-    process.exit(2);
-  }
+const flag = { type: "boolean", default: false } as const;
+try {
+  const { values, positionals } = parseArgs({
+    options: { help: { ...flag, short: "h" }, fuzz: flag },
+    allowPositionals: true,
+  });
+  if (values.help) process.stdout.write(usage);
+  else process.exitCode = await run(values.fuzz, positionals);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+  process.exitCode = 2;
 }
 
 async function run(fuzz: boolean, files: readonly string[]): Promise<number> {

@@ -201,7 +201,10 @@ netnsTest("a mesh that was killed is cleared away by the next start, and by stop
   };
   const first = await kill();
   const second = await kill();
-  t.deepEqual([...first, ...second].filter(isRunning), []);
+  // Containers die with their runtime, by the kernel's word; that takes it a moment.
+  const alive = async (): Promise<number[]> => [...first, ...second].filter(isRunning);
+  await until(alive, (pids) => pids.length === 0);
+  t.deepEqual(await alive(), []);
   t.false(await stopLocal(names));
   assertNothingLeft(t, names);
 });

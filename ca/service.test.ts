@@ -18,7 +18,7 @@ async function requestOf(
 }
 
 test("certify issues the identity of the token, for 15 minutes, back-dated a minute", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const pod = fixture.addPod();
   const { csr, privateKey } = newCsr();
   const response = await fixture.ca.certify(await requestOf(fixture, pod, { csr }));
@@ -37,13 +37,13 @@ test("certify issues the identity of the token, for 15 minutes, back-dated a min
 });
 
 test("certify takes an IPv4 address that comes as IPv6", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const request = await requestOf(fixture, fixture.addPod(), { peerAddress: "::ffff:10.0.0.7" });
   t.is((await fixture.ca.certify(request)).logIndex, 0);
 });
 
 test("certify is recorded before it answers, with who asked and what was issued", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const pod = fixture.addPod();
   const response = await fixture.ca.certify(await requestOf(fixture, pod));
   const [record, ...others] = fixture.ledger.query({ namespace: "app-a" });
@@ -61,7 +61,7 @@ test("certify is recorded before it answers, with who asked and what was issued"
 });
 
 test("certify counts what it issued and what it refused, by reason", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const pod = fixture.addPod();
   await fixture.ca.certify(await requestOf(fixture, pod));
   const request = await requestOf(fixture, pod, { peerAddress: "10.0.0.8" });
@@ -72,7 +72,7 @@ test("certify counts what it issued and what it refused, by reason", async (t) =
 });
 
 test("certify gives the life that is asked for, within the bounds", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const pod = fixture.addPod();
   for (const lifetimeS of [30, 3_600, 80_000]) {
     const response = await fixture.ca.certify(await requestOf(fixture, pod, { lifetimeS }));
@@ -81,7 +81,7 @@ test("certify gives the life that is asked for, within the bounds", async (t) =>
 });
 
 test("issueOwn certifies the controller itself, by the same signer, check and ledger", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const id = parseSpiffeId("spiffe://cluster.local/ns/signet-system/sa/signet-controller");
   const own = { id, pod: "controller-0", podUid: "uid-0", address: "10.0.0.2" };
@@ -196,7 +196,7 @@ const denials: readonly (readonly [string, CaErrorCode, Change])[] = [
 for (const [title, code, change] of denials) {
   const attack = /^attack-\d+ /.exec(title)?.[0] ?? "";
   test(`${attack}certify refuses ${title.slice(attack.length)}`, async (t) => {
-    using fixture = await createFixture();
+    await using fixture = await createFixture();
     const pod = fixture.addPod();
     const request = { ...(await requestOf(fixture, pod)), ...(await change(fixture, pod)) };
     await t.throwsAsync(fixture.ca.certify(request), { name: "CaError", code });
@@ -205,13 +205,13 @@ for (const [title, code, change] of denials) {
 }
 
 test("certify refuses a wrong life before it looks at the token", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const request = { csr: newCsr().csr, token: "", lifetimeS: 29, peerAddress: "10.0.0.7" };
   await t.throwsAsync(fixture.ca.certify(request), { code: "lifetime_out_of_range" });
 });
 
 test("attack-12 certify hands out and records nothing that was signed by another key", async (t) => {
-  using fixture = await createFixture({
+  await using fixture = await createFixture({
     wrapIssuer: (issuer) => ({ current: () => ({ ...issuer.current(), privateKey: newKey() }) }),
   });
   const request = await requestOf(fixture, fixture.addPod());
@@ -220,7 +220,7 @@ test("attack-12 certify hands out and records nothing that was signed by another
 });
 
 test("certify never certifies one key for two pods, but renews it for its own", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const first = fixture.addPod();
   const { csr } = newCsr();
   await fixture.ca.certify(await requestOf(fixture, first, { csr }));
@@ -231,7 +231,7 @@ test("certify never certifies one key for two pods, but renews it for its own", 
 });
 
 test("certify refuses one key of two pods also when they ask in the same turn", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const first = fixture.addPod();
   const second = fixture.addPod({ name: "app-a-2", addresses: ["10.0.0.9"] });
   const { csr } = newCsr();
@@ -244,21 +244,21 @@ test("certify refuses one key of two pods also when they ask in the same turn", 
 });
 
 test("certify answers nothing when the ledger cannot be written", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const request = await requestOf(fixture, fixture.addPod());
-  fixture.ledger[Symbol.dispose]();
+  await fixture.ledger[Symbol.asyncDispose]();
   await t.throwsAsync(fixture.ca.certify(request), { code: "ledger_failed" });
 });
 
 test("attack-18 certify refuses once the issuer has ended, rather than issue what nobody takes", async (t) => {
-  using fixture = await createFixture({ intermediateLifeMs: 3_600_000 });
+  await using fixture = await createFixture({ intermediateLifeMs: 3_600_000 });
   fixture.clock.jump(3_600_000);
   const request = await requestOf(fixture, fixture.addPod());
   await t.throwsAsync(fixture.ca.certify(request), { code: "issuer_expired" });
 });
 
 test("attack-18 a sidecar whose clock is a minute behind accepts its new certificate", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const response = await fixture.ca.certify(await requestOf(fixture, fixture.addPod()));
   const { certificateChain, trustBundle } = response;
   const options = { trustDomain, purpose: "client" } as const;

@@ -17,10 +17,10 @@ import type { AttestOptions } from "./attest.ts";
 import { CaError } from "./ca-error.ts";
 import { checkIssued } from "./issued-check.ts";
 import type { Issuer, IssuerSource } from "./issuer.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Ledger } from "./ledger/ledger.ts";
 import type { CaMetrics } from "./metrics.ts";
 import { checkRequest } from "./request-check.ts";
-import { serialBytes, signLeaf } from "./signer.ts";
+import { keyFingerprint, serialBytes, signLeaf } from "./signer.ts";
 import { checkLifetime, leafTemplate } from "./template.ts";
 
 export interface CertifyRequest {
@@ -46,7 +46,7 @@ export interface CertificateAuthorityOptions {
   readonly issuer: Pick<IssuerSource, "current">;
   /** How a token becomes an identity. */
   readonly attestation: AttestOptions;
-  readonly ledger: Ledger;
+  readonly ledger: Pick<Ledger, "append">;
   readonly metrics: CaMetrics;
   /** DER of every trusted root; handed out with each certificate. */
   readonly roots: readonly Uint8Array[];
@@ -168,8 +168,8 @@ export class CertificateAuthority {
       notAfter: facts.notAfter,
       serial: facts.serial,
       issuerSerial: issuer.serial,
+      keyFingerprint: keyFingerprint(publicKey),
       certificate: leaf,
-      publicKey,
     });
     return { leaf, facts, issuer, logIndex };
   }

@@ -26,7 +26,7 @@ function template(change: Partial<LeafTemplate> = {}): LeafTemplate {
 }
 
 test("signLeaf makes what OpenSSL verifies strictly, name constraints and all", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const issuer = fixture.issuer.current();
   const leaf = signLeaf(template(), issuer, randomBytes(serialBytes));
   const folder = mkdtempSync(path.join(tmpdir(), "signet-signer-"));
@@ -64,7 +64,7 @@ test("signLeaf makes what OpenSSL verifies strictly, name constraints and all", 
 });
 
 test("attack-3 OpenSSL refuses a leaf outside of the issuer's name constraint", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const issuer = fixture.issuer.current();
   const foreign = "spiffe://other.local/ns/app-a/sa/app-a" as LeafTemplate["id"];
   const leaf = signLeaf(template({ id: foreign }), issuer, randomBytes(serialBytes));
@@ -84,7 +84,7 @@ test("attack-3 OpenSSL refuses a leaf outside of the issuer's name constraint", 
 });
 
 test("signLeaf writes serials that are positive and of one length, whatever is random", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const issuer = fixture.issuer.current();
   for (const fill of [0x00, 0x7f, 0x80, 0xff]) {
     const leaf = signLeaf(template(), issuer, new Uint8Array(serialBytes).fill(fill));
@@ -95,14 +95,14 @@ test("signLeaf writes serials that are positive and of one length, whatever is r
 });
 
 test("signLeaf writes dates past 2049 as OpenSSL reads them", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const notAfter = Date.UTC(2051, 5, 1, 12, 30, 15);
   const leaf = signLeaf(template({ notAfter }), fixture.issuer.current(), randomBytes(serialBytes));
   t.is(new Date(new X509Certificate(leaf).validTo).getTime(), notAfter);
 });
 
 test("parsePem gives back what toPem wrote", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const { chain } = fixture.issuer.current();
   t.deepEqual(
     parsePem(chain.map(toPem).join("")).map((der) => Buffer.from(der)),
@@ -111,7 +111,7 @@ test("parsePem gives back what toPem wrote", async (t) => {
 });
 
 test("checkIssued accepts what was asked for", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const issuer = fixture.issuer.current();
   const asked = template();
   const leaf = signLeaf(asked, issuer, randomBytes(serialBytes));
@@ -134,7 +134,7 @@ const faults: readonly (readonly [
 ];
 for (const [title, message, change] of faults) {
   test(`attack-12 checkIssued refuses ${title} than was asked for`, async (t) => {
-    using fixture = await createFixture();
+    await using fixture = await createFixture();
     const issuer = fixture.issuer.current();
     const asked = template();
     const leaf = signLeaf({ ...asked, ...change(asked) }, issuer, randomBytes(serialBytes));
@@ -143,7 +143,7 @@ for (const [title, message, change] of faults) {
 }
 
 test("attack-12 checkIssued refuses a changed byte, wherever it is", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const issuer = fixture.issuer.current();
   const asked = template();
   const leaf = signLeaf(asked, issuer, randomBytes(serialBytes));
@@ -154,12 +154,12 @@ test("attack-12 checkIssued refuses a changed byte, wherever it is", async (t) =
 });
 
 test("checkIssued refuses a leaf that outlives its issuer, and one of another issuer", async (t) => {
-  using fixture = await createFixture();
+  await using fixture = await createFixture();
   const issuer = fixture.issuer.current();
   const long = template({ notAfter: issuer.notAfter + 1_000 });
   const leaf = signLeaf(long, issuer, randomBytes(serialBytes));
   t.throws(() => checkIssued(leaf, long, issuer), { message: /outlives/ });
-  using other = await createFixture();
+  await using other = await createFixture();
   const asked = template();
   const foreign = signLeaf(asked, other.issuer.current(), randomBytes(serialBytes));
   t.throws(() => checkIssued(foreign, asked, issuer), { message: /another issuer/ });

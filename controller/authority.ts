@@ -6,8 +6,8 @@ import { createJwksReviewer } from "#/ca/attest.ts";
 import type { WorkloadDirectory } from "#/ca/attest.ts";
 import { readAuthority } from "#/ca/authority-pem.ts";
 import { IssuerSource } from "#/ca/issuer.ts";
-import { openLedger } from "#/ca/ledger.ts";
-import type { Ledger } from "#/ca/ledger.ts";
+import { openLedger } from "#/ca/ledger/ledger.ts";
+import type { Ledger } from "#/ca/ledger/ledger.ts";
 import { createCaMetrics } from "#/ca/metrics.ts";
 import { CertificateAuthority } from "#/ca/service.ts";
 import { parsePem } from "#/identity/bundle.ts";
@@ -39,7 +39,7 @@ export interface AuthorityOptions {
   readonly log: Log;
 }
 
-export interface OpenAuthority extends Disposable {
+export interface OpenAuthority extends AsyncDisposable {
   readonly authority: CertificateAuthority;
   readonly issuer: IssuerSource;
   readonly ledger: Ledger;
@@ -67,7 +67,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
     log,
   });
   await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 });
-  const ledger = openLedger(path.join(config.dataDirectory, "ledger.sqlite"));
+  const ledger = await openLedger(path.join(config.dataDirectory, "ledger.sqlite"));
   const reviewer = createJwksReviewer({
     issuer: config.tokenIssuer,
     readJwks: () => readFile(config.tokenJwksFile, "utf8"),
@@ -89,9 +89,9 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
     issuer,
     ledger,
     roots,
-    [Symbol.dispose]() {
+    async [Symbol.asyncDispose]() {
       issuer.stop();
-      ledger[Symbol.dispose]();
+      await ledger[Symbol.asyncDispose]();
     },
   };
 }

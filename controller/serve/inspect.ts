@@ -1,8 +1,9 @@
 // The read API, as JSON over the admin Unix socket: what was issued, who is subscribed, which policy
 // holds where. Whoever may open the socket (its owner) may read all of it; nothing here changes
 // anything, and neither tokens nor keys are known to it.
-import type { Ledger, LedgerRecord } from "#/ca/ledger.ts";
-import { recordsMax } from "#/ca/ledger.ts";
+import { recordsMax } from "#/ca/ledger/entry.ts";
+import type { LedgerRecord } from "#/ca/ledger/entry.ts";
+import type { Ledger } from "#/ca/ledger/ledger.ts";
 import type { Issuer } from "#/ca/issuer.ts";
 import { keyOfMeta } from "#/cluster/events.ts";
 import type { AdminReply, AdminRoute } from "#/lib/admin.ts";

@@ -9,8 +9,8 @@ import type { DirectoryPod, TokenReviewer } from "#/ca/attest.ts";
 import { createIntermediate, createRoot } from "#/ca/authority-certificate.ts";
 import type { Authority } from "#/ca/authority-certificate.ts";
 import { IssuerSource } from "#/ca/issuer.ts";
-import { openLedger } from "#/ca/ledger.ts";
-import type { Ledger } from "#/ca/ledger.ts";
+import type { Ledger } from "#/ca/ledger/ledger.ts";
+import { openLedgerInMemory } from "./ledger.ts";
 import { createCaMetrics } from "#/ca/metrics.ts";
 import { CertificateAuthority } from "#/ca/service.ts";
 import type { CertificateAuthorityOptions } from "#/ca/service.ts";
@@ -31,7 +31,7 @@ export interface PodFixture extends DirectoryPod {
   readonly name: string;
 }
 
-export class AuthorityFixture implements Disposable {
+export class AuthorityFixture implements AsyncDisposable {
   readonly clock: ManualClock;
   readonly registry: Registry = new Registry();
   readonly root: Authority;
@@ -101,9 +101,9 @@ export class AuthorityFixture implements Disposable {
     return new SignJWT(claims).setProtectedHeader({ alg: "ES256", kid: "test" }).sign(key);
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.issuer.stop();
-    this.ledger[Symbol.dispose]();
+    await this.ledger[Symbol.asyncDispose]();
   }
 }
 
@@ -119,8 +119,6 @@ interface Parts {
 }
 
 export interface FixtureOptions {
-  /** File of the ledger; in memory by default. */
-  readonly ledgerFile?: string;
   readonly intermediateLifeMs?: number;
   /** Stands between the authority and its issuer, to make it wrong. */
   readonly wrapIssuer?: (issuer: IssuerSource) => CertificateAuthorityOptions["issuer"];
@@ -151,7 +149,7 @@ export async function createFixture(options: FixtureOptions = {}): Promise<Autho
     intermediate,
     issuer,
     reviewer,
-    ledger: openLedger(options.ledgerFile ?? ":memory:"),
+    ledger: openLedgerInMemory(),
     tokenKey: tokenKeys.privateKey,
     wrapIssuer: options.wrapIssuer ?? ((source) => source),
   });

@@ -1,10 +1,16 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import type { Worker } from "node:worker_threads";
 import test from "ava";
-import { openLedger, pendingMax, recordsMax } from "./ledger.ts";
-import type { LedgerEntry } from "./ledger.ts";
+import { openLedgerInMemory } from "#/test/kit/ledger.ts";
+import { recordsMax } from "./entry.ts";
+import type { LedgerEntry } from "./entry.ts";
+import { Ledger, openLedger, pendingMax } from "./ledger.ts";
+import { LedgerStore } from "./store.ts";
+import type { LedgerWriter } from "./writer.ts";
 
 function entry(change: Partial<LedgerEntry> = {}): LedgerEntry {
   return {
@@ -21,7 +27,7 @@ function entry(change: Partial<LedgerEntry> = {}): LedgerEntry {
     serial: "40aa",
     issuerSerial: "40bb",
     certificate: Uint8Array.of(0x30, 1),
-    publicKey: Uint8Array.of(1),
+    keyFingerprint: "aa",
     ...change,
   };
 }
@@ -38,10 +44,10 @@ class Folder implements Disposable {
 test("openLedger keeps positions and entries over a restart", async (t) => {
   using folder = new Folder();
   {
-    using ledger = openLedger(folder.file);
+    await using ledger = await openLedger(folder.file);
     t.deepEqual(await Promise.all([ledger.append(entry()), ledger.append(entry())]), [0, 1]);
   }
-  using ledger = openLedger(folder.file);
+  await using ledger = await openLedger(folder.file);
   t.is(await ledger.append(entry({ serial: "40cc" })), 2);
   t.deepEqual(
     ledger.query({}).map(({ index }) => index),
@@ -51,7 +57,7 @@ test("openLedger keeps positions and entries over a restart", async (t) => {
 
 test("append is on disk when it resolves: another connection sees it", async (t) => {
   using folder = new Folder();
-  using ledger = openLedger(folder.file);
+  await using ledger = await openLedger(folder.file);
   await ledger.append(entry());
   using other = new DatabaseSync(folder.file, { readOnly: true });
   t.is(other.prepare("SELECT count(*) AS n FROM entries").get()?.["n"], 1);
@@ -59,7 +65,7 @@ test("append is on disk when it resolves: another connection sees it", async (t)
 });
 
 test("append waits for the end of the turn, so that its entries share one transaction", async (t) => {
-  using ledger = openLedger(":memory:");
+  await using ledger = openLedgerInMemory();
   const all = Promise.all(Array.from({ length: 50 }, () => ledger.append(entry())));
   t.is(ledger.query({}).length, 0);
   t.deepEqual(
@@ -69,7 +75,7 @@ test("append waits for the end of the turn, so that its entries share one transa
 });
 
 test("append refuses past pendingMax, and serves again after the turn", async (t) => {
-  using ledger = openLedger(":memory:");
+  await using ledger = openLedgerInMemory();
   const fitting = Array.from({ length: pendingMax }, () => ledger.append(entry()));
   await t.throwsAsync(ledger.append(entry()), { code: "ledger_full" });
   t.is((await Promise.all(fitting)).length, pendingMax);
@@ -77,15 +83,15 @@ test("append refuses past pendingMax, and serves again after the turn", async (t
 });
 
 test("append refuses the key of another pod, and the refused entry takes no position", async (t) => {
-  using ledger = openLedger(":memory:");
+  await using ledger = openLedgerInMemory();
   t.is(await ledger.append(entry()), 0);
   await t.throwsAsync(ledger.append(entry({ podUid: "uid-2" })), { code: "key_reused" });
-  t.is(await ledger.append(entry({ podUid: "uid-2", publicKey: Uint8Array.of(2) })), 1);
+  t.is(await ledger.append(entry({ podUid: "uid-2", keyFingerprint: "bb" })), 1);
 });
 
 test("append keeps nothing of a turn that could not be written", async (t) => {
   using folder = new Folder();
-  using ledger = openLedger(folder.file);
+  await using ledger = await openLedger(folder.file);
   await ledger.append(entry());
   using other = new DatabaseSync(folder.file);
   other.exec("BEGIN IMMEDIATE");
@@ -96,7 +102,7 @@ test("append keeps nothing of a turn that could not be written", async (t) => {
 });
 
 test("append gives up no position when the second entry of a turn cannot be written", async (t) => {
-  using ledger = openLedger(":memory:");
+  await using ledger = openLedgerInMemory();
   const outcomes = await Promise.allSettled([
     ledger.append(entry()),
     // SQLite has no such number: it becomes NULL, which the column refuses.
@@ -112,21 +118,21 @@ test("append gives up no position when the second entry of a turn cannot be writ
 for (const statement of ["UPDATE entries SET id = 'x'", "DELETE FROM entries"]) {
   test(`openLedger makes the database refuse "${statement}"`, async (t) => {
     using folder = new Folder();
-    using ledger = openLedger(folder.file);
+    await using ledger = await openLedger(folder.file);
     await ledger.append(entry());
     using other = new DatabaseSync(folder.file);
     t.throws(() => other.exec(statement), { message: /append-only/ });
   });
 }
 
-test("openLedger refuses a file that is no database, and does not replace it", (t) => {
+test("openLedger refuses a file that is no database, and does not replace it", async (t) => {
   using folder = new Folder();
   writeFileSync(folder.file, "not a database ".repeat(100));
-  t.throws(() => openLedger(folder.file), { name: "CaError", code: "ledger_failed" });
+  await t.throwsAsync(openLedger(folder.file), { name: "CaError", code: "ledger_failed" });
 });
 
 test("query finds by namespace, pod and time, newest first, and reads on", async (t) => {
-  using ledger = openLedger(":memory:");
+  await using ledger = openLedgerInMemory();
   await Promise.all([
     ledger.append(entry({ pod: "b-1" })),
     ledger.append(entry({ pod: "b-2", notAfter: 500 })),
@@ -144,11 +150,101 @@ test("query finds by namespace, pod and time, newest first, and reads on", async
 });
 
 test("query never answers with more than recordsMax", async (t) => {
-  using ledger = openLedger(":memory:");
+  await using ledger = openLedgerInMemory();
   for (let turn = 0; turn < 2; turn += 1) {
     await Promise.all(Array.from({ length: 600 }, () => ledger.append(entry())));
   }
   t.is(ledger.query({}).length, recordsMax);
   t.is(ledger.query({ limit: 1_000_000 }).length, recordsMax);
   t.is(ledger.query({ limit: -5 }).length, 1);
+});
+
+/** Holds what it is given until it is let go on. */
+class SlowWriter implements LedgerWriter {
+  readonly batches: (readonly LedgerEntry[])[] = [];
+  readonly #store: LedgerStore;
+  #letGo: () => void = () => {};
+
+  constructor(store: LedgerStore) {
+    this.#store = store;
+  }
+
+  async write(entries: readonly LedgerEntry[]): Promise<ReturnType<LedgerStore["write"]>> {
+    this.batches.push(entries);
+    await new Promise<void>((resolve) => (this.#letGo = resolve));
+    return this.#store.write(entries);
+  }
+
+  letGo(): void {
+    this.#letGo();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+const turns = async (count: number): Promise<void> => {
+  for (let turn = 0; turn < count; turn += 1) await new Promise((next) => setImmediate(next));
+};
+
+test("append gathers what comes while the disk is busy into the next transaction", async (t) => {
+  const store = new LedgerStore(":memory:");
+  const writer = new SlowWriter(store);
+  const ledger = new Ledger(writer, store);
+  const first = ledger.append(entry());
+  await turns(2);
+  const others = [ledger.append(entry()), ledger.append(entry())];
+  await turns(2);
+  t.deepEqual(
+    writer.batches.map(({ length }) => length),
+    [1],
+  );
+  writer.letGo();
+  t.is(await first, 0);
+  await turns(2);
+  writer.letGo();
+  t.deepEqual(await Promise.all(others), [1, 2]);
+  t.deepEqual(
+    writer.batches.map(({ length }) => length),
+    [1, 2],
+  );
+});
+
+test("append does not hold up the loop while the disk is busy", async (t) => {
+  using folder = new Folder();
+  await using ledger = await openLedger(folder.file);
+  using other = new DatabaseSync(folder.file);
+  other.exec("BEGIN IMMEDIATE");
+  const appended = ledger.append(entry());
+  const started = performance.now();
+  await turns(50);
+  t.true(performance.now() - started < 500, "the thread waits for the lock, not the loop");
+  other.exec("ROLLBACK");
+  t.is(await appended, 0);
+});
+
+test("the ledger writes what still waits before it closes, and takes nothing afterwards", async (t) => {
+  using folder = new Folder();
+  const ledger = await openLedger(folder.file);
+  const last = ledger.append(entry());
+  await ledger[Symbol.asyncDispose]();
+  t.is(await last, 0);
+  await t.throwsAsync(ledger.append(entry()), { code: "ledger_failed" });
+});
+
+test("a thread that died fails what it had under way, and the next entry starts another", async (t) => {
+  using folder = new Folder();
+  const threads: Worker[] = [];
+  const seen = (message: unknown): void =>
+    void threads.push((message as { readonly worker: Worker }).worker);
+  subscribe("worker_threads", seen);
+  await using ledger = await openLedger(folder.file);
+  unsubscribe("worker_threads", seen);
+  using other = new DatabaseSync(folder.file);
+  other.exec("BEGIN IMMEDIATE");
+  const held = ledger.append(entry());
+  await turns(5);
+  void threads[0]?.terminate();
+  await t.throwsAsync(held, { code: "ledger_failed", message: /thread ended/ });
+  other.exec("ROLLBACK");
+  t.is(await ledger.append(entry()), 0);
 });

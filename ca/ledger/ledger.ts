@@ -1,0 +1,118 @@
+// What was issued, to whom, and who asked: on disk before the certificate leaves. Entries that come
+// while the disk is busy wait for each other and are written together.
+import { messageOf } from "#/lib/errors.ts";
+import { CaError } from "../ca-error.ts";
+import type { LedgerEntry, LedgerQuery, LedgerRecord } from "./entry.ts";
+import { LedgerReader } from "./store.ts";
+import { LedgerThread } from "./thread.ts";
+import type { LedgerWriter } from "./writer.ts";
+
+/** Entries that wait for their transaction; past this requests are refused, not queued. */
+export const pendingMax = 1_024;
+
+type Reader = Pick<LedgerReader, "query" | "size"> & Disposable;
+
+interface Pending {
+  readonly entry: LedgerEntry;
+  readonly resolve: (index: number) => void;
+  readonly reject: (error: CaError) => void;
+}
+
+/** Opens or creates the ledger in `file`; rejects with CaError `ledger_failed`. */
+export async function openLedger(file: string): Promise<Ledger> {
+  const writer = await LedgerThread.start(file);
+  try {
+    return new Ledger(writer, new LedgerReader(file));
+  } catch (thrown) {
+    await writer[Symbol.asyncDispose]();
+    throw thrown;
+  }
+}
+
+export class Ledger implements AsyncDisposable {
+  readonly #writer: LedgerWriter;
+  readonly #reader: Reader;
+  #pending: Pending[] = [];
+  #writing: Promise<void> | null = null;
+  #closed = false;
+
+  constructor(writer: LedgerWriter, reader: Reader) {
+    this.#writer = writer;
+    this.#reader = reader;
+  }
+
+  /**
+   * Resolves with the entry's position once it is on disk. Rejects with CaError: `key_reused` when the
+   * key was certified for another pod, `ledger_full` past `pendingMax`, `ledger_failed` when it could
+   * not be written.
+   */
+  append(entry: LedgerEntry): Promise<number> {
+    if (this.#closed) return Promise.reject(new CaError("ledger_failed", "The ledger is closed"));
+    if (this.#pending.length >= pendingMax) {
+      return Promise.reject(
+        new CaError("ledger_full", "Cannot record: too many entries wait for the disk", {
+          next: "Ask again in a moment; see whether the ledger's disk is slow",
+        }),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ entry, resolve, reject });
+      this.#writing ??= this.#writeAll();
+    });
+  }
+
+  /** Newest first. */
+  query(query: LedgerQuery): readonly LedgerRecord[] {
+    return this.#reader.query(query);
+  }
+
+  /** Entries on disk. */
+  size(): number {
+    return this.#reader.size();
+  }
+
+  /** What still waits is written first. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#writing;
+    await this.#writer[Symbol.asyncDispose]();
+    this.#reader[Symbol.dispose]();
+  }
+
+  async #writeAll(): Promise<void> {
+    // What this turn of the loop brings shares the first transaction already.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#pending.length > 0) {
+      const batch = this.#pending;
+      this.#pending = [];
+      await this.#write(batch);
+    }
+    this.#writing = null;
+  }
+
+  async #write(batch: readonly Pending[]): Promise<void> {
+    try {
+      const outcomes = await this.#writer.write(batch.map(({ entry }) => entry));
+      for (const [position, { entry, resolve, reject }] of batch.entries()) {
+        const outcome = outcomes[position];
+        if (typeof outcome === "number") resolve(outcome);
+        else reject(keyReused(entry));
+      }
+    } catch (thrown) {
+      const cause = messageOf(thrown);
+      const error =
+        thrown instanceof CaError
+          ? thrown
+          : new CaError("ledger_failed", `Cannot record: ${cause}`);
+      for (const { reject } of batch) reject(error);
+    }
+  }
+}
+
+function keyReused(entry: LedgerEntry): CaError {
+  return new CaError(
+    "key_reused",
+    `Cannot certify for pod "${entry.namespace}/${entry.pod}": the key is another pod's`,
+  );
+}

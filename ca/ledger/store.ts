@@ -1,0 +1,186 @@
+// The ledger's file. Append-only: the database itself refuses changes. What is written together shares
+// a transaction, and so one fsync; it waits for the disk, which is why a thread of its own does it.
+import { DatabaseSync } from "node:sqlite";
+import type { SQLInputValue, StatementSync } from "node:sqlite";
+import { messageOf } from "#/lib/errors.ts";
+import { CaError } from "../ca-error.ts";
+import { recordsMax } from "./entry.ts";
+import type { LedgerEntry, LedgerQuery, LedgerRecord } from "./entry.ts";
+import type { Outcome } from "./writer.ts";
+
+/** How long a writer waits for another, milliseconds. */
+const busyTimeoutMs = 1_000;
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS entries (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    service_account TEXT NOT NULL,
+    pod TEXT NOT NULL,
+    pod_uid TEXT NOT NULL,
+    address TEXT NOT NULL,
+    token_hash TEXT NOT NULL,
+    issued_at INTEGER NOT NULL,
+    not_before INTEGER NOT NULL,
+    not_after INTEGER NOT NULL,
+    serial TEXT NOT NULL,
+    issuer_serial TEXT NOT NULL,
+    key_fingerprint TEXT NOT NULL,
+    certificate BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS entries_by_pod ON entries (namespace, pod, position);
+  CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key_fingerprint);
+  CREATE INDEX IF NOT EXISTS entries_by_end ON entries (not_after);
+  CREATE TRIGGER IF NOT EXISTS entries_are_never_changed BEFORE UPDATE ON entries
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+  CREATE TRIGGER IF NOT EXISTS entries_are_never_removed BEFORE DELETE ON entries
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+`;
+
+/** Reads. */
+export class LedgerReader implements Disposable {
+  protected readonly database: DatabaseSync;
+
+  /** Throws CaError `ledger_failed`; read-only, the file must be there. */
+  constructor(file: string, readOnly: boolean = true) {
+    try {
+      this.database = new DatabaseSync(file, { readOnly, timeout: busyTimeoutMs });
+    } catch (thrown) {
+      throw failed(`open "${file}"`, thrown);
+    }
+  }
+
+  /** Newest first. */
+  query(query: LedgerQuery): readonly LedgerRecord[] {
+    const conditions: string[] = [];
+    const values: SQLInputValue[] = [];
+    const where = (condition: string, ...bound: SQLInputValue[]): void => {
+      conditions.push(condition);
+      values.push(...bound);
+    };
+    if (query.namespace !== undefined) where("namespace = ?", query.namespace);
+    if (query.pod !== undefined) where("pod = ?", query.pod);
+    if (query.before !== undefined) where("position < ?", query.before);
+    if (query.validAt !== undefined) {
+      where("not_before <= ? AND not_after > ?", query.validAt, query.validAt);
+    }
+    const limit = Math.min(Math.max(1, Math.floor(query.limit ?? recordsMax)), recordsMax);
+    const filter = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
+    const text = `SELECT * FROM entries ${filter} ORDER BY position DESC LIMIT ${limit}`;
+    return this.database
+      .prepare(text)
+      .all(...values)
+      .map((row) => asRecord(row));
+  }
+
+  /** Entries. */
+  size(): number {
+    const row = this.database.prepare("SELECT max(position) AS last FROM entries").get();
+    const last = row?.["last"];
+    return typeof last === "number" ? last + 1 : 0;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.database.isOpen) this.database.close();
+  }
+}
+
+/** Writes; the only one of its file. */
+export class LedgerStore extends LedgerReader {
+  readonly #insert: StatementSync;
+  readonly #otherPod: StatementSync;
+  #next: number;
+
+  /** Opens or creates the file; throws CaError `ledger_failed`. */
+  constructor(file: string) {
+    super(file, false);
+    try {
+      this.database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+      this.database.exec(schema);
+      this.#insert = this.database.prepare(
+        "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      );
+      this.#otherPod = this.database.prepare(
+        "SELECT 1 FROM entries WHERE key_fingerprint = ? AND pod_uid <> ? LIMIT 1",
+      );
+      this.#next = this.size();
+    } catch (thrown) {
+      throw failed(`open "${file}"`, thrown);
+    }
+  }
+
+  /** On disk when it returns. Throws CaError `ledger_failed`: nothing of it is kept then. */
+  write(entries: readonly LedgerEntry[]): readonly Outcome[] {
+    let next = this.#next;
+    try {
+      this.database.exec("BEGIN IMMEDIATE");
+      const outcomes = entries.map((entry): Outcome => {
+        const { keyFingerprint, podUid } = entry;
+        if (this.#otherPod.get(keyFingerprint, podUid) !== undefined) return "key_reused";
+        this.#insert.run(next, ...columns(entry));
+        return next++;
+      });
+      this.database.exec("COMMIT");
+      this.#next = next;
+      return outcomes;
+    } catch (thrown) {
+      this.#rollBack();
+      throw failed("record what was issued", thrown);
+    }
+  }
+
+  #rollBack(): void {
+    try {
+      if (this.database.isOpen && this.database.isTransaction) this.database.exec("ROLLBACK");
+    } catch {
+      // The transaction was given up by SQLite itself, which is what was wanted.
+    }
+  }
+}
+
+function columns(entry: LedgerEntry): SQLInputValue[] {
+  return [
+    entry.id,
+    entry.namespace,
+    entry.serviceAccount,
+    entry.pod,
+    entry.podUid,
+    entry.address,
+    entry.tokenHash,
+    entry.issuedAt,
+    entry.notBefore,
+    entry.notAfter,
+    entry.serial,
+    entry.issuerSerial,
+    entry.keyFingerprint,
+    entry.certificate,
+  ];
+}
+
+function asRecord(row: Record<string, unknown>): LedgerRecord {
+  return {
+    index: Number(row["position"]),
+    id: String(row["id"]),
+    namespace: String(row["namespace"]),
+    serviceAccount: String(row["service_account"]),
+    pod: String(row["pod"]),
+    podUid: String(row["pod_uid"]),
+    address: String(row["address"]),
+    tokenHash: String(row["token_hash"]),
+    issuedAt: Number(row["issued_at"]),
+    notBefore: Number(row["not_before"]),
+    notAfter: Number(row["not_after"]),
+    serial: String(row["serial"]),
+    issuerSerial: String(row["issuer_serial"]),
+    keyFingerprint: String(row["key_fingerprint"]),
+    certificate: row["certificate"] as Uint8Array,
+  };
+}
+
+function failed(action: string, cause: unknown): CaError {
+  return new CaError("ledger_failed", `Cannot ${action}: ${messageOf(cause)}`, {
+    cause,
+    next: "See that the ledger's disk is there, writable and not full",
+  });
+}

@@ -1,0 +1,84 @@
+// The ledger's writer in a thread of its own: a slow disk must not hold up streams and probes. A thread
+// that died is started again by the next entry; what it had under way counts as not written.
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { messageOf } from "#/lib/errors.ts";
+import { CaError } from "../ca-error.ts";
+import type { LedgerEntry } from "./entry.ts";
+import type { LedgerWriter, Outcome } from "./writer.ts";
+
+/** What the thread says: once when it is open, then once per batch. */
+export type ThreadReply =
+  | { readonly kind: "done"; readonly outcomes: readonly Outcome[] }
+  | { readonly kind: "failed"; readonly reason: string; readonly next: string };
+
+interface Waiting {
+  readonly resolve: (outcomes: readonly Outcome[]) => void;
+  readonly reject: (error: CaError) => void;
+}
+
+export class LedgerThread implements LedgerWriter {
+  readonly #file: string;
+  #worker: Worker | null = null;
+  #waiting: Waiting | null = null;
+
+  /** Rejects with CaError `ledger_failed` when the file cannot be opened. */
+  static async start(file: string): Promise<LedgerThread> {
+    const thread = new LedgerThread(file);
+    await thread.#open();
+    return thread;
+  }
+
+  private constructor(file: string) {
+    this.#file = file;
+  }
+
+  async write(entries: readonly LedgerEntry[]): Promise<readonly Outcome[]> {
+    const worker = this.#worker ?? (await this.#open());
+    const outcomes = this.#reply();
+    worker.postMessage(entries);
+    return outcomes;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = null;
+    if (worker === null) return;
+    const exited = once(worker, "exit");
+    worker.postMessage(null);
+    await exited;
+  }
+
+  async #open(): Promise<Worker> {
+    const worker = new Worker(new URL("./thread-main.ts", import.meta.url), {
+      workerData: this.#file,
+      name: "ledger",
+    });
+    worker.on("message", (reply: ThreadReply) => this.#take(reply));
+    worker.on("error", (error) => this.#died(worker, messageOf(error)));
+    worker.on("exit", (code) => this.#died(worker, `exit ${code}`));
+    await this.#reply();
+    this.#worker = worker;
+    return worker;
+  }
+
+  #reply(): Promise<readonly Outcome[]> {
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+    });
+  }
+
+  #take(reply: ThreadReply): void {
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    if (reply.kind === "done") waiting?.resolve(reply.outcomes);
+    else waiting?.reject(new CaError("ledger_failed", reply.reason, { next: reply.next }));
+  }
+
+  #died(worker: Worker, reason: string): void {
+    if (this.#worker === worker) this.#worker = null;
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    waiting?.reject(new CaError("ledger_failed", `The ledger's thread ended: ${reason}`));
+  }
+}

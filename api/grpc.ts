@@ -106,8 +106,18 @@ function unaryHandler(
 ): grpc.handleUnaryCall<Buffer, Uint8Array> {
   return (call, done) => {
     const abort = new AbortController();
-    call.on("cancelled", () => abort.abort(new RpcError("cancelled", "Caller gave up")));
-    void answerUnary(() => handle(call.request, abort.signal), done);
+    let isAnswered = false;
+    // grpc-js says so at the end of every call, of those that were answered, too.
+    call.on("cancelled", () => {
+      if (!isAnswered) abort.abort(new RpcError("cancelled", "Caller gave up"));
+    });
+    void answerUnary(
+      () => handle(call.request, abort.signal),
+      (error, bytes) => {
+        isAnswered = true;
+        done(error, bytes);
+      },
+    );
   };
 }
 

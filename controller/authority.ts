@@ -67,7 +67,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
     log,
   });
   await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 });
-  const ledger = await openLedger(path.join(config.dataDirectory, "ledger.sqlite"));
+  const ledger = await openLedger(path.join(config.dataDirectory, "ledger.sqlite"), clock);
   const reviewer = createJwksReviewer({
     issuer: config.tokenIssuer,
     readJwks: () => readFile(config.tokenJwksFile, "utf8"),

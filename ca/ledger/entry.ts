@@ -32,8 +32,6 @@ export interface LedgerRecord extends LedgerEntry {
 export interface LedgerQuery {
   readonly namespace?: string;
   readonly pod?: string;
-  /** Only what is valid at this time, milliseconds since the Unix epoch. */
-  readonly validAt?: number;
   /** Only what lies before this position: for reading on. */
   readonly before?: number;
   /** 1 to `recordsMax`; default `recordsMax`. */

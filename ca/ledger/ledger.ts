@@ -1,5 +1,7 @@
 // What was issued, to whom, and who asked: on disk before the certificate leaves. Entries that come
 // while the disk is busy wait for each other and are written together.
+import { sleep } from "#/lib/clock.ts";
+import type { Clock } from "#/lib/clock.ts";
 import { messageOf } from "#/lib/errors.ts";
 import { CaError } from "../ca-error.ts";
 import type { LedgerEntry, LedgerQuery, LedgerRecord } from "./entry.ts";
@@ -9,6 +11,11 @@ import type { LedgerWriter } from "./writer.ts";
 
 /** Entries that wait for their transaction; past this requests are refused, not queued. */
 export const pendingMax = 1_024;
+/**
+ * Milliseconds that an entry waits for others, so that a rush shares its transactions: a commit costs
+ * the same for one and for sixteen. Nobody minds them at an issuance.
+ */
+const gatherMs = 3;
 
 type Reader = Pick<LedgerReader, "query" | "size"> & Disposable;
 
@@ -19,10 +26,10 @@ interface Pending {
 }
 
 /** Opens or creates the ledger in `file`; rejects with CaError `ledger_failed`. */
-export async function openLedger(file: string): Promise<Ledger> {
+export async function openLedger(file: string, clock: Clock): Promise<Ledger> {
   const writer = await LedgerThread.start(file);
   try {
-    return new Ledger(writer, new LedgerReader(file));
+    return new Ledger(writer, new LedgerReader(file), () => sleep(clock, gatherMs));
   } catch (thrown) {
     await writer[Symbol.asyncDispose]();
     throw thrown;
@@ -32,13 +39,16 @@ export async function openLedger(file: string): Promise<Ledger> {
 export class Ledger implements AsyncDisposable {
   readonly #writer: LedgerWriter;
   readonly #reader: Reader;
+  readonly #gather: () => Promise<void>;
   #pending: Pending[] = [];
   #writing: Promise<void> | null = null;
   #closed = false;
 
-  constructor(writer: LedgerWriter, reader: Reader) {
+  /** `gather` resolves when what waits shall be written. */
+  constructor(writer: LedgerWriter, reader: Reader, gather: () => Promise<void>) {
     this.#writer = writer;
     this.#reader = reader;
+    this.#gather = gather;
   }
 
   /**
@@ -81,9 +91,8 @@ export class Ledger implements AsyncDisposable {
   }
 
   async #writeAll(): Promise<void> {
-    // What this turn of the loop brings shares the first transaction already.
-    await new Promise((resolve) => setImmediate(resolve));
     while (this.#pending.length > 0) {
+      await this.#gather();
       const batch = this.#pending;
       this.#pending = [];
       await this.#write(batch);

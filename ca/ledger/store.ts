@@ -31,7 +31,6 @@ const schema = `
   ) STRICT;
   CREATE INDEX IF NOT EXISTS entries_by_pod ON entries (namespace, pod, position);
   CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key_fingerprint);
-  CREATE INDEX IF NOT EXISTS entries_by_end ON entries (not_after);
   CREATE TRIGGER IF NOT EXISTS entries_are_never_changed BEFORE UPDATE ON entries
     BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
   CREATE TRIGGER IF NOT EXISTS entries_are_never_removed BEFORE DELETE ON entries
@@ -62,9 +61,6 @@ export class LedgerReader implements Disposable {
     if (query.namespace !== undefined) where("namespace = ?", query.namespace);
     if (query.pod !== undefined) where("pod = ?", query.pod);
     if (query.before !== undefined) where("position < ?", query.before);
-    if (query.validAt !== undefined) {
-      where("not_before <= ? AND not_after > ?", query.validAt, query.validAt);
-    }
     const limit = Math.min(Math.max(1, Math.floor(query.limit ?? recordsMax)), recordsMax);
     const filter = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
     const text = `SELECT * FROM entries ${filter} ORDER BY position DESC LIMIT ${limit}`;

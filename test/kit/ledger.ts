@@ -8,5 +8,5 @@ export function openLedgerInMemory(): Ledger {
     write: async (entries: Parameters<LedgerStore["write"]>[0]) => store.write(entries),
     [Symbol.asyncDispose]: async (): Promise<void> => store[Symbol.dispose](),
   };
-  return new Ledger(writer, store);
+  return new Ledger(writer, store, () => new Promise((resolve) => setImmediate(resolve)));
 }

@@ -42,10 +42,17 @@ export const controllerAddress: string = `${layout.controller}:8443`;
 /** The longest that the CA believes: no run ends with an expired token. */
 const tokenLifetimeSeconds = 3600;
 
-/** What the image runs, with a profiler in front when asked for. */
-export function nodeParameters(image: string, profileFolder: string | null): readonly string[] {
-  const profile = profileFolder === null ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`];
-  return [...profile, ...commandOfImage(image)];
+/** What the image runs, with a profiler in front when asked for; `folder` stands for its volumes. */
+export function nodeParameters(
+  image: string,
+  folder: string,
+  profileFolder: string | null,
+): readonly string[] {
+  const profile =
+    profileFolder === null
+      ? []
+      : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`, `--allow-fs-write=${profileFolder}`];
+  return [...profile, `--allow-fs-write=${folder}`, ...commandOfImage(image)];
 }
 
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
@@ -77,7 +84,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     launch({
       placement: { namespace, core: options.core ?? loadCore, uid: plainUid },
       command: process.execPath,
-      parameters: nodeParameters("signet/controller", options.profileFolder),
+      parameters: nodeParameters("signet/controller", folder, options.profileFolder),
       environment: {
         POD_NAME: "signet-controller-0",
         POD_IP: layout.controller,

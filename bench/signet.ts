@@ -47,7 +47,7 @@ async function startSidecar(
   return launch({
     placement: { namespace, core: proxyCore, uid: proxyUid },
     command: process.execPath,
-    parameters: nodeParameters("signet/proxy", bench.profileFolder),
+    parameters: nodeParameters("signet/proxy", own, bench.profileFolder),
     environment: {
       ...sidecarEnvironment(pod, plane.injector),
       // Without a container the two volumes lie elsewhere.

@@ -1,4 +1,5 @@
 // Images by name: what each stands for, and that nothing else is run.
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import test from "ava";
@@ -23,6 +24,26 @@ test("commandOfImage hardens what holds keys: no inspector, no code from strings
     t.true(command.includes("--disallow-code-generation-from-strings"));
   }
 });
+
+const attempts = `
+  const refused = [];
+  const attempt = (name, work) => {
+    try { work(); } catch (error) { if (error.code === "ERR_ACCESS_DENIED") refused.push(name); }
+  };
+  attempt("process", () => require("node:child_process").spawnSync("id"));
+  attempt("file", () => require("node:fs").writeFileSync("/tmp/signet-images-test", ""));
+  attempt("thread", () => new (require("node:worker_threads").Worker)("", { eval: true }));
+  console.log(refused.join(" "));
+`;
+const confinement = { proxy: "process file thread", controller: "process file" };
+for (const [name, refused] of Object.entries(confinement)) {
+  test(`commandOfImage confines signet/${name}: no ${refused.replaceAll(" ", ", no ")}`, (t) => {
+    const flags = commandOfImage(`signet/${name}`).slice(0, -1);
+    const done = spawnSync(process.execPath, [...flags, "--eval", attempts], { encoding: "utf8" });
+    t.is(done.stdout.trim(), refused);
+    t.is(done.stderr, "", "and Node has nothing to warn of");
+  });
+}
 
 const unknown = [
   "",

@@ -1,14 +1,27 @@
 // Images without a registry: a name stands for a command of this checkout, run by the pinned Node.
 import { LocalError } from "./objects.ts";
 
-/** Flags that hold for every mesh process: no inspector by signal, no code made from strings. */
-const hardening = ["--disable-sigusr1", "--disallow-code-generation-from-strings"];
 const quiet = "--disable-warning=ExperimentalWarning";
-const memory = ["--max-semi-space-size=4"];
+/** For what holds keys: no inspector by signal, no code made from strings. */
+const hardening = ["--disable-sigusr1", "--disallow-code-generation-from-strings"];
+/** And no child processes, addons or written files, but what is named. */
+const confined = [...hardening, "--permission", "--allow-net", "--allow-fs-read=*"];
+const proxy = [
+  // The kernel is asked for the original destination by a foreign function; Node warns of it.
+  "--allow-ffi",
+  "--disable-warning=PERM0003",
+  "--max-semi-space-size=4",
+];
+const controller = [
+  // The ledger, in its thread, and the admin socket. Node warns of threads.
+  "--allow-worker",
+  "--disable-warning=PERM0006",
+  "--allow-fs-write=/run/signet",
+];
 
 const commands: Readonly<Record<string, readonly string[]>> = {
-  "signet/controller": [quiet, ...hardening, "controller/main.ts"],
-  "signet/proxy": [quiet, ...hardening, ...memory, "proxy/main.ts"],
+  "signet/controller": [quiet, ...confined, ...controller, "controller/main.ts"],
+  "signet/proxy": [quiet, ...confined, ...proxy, "proxy/main.ts"],
   "signet/proxy-init": [quiet, ...hardening, "proxy-init/main.ts"],
   "signet/app-a": [quiet, "apps/app-a/main.ts"],
   "signet/app-b": [quiet, "apps/app-b/main.ts"],

@@ -51,7 +51,7 @@ export function nodeParameters(
   const profile =
     profileFolder === null
       ? []
-      : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`, `--allow-fs-write=${profileFolder}`];
+      : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`, "--allow-inspector"];
   return [...profile, `--allow-fs-write=${folder}`, ...commandOfImage(image)];
 }
 

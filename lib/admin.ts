@@ -46,12 +46,20 @@ export interface Admin extends AsyncDisposable {
 
 const HEADERS_BYTES_MAX = 8 * 1024;
 const REQUEST_TIMEOUT_MS = 5_000;
+/** Node looks for requests that took too long every 30 s unless it is told otherwise. */
+const TIMEOUT_CHECK_MS = 500;
 const CONNECTIONS_MAX = 64;
 
 /** Starts listening; throws AdminError when the port or path cannot be had. */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const server = createServer(
-    { maxHeaderSize: HEADERS_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS, keepAlive: false },
+    {
+      maxHeaderSize: HEADERS_BYTES_MAX,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      keepAlive: false,
+    },
     (request, response) => {
       answer(options, request).then(
         (reply) => send(response, reply),
@@ -103,7 +111,8 @@ async function listen(server: Server, where: AdminOptions["listen"]): Promise<vo
 
 async function answer(options: AdminOptions, request: IncomingMessage): Promise<AdminReply> {
   if (request.method !== "GET") return text(405, "only GET is answered here");
-  const url = new URL(request.url ?? "/", "http://admin");
+  const url = URL.parse(request.url ?? "/", "http://admin");
+  if (url === null) return text(400, "not a path");
   if (url.pathname === "/livez") return text(200, "ok");
   if (url.pathname === "/readyz") {
     const { ready, reason } = options.ready();

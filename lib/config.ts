@@ -38,11 +38,17 @@ export function readConfig<Shape extends z.ZodRawShape>(
   return Object.freeze(parsed.data);
 }
 
-export const port = (): z.ZodNumber => z.coerce.number<number>().int().min(1).max(65535);
+type NumberText = z.ZodPipe<z.ZodString, z.ZodCoercedNumber<string>>;
+
+/** Decimal digits: an empty text must not be taken for 0, nor "0x50" for 80. */
+const decimal = (): z.ZodString => z.string().regex(/^\d{1,9}(?:\.\d{1,3})?$/, "not a number");
+
+export const port = (): NumberText =>
+  decimal().pipe(z.coerce.number<string>().int().min(1).max(65535));
 
 /** Seconds within the given bounds. */
-export const seconds = (min: number, max: number): z.ZodNumber =>
-  z.coerce.number<number>().min(min).max(max);
+export const seconds = (min: number, max: number): NumberText =>
+  decimal().pipe(z.coerce.number<string>().min(min).max(max));
 
 export const logLevel = (): z.ZodDefault<
   z.ZodEnum<{ debug: "debug"; info: "info"; warn: "warn"; error: "error"; silent: "silent" }>

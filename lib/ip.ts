@@ -1,6 +1,6 @@
 // Addresses as text in one canonical form. An IPv4 address that arrives mapped into
 // IPv6 (::ffff:a.b.c.d, as dual-stack sockets report it) is the IPv4 address.
-import { isIPv4 } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import { MeshError } from "./errors.ts";
 
 export class AddressError extends MeshError<"address_invalid"> {}
@@ -27,10 +27,12 @@ export function formatHostPort(host: string, port: number): string {
 
 /** Splits "host:port" or "[v6]:port"; throws AddressError. The host keeps a trailing dot. */
 export function parseHostPort(text: string): { readonly host: string; readonly port: number } {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/.exec(text);
+  const [, inBrackets, plain] = match ?? [];
+  const host = inBrackets ?? plain;
   const port = Number(match?.[3]);
-  if (host === undefined || !(port >= 1 && port <= 65_535)) {
+  const wrong = inBrackets !== undefined && !isIPv6(inBrackets);
+  if (host === undefined || wrong || !(port >= 1 && port <= 65_535)) {
     throw new AddressError("address_invalid", `Cannot read "${text}" as host:port`, {
       next: 'Write it as "name:8443" or "[fd00::1]:8443"',
     });

@@ -66,7 +66,8 @@ class Series<T> implements Family<T> {
   }
 
   with(...values: string[]): T {
-    const key = values.join("\u0000");
+    // As they will be written: two series of one text would make the whole exposition unreadable.
+    const key = values.map((value) => value.slice(0, LABEL_CHARACTERS_MAX)).join("\u0000");
     const known = this.cells.get(key);
     if (known !== undefined) return known.cell;
     if (this.cells.size >= SERIES_MAX && values.some((value) => value !== "other")) {

@@ -1,9 +1,11 @@
 // The sidecar's configuration: what the injector writes into the pod, read once.
+import { isIP } from "node:net";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
-import { ConfigError, list, logLevel, readConfig, seconds, z } from "#/lib/config.ts";
+import { list, logLevel, readConfig, seconds, z } from "#/lib/config.ts";
 import type { Environment } from "#/lib/config.ts";
-import { parseHostPort } from "#/lib/ip.ts";
+import { messageOf } from "#/lib/errors.ts";
+import { normalizeIp, parseHostPort } from "#/lib/ip.ts";
 import type { LogLevel } from "#/lib/log.ts";
 
 export const inboundPort = 4000;
@@ -36,20 +38,37 @@ export interface ProxyConfig {
 /** Ports of protocols in which the server speaks first, and of those too particular to sniff. */
 const opaquePortsDefault = [25, 587, 3306, 4444, 5432, 6379, 9300, 11_211];
 
+/** What `parse` makes of a text; what it throws becomes a fault of the variable. */
+const parsed = <T>(parse: (text: string) => T): z.ZodPipe<z.ZodString, z.ZodTransform<T, string>> =>
+  z.string().transform((text, context): T => {
+    try {
+      return parse(text);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: messageOf(error) });
+      return z.NEVER;
+    }
+  });
+
+const address = z.string().refine((text) => isIP(text) !== 0, "not an address");
+const fingerprint = z.string().regex(/^[0-9a-f]{64}$/i, "not 64 hexadecimal digits (SHA-256)");
+const portText = z.string().regex(/^[1-9]\d{0,4}$/, "not a port number");
+
 const schema = z.object({
   POD_NAME: z.string().min(1),
   POD_NAMESPACE: z.string().min(1),
   POD_UID: z.string().min(1),
-  POD_IP: z.string().min(1),
-  POD_IPS: list().optional(),
+  POD_IP: address,
+  POD_IPS: list().pipe(z.array(address)).optional(),
   SERVICE_ACCOUNT: z.string().min(1),
-  SIGNET_TRUST_DOMAIN: z.string().min(1),
-  SIGNET_CONTROLLER_ADDRESS: z.string().min(1),
-  SIGNET_ROOT_FINGERPRINTS: list(),
+  SIGNET_TRUST_DOMAIN: parsed(parseTrustDomain),
+  SIGNET_CONTROLLER_ADDRESS: parsed(parseHostPort),
+  SIGNET_ROOT_FINGERPRINTS: list().pipe(z.array(fingerprint).min(1, "no root may be trusted")),
   SIGNET_TRUST_BUNDLE_FILE: z.string().min(1),
   SIGNET_TOKEN_FILE: z.string().min(1),
   SIGNET_SVID_LIFETIME_S: seconds(30, 86_400).optional(),
-  SIGNET_OPAQUE_PORTS: list().optional(),
+  SIGNET_OPAQUE_PORTS: list()
+    .pipe(z.array(portText.pipe(z.coerce.number<string>().max(65_535))))
+    .optional(),
   SIGNET_DRAIN_S: seconds(0, 3600).default(20),
   SIGNET_LOG_LEVEL: logLevel(),
 });
@@ -57,36 +76,23 @@ const schema = z.object({
 /** Throws ConfigError that names each variable at fault. */
 export function readProxyConfig(environment: Environment): ProxyConfig {
   const read = readConfig(schema, environment);
-  if (read.SIGNET_ROOT_FINGERPRINTS.length === 0) {
-    throw new ConfigError("config_invalid", "Cannot start: SIGNET_ROOT_FINGERPRINTS is empty", {
-      next: "Give the SHA-256 of at least one root that this pod may trust",
-    });
-  }
-  const opaque = (read.SIGNET_OPAQUE_PORTS ?? []).map(readPort);
   return {
     pod: {
       name: read.POD_NAME,
       namespace: read.POD_NAMESPACE,
       uid: read.POD_UID,
-      addresses: [...new Set([read.POD_IP, ...(read.POD_IPS ?? [])])],
+      // As the kernel writes them: they are compared with original destinations.
+      addresses: [...new Set([read.POD_IP, ...(read.POD_IPS ?? [])].map(normalizeIp))],
       serviceAccount: read.SERVICE_ACCOUNT,
     },
-    trustDomain: parseTrustDomain(read.SIGNET_TRUST_DOMAIN),
-    controller: parseHostPort(read.SIGNET_CONTROLLER_ADDRESS),
+    trustDomain: read.SIGNET_TRUST_DOMAIN,
+    controller: read.SIGNET_CONTROLLER_ADDRESS,
     rootFingerprints: read.SIGNET_ROOT_FINGERPRINTS.map((text) => text.toLowerCase()),
     trustBundleFile: read.SIGNET_TRUST_BUNDLE_FILE,
     tokenFile: read.SIGNET_TOKEN_FILE,
     svidLifetimeSeconds: read.SIGNET_SVID_LIFETIME_S ?? 0,
-    opaquePorts: new Set([...opaquePortsDefault, ...opaque]),
+    opaquePorts: new Set([...opaquePortsDefault, ...(read.SIGNET_OPAQUE_PORTS ?? [])]),
     drainMs: read.SIGNET_DRAIN_S * 1000,
     logLevel: read.SIGNET_LOG_LEVEL,
   };
-}
-
-function readPort(text: string): number {
-  const port = Number(text);
-  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
-  throw new ConfigError("config_invalid", `Cannot start: SIGNET_OPAQUE_PORTS has "${text}"`, {
-    next: "List port numbers from 1 to 65535, separated by commas",
-  });
 }

@@ -68,7 +68,7 @@ export class AccessLog {
     if (this.#descriptor < 0) return;
     const { durationMs, sourceAddress, source, destination, bytesReceived, bytesSent, ...rest } =
       record;
-    const line = JSON.stringify({
+    const json = JSON.stringify({
       time: this.#time(),
       kind: "connection",
       ...rest,
@@ -79,7 +79,8 @@ export class AccessLog {
       bytes_received: bytesReceived,
       bytes_sent: bytesSent,
     });
-    this.#append(`${line}\n`);
+    // Written as latin1: U+010A would come out as a line feed.
+    this.#append(`${ascii(json)}\n`);
   }
 
   /** Writes what is pending; resolves when it is out. */

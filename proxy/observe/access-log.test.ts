@@ -58,9 +58,9 @@ function open(t: ExecutionContext): Written {
   const clock = new ManualClock(startMs);
   const log = new AccessLog(descriptor, clock);
   const text = async (): Promise<string> => {
-    let over = false;
-    const flushed = log.flush().then(() => (over = true));
-    while (!over) {
+    const out = { done: false };
+    const flushed = log.flush().then(() => (out.done = true));
+    while (!out.done) {
       clock.advance(5);
       await new Promise((resolve) => setImmediate(resolve));
     }

@@ -1,11 +1,15 @@
-// One line of JSON per request or connection, at its end. Lines are gathered and written together,
-// so that a request costs one string and no system call; what cannot be written in time is dropped
-// and counted, never queued without bound.
+// One line of JSON per request or connection, at its end. Lines are gathered as bytes and written
+// together, so that a request costs one short-lived string and no system call; what cannot be written
+// in time is dropped and counted, never queued without bound.
 import { write } from "node:fs";
 import type { Clock } from "#/lib/clock.ts";
 
 const FLUSH_MS = 100;
-const PENDING_CHARACTERS_MAX = 4 * 1024 * 1024;
+/** Lines are gathered in buffers of this size; none is longer. */
+const CHUNK_BYTES = 128 * 1024;
+/** 4 MiB wait at most. */
+const CHUNKS_MAX = 32;
+const CHUNKS_SPARE_MAX = 4;
 
 export interface RequestRecord {
   readonly direction: string;
@@ -42,7 +46,10 @@ export class AccessLog {
   dropped = 0;
   readonly #descriptor: number;
   readonly #clock: Clock;
-  #pending = "";
+  #chunk: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  #used = 0;
+  readonly #full: Buffer[] = [];
+  readonly #spare: Buffer[] = [];
   #writing = false;
   #scheduled = false;
   #second = 0;
@@ -87,7 +94,7 @@ export class AccessLog {
   flush(): Promise<void> {
     return new Promise((resolve) => {
       const attempt = (): void => {
-        if (this.#pending === "" && !this.#writing) return resolve();
+        if (this.#used === 0 && !this.#writing) return resolve();
         this.#flushNow();
         this.#clock.after(5, attempt);
       };
@@ -95,12 +102,17 @@ export class AccessLog {
     });
   }
 
+  /** `line` is latin1. */
   #append(line: string): void {
-    if (this.#pending.length + line.length > PENDING_CHARACTERS_MAX) {
+    if (this.#used + line.length > CHUNK_BYTES && !this.#seal()) {
       this.dropped += 1;
       return;
     }
-    this.#pending += line;
+    if (line.length > CHUNK_BYTES) {
+      this.dropped += 1;
+      return;
+    }
+    this.#used += this.#chunk.write(line, this.#used, "latin1");
     if (this.#scheduled) return;
     this.#scheduled = true;
     this.#clock.after(FLUSH_MS, () => {
@@ -109,10 +121,25 @@ export class AccessLog {
     });
   }
 
+  /** Puts the chunk in the queue and begins another; false: too much waits already. */
+  #seal(): boolean {
+    if (this.#used === 0) return true;
+    if (this.#full.length >= CHUNKS_MAX) return false;
+    this.#full.push(this.#chunk.subarray(0, this.#used));
+    this.#chunk = this.#spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    this.#used = 0;
+    this.#writeNext();
+    return true;
+  }
+
   #flushNow(): void {
-    if (this.#writing || this.#pending === "") return;
-    const bytes = Buffer.from(this.#pending, "latin1");
-    this.#pending = "";
+    if (!this.#writing) this.#seal();
+  }
+
+  #writeNext(): void {
+    if (this.#writing) return;
+    const bytes = this.#full.shift();
+    if (bytes === undefined) return;
     this.#writing = true;
     this.#write(bytes, 0);
   }
@@ -125,7 +152,9 @@ export class AccessLog {
       }
       if (error !== null) this.dropped += 1;
       this.#writing = false;
-      if (this.#pending !== "" && !this.#scheduled) this.#flushNow();
+      if (this.#spare.length < CHUNKS_SPARE_MAX) this.#spare.push(Buffer.from(bytes.buffer));
+      if (this.#full.length > 0) this.#writeNext();
+      else if (!this.#scheduled) this.#seal();
     });
   }
 

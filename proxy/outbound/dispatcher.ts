@@ -6,6 +6,7 @@ import type { Cell } from "#/lib/metrics.ts";
 import { ascii } from "../http1/bytes.ts";
 import { isIdempotent } from "../http1/method.ts";
 import { requestBytes } from "../http1/writer.ts";
+import { LazyTimer } from "../net/lazy-timer.ts";
 import type { AccessLog } from "../observe/access-log.ts";
 import type { ProxyMetrics, RequestCells } from "../observe/metrics.ts";
 import type { Dispatcher, LiveRequest } from "../stream/dispatcher.ts";
@@ -53,8 +54,10 @@ export class OutboundDispatcher implements Dispatcher {
   /** The try holds a place in its endpoint's count of active requests. */
   #trying = false;
   #repeats = 0;
-  #cancelTimer: (() => void) | null = null;
-  #cancelDeadline: (() => void) | null = null;
+  #exchange: LiveRequest | null = null;
+  readonly #requestTimer: LazyTimer;
+  readonly #tryTimer: LazyTimer;
+  #cancelRepeat: (() => void) | null = null;
   // The cells of the last request: mostly those of the next.
   #cells: RequestCells | null = null;
   #cellsCluster: ClusterState | null = null;
@@ -69,6 +72,8 @@ export class OutboundDispatcher implements Dispatcher {
     this.#service = upstreams.kind === "service" ? upstreams.port.service : "";
     this.#budget = context.budgetOf(this.#service);
     this.#facts = new HeadFacts();
+    this.#requestTimer = new LazyTimer(context.clock, () => this.#requestTimedOut());
+    this.#tryTimer = new LazyTimer(context.clock, () => this.#tryTimedOut());
   }
 
   dispatch(exchange: LiveRequest): void {
@@ -82,13 +87,9 @@ export class OutboundDispatcher implements Dispatcher {
   }
 
   open(exchange: LiveRequest): void {
+    this.#exchange = exchange;
     const timeoutMs = this.#route?.requestTimeoutMs ?? 0;
-    if (timeoutMs > 0) {
-      this.#cancelDeadline = this.#context.clock.after(timeoutMs, () => {
-        this.#settle("timeout", true);
-        exchange.reply(504, "request_timeout");
-      });
-    }
+    if (timeoutMs > 0) this.#requestTimer.arm(timeoutMs);
     this.#try(exchange);
   }
 
@@ -138,6 +139,8 @@ export class OutboundDispatcher implements Dispatcher {
 
   closed(exchange: LiveRequest): void {
     this.#clearTimers();
+    this.#requestTimer.stop();
+    this.#tryTimer.stop();
     this.#context.onClosed(exchange);
   }
 
@@ -180,18 +183,21 @@ export class OutboundDispatcher implements Dispatcher {
     this.#trying = true;
     endpoint.activeRequests += 1;
     const timeoutMs = this.#route?.retry.perTryTimeoutMs ?? 0;
-    if (timeoutMs > 0) this.#armTry(exchange, timeoutMs);
+    if (timeoutMs > 0) this.#tryTimer.arm(timeoutMs);
     transport.open(endpoint, exchange);
   }
 
-  #armTry(exchange: LiveRequest, timeoutMs: number): void {
-    this.#cancelTimer = this.#context.clock.after(timeoutMs, () => {
-      this.#cancelTimer = null;
-      if (exchange.responseStarted || this.#endpoint === null) return;
-      this.#context.transport.forget(this.#endpoint, exchange);
-      exchange.dropTry();
-      exchange.onStreamFailed("try_timeout", true);
-    });
+  #requestTimedOut(): void {
+    this.#settle("timeout", true);
+    this.#exchange!.reply(504, "request_timeout");
+  }
+
+  #tryTimedOut(): void {
+    const exchange = this.#exchange!;
+    if (exchange.responseStarted || this.#endpoint === null) return;
+    this.#context.transport.forget(this.#endpoint, exchange);
+    exchange.dropTry();
+    exchange.onStreamFailed("try_timeout", true);
   }
 
   /** Counts how a try went. */
@@ -251,22 +257,22 @@ export class OutboundDispatcher implements Dispatcher {
     this.#repeats += 1;
     metrics.retries.with(this.#service, verdict.reason).add();
     this.#clearTry();
-    this.#cancelTimer = clock.after(verdict.afterMs, () => {
-      this.#cancelTimer = null;
+    this.#cancelRepeat = clock.after(verdict.afterMs, () => {
+      this.#cancelRepeat = null;
       this.#try(exchange);
     });
     return true;
   }
 
   #clearTry(): void {
-    this.#cancelTimer?.();
-    this.#cancelTimer = null;
+    this.#tryTimer.disarm();
+    this.#cancelRepeat?.();
+    this.#cancelRepeat = null;
   }
 
   #clearTimers(): void {
     this.#clearTry();
-    this.#cancelDeadline?.();
-    this.#cancelDeadline = null;
+    this.#requestTimer.disarm();
   }
 
   /** What the endpoint proves; empty when none was reached. */

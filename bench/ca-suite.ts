@@ -4,7 +4,7 @@ import { buildRows, renderWork } from "./rows.ts";
 import type { Row, Sample } from "./rows.ts";
 import type { Reporter } from "./proxy-suite.ts";
 import { issueWorks } from "./issuers.ts";
-import type { Issuer } from "./issuers.ts";
+import type { Issuer } from "./issuer.ts";
 
 export interface CaOptions {
   readonly works: readonly string[];

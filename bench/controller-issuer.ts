@@ -6,7 +6,7 @@ import { MeshError } from "#/lib/errors.ts";
 import { controllerAddress, startControlPlane } from "./control-plane.ts";
 import { inFlight } from "./issue-load.ts";
 import type { IssuePlan } from "./issue-load.ts";
-import type { Issuer, IssuerContext } from "./issuers.ts";
+import type { Issuer, IssuerContext } from "./issuer.ts";
 import { loadCore, plainUid, proxyCore } from "./layout.ts";
 import { measuringLine } from "./load.ts";
 import { makeNetwork } from "./netns.ts";

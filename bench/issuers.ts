@@ -13,24 +13,10 @@ import { silentLog } from "#/lib/log.ts";
 import { callController } from "./controller-issuer.ts";
 import { inFlight } from "./issue-load.ts";
 import { identities } from "./layout.ts";
+import type { Issuer, IssuerContext } from "./issuer.ts";
 import { makeLibraryIssuer } from "./peers/x509.ts";
 import { makeRequests } from "./requests.ts";
 import { saturate } from "./saturate.ts";
-import type { Saturated } from "./saturate.ts";
-
-export interface IssuerContext {
-  readonly projectFolder: string;
-  /** For files of this run; removed at its end. */
-  readonly folder: string;
-  readonly profileFolder: string | null;
-  readonly now: () => number;
-}
-
-export interface Issuer extends AsyncDisposable {
-  readonly subject: string;
-  /** Issues so many certificates and tells what that took. Rejects rather than issuing fewer. */
-  readonly issue: (calls: number) => Promise<Saturated>;
-}
 
 type MakeIssuer = (context: IssuerContext) => Promise<Issuer>;
 

@@ -7,7 +7,7 @@ import { MeshError, messageOf } from "#/lib/errors.ts";
 import type { Log } from "#/lib/log.ts";
 import { LocalError } from "./objects.ts";
 import type { Watch } from "#/lib/watch.ts";
-import type { Cluster } from "./cluster.ts";
+import type { Cluster } from "./cluster/cluster.ts";
 import type { Progress, Status } from "./protocol.ts";
 import {
   readContainerRequest,

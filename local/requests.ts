@@ -2,8 +2,8 @@
 import { messageOf } from "#/lib/errors.ts";
 import { LocalError } from "./objects.ts";
 import type { ContainerRequest, ExecRequest, ObjectReference } from "./protocol.ts";
-import { faultsOf, listOf, oneOf, pathText, record, required, text } from "./shape.ts";
-import type { Check } from "./shape.ts";
+import { faultsOf, listOf, oneOf, pathText, record, required, text } from "./manifest/shape.ts";
+import type { Check } from "./manifest/shape.ts";
 
 /** As many lines as a container's output keeps. */
 export const tailMax = 400;

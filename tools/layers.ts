@@ -38,9 +38,9 @@ export const layers: Readonly<Record<string, Layer>> = {
   local: {
     imports: ["lib", "identity", "api", "injector", "certs-dev/make.ts"],
     packages: {
-      yaml: ["local/manifests.ts"],
-      jose: ["local/tokens.ts"],
-      "dns-packet": ["local/dns"],
+      yaml: ["local/manifest/manifests.ts"],
+      jose: ["local/pod/tokens.ts"],
+      "dns-packet": ["local/cluster/dns"],
     },
   },
   cli: {

@@ -21,7 +21,7 @@ import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
 import type { Svid } from "#/identity/svid.ts";
 import { systemClock } from "#/lib/clock.ts";
 import { silentLog } from "#/lib/log.ts";
-import { TokenSigner, tokenIssuer } from "#/local/tokens.ts";
+import { TokenSigner, tokenIssuer } from "#/local/pod/tokens.ts";
 
 const trustDomain = parseTrustDomain("cluster.local");
 const controllerId = parseSpiffeId("spiffe://cluster.local/ns/signet-system/sa/signet-controller");

@@ -2,7 +2,7 @@
 // application's port is asked from within the pod, as nobody, at the pod's own address, which the
 // redirect leaves alone: a stand-in, as probes through a strict sidecar come with the cluster.
 import { request } from "node:http";
-import { attempt } from "./command.ts";
+import { attempt } from "../command.ts";
 import type { Probe } from "./pod-spec.ts";
 
 const sidecarAdminPort = 4100;

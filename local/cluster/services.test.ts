@@ -1,7 +1,7 @@
 import test from "ava";
-import type { KubernetesObject } from "./objects.ts";
+import type { KubernetesObject } from "../objects.ts";
 import { ClusterAddresses, backendsOf, putSlices, resolveName } from "./services.ts";
-import { Store } from "./store.ts";
+import { Store } from "../store.ts";
 
 function service(name: string, spec: Record<string, unknown> = {}): KubernetesObject {
   return {

@@ -2,7 +2,7 @@
 // when somebody wants it to stay down. Says whether it is ready; whoever owns it hears of each change.
 import { sleep } from "#/lib/clock.ts";
 import type { Clock } from "#/lib/clock.ts";
-import { LocalError } from "./objects.ts";
+import { LocalError } from "../objects.ts";
 import type { Output } from "./output.ts";
 import type { ContainerSpec, Probe } from "./pod-spec.ts";
 

@@ -5,7 +5,7 @@ import { StringDecoder } from "node:string_decoder";
 import type { Clock } from "#/lib/clock.ts";
 import { codeInside, launchCommand } from "./launch-script.ts";
 import type { LaunchPlan } from "./launch-script.ts";
-import { systemFolders } from "./machine.ts";
+import { systemFolders } from "../machine.ts";
 import type { Output } from "./output.ts";
 
 export interface ContainerExit {

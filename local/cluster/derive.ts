@@ -1,7 +1,7 @@
 // What a cluster's controllers make of objects, as pure functions: pods of a Deployment, and the
 // EndpointSlice of a Service.
 import { createHash } from "node:crypto";
-import type { KubernetesObject, Labels } from "./objects.ts";
+import type { KubernetesObject, Labels } from "../objects.ts";
 
 interface PodTemplate {
   readonly metadata?: { readonly labels?: Labels; readonly annotations?: Labels };

@@ -2,8 +2,8 @@
 // the name of the field.
 import { commandOfImage } from "./images.ts";
 import { isMountPath } from "./launch-script.ts";
-import { LocalError } from "./objects.ts";
-import type { KubernetesObject } from "./objects.ts";
+import { LocalError } from "../objects.ts";
+import type { KubernetesObject } from "../objects.ts";
 
 export interface Probe {
   readonly kind: "http" | "tcp" | "exec";

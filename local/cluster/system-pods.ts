@@ -1,6 +1,6 @@
 // The mesh's own objects, as a cluster's manifests would make them: the controller's pod and Service.
-import type { KubernetesObject } from "./objects.ts";
-import { clusterDomain } from "./names.ts";
+import type { KubernetesObject } from "../objects.ts";
+import { clusterDomain } from "../names.ts";
 
 export const systemNamespace = "signet-system";
 export const controllerName = "signet-controller";

@@ -2,7 +2,7 @@
 // with a private /run that holds the volumes and the code, drop user and capabilities, exec. Pure: the
 // script is text, every word of it quoted.
 import { assert } from "#/lib/assert.ts";
-import { nodeAddress } from "./names.ts";
+import { nodeAddress } from "../names.ts";
 
 export interface Mount {
   readonly source: string;

@@ -1,5 +1,5 @@
 // Images without a registry: a name stands for a command of this checkout, run by the pinned Node.
-import { LocalError } from "./objects.ts";
+import { LocalError } from "../objects.ts";
 
 const quiet = "--disable-warning=ExperimentalWarning";
 /** For what holds keys: no inspector by signal, no code made from strings. */

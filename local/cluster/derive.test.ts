@@ -8,7 +8,7 @@ import {
   targetPortOf,
   templateHash,
 } from "./derive.ts";
-import type { KubernetesObject } from "./objects.ts";
+import type { KubernetesObject } from "../objects.ts";
 
 function deployment(replicas: number | undefined, version = "1"): KubernetesObject {
   return {

@@ -4,9 +4,9 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import test from "ava";
 import { commandOfImage } from "./images.ts";
-import { LocalError } from "./objects.ts";
+import { LocalError } from "../objects.ts";
 
-const repository = path.resolve(import.meta.dirname, "..");
+const repository = path.resolve(import.meta.dirname, "../..");
 const images = ["controller", "proxy", "proxy-init", "app-a", "app-b", "client"];
 
 for (const name of images) {

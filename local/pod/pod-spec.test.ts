@@ -1,6 +1,6 @@
 // A pod's spec as it is run here, and each refusal.
 import test from "ava";
-import type { KubernetesObject } from "./objects.ts";
+import type { KubernetesObject } from "../objects.ts";
 import { readPodSpec } from "./pod-spec.ts";
 import type { ContainerSpec } from "./pod-spec.ts";
 

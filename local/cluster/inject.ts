@@ -5,8 +5,8 @@ import { injectorDefaults } from "#/injector/config.ts";
 import { decide } from "#/injector/decide.ts";
 import { buildPatch } from "#/injector/patch.ts";
 import { readPod } from "#/injector/pod.ts";
-import { LocalError } from "./objects.ts";
-import type { KubernetesObject, Labels } from "./objects.ts";
+import { LocalError } from "../objects.ts";
+import type { KubernetesObject, Labels } from "../objects.ts";
 
 export interface Admitted {
   readonly object: KubernetesObject;

@@ -3,7 +3,7 @@
 import { rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { ServerResponse } from "node:http";
-import type { Store } from "./store.ts";
+import type { Store } from "../store.ts";
 
 /** A watcher that reads so slowly is cut off; it comes back and lists again. */
 const backlogBytesMax = 16 * 1024 * 1024;

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import test from "ava";
 import type { ExecutionContext } from "ava";
-import type { KubernetesObject } from "./objects.ts";
-import { Store } from "./store.ts";
+import type { KubernetesObject } from "../objects.ts";
+import { Store } from "../store.ts";
 import { serveWorld } from "./world-socket.ts";
 
 interface Line {

@@ -8,11 +8,11 @@ import {
   statusOf,
   targetPortOf,
 } from "./derive.ts";
-import { clusterAddress, clusterDomain, servicesMax } from "./names.ts";
-import type { ServiceBackend } from "./network.ts";
-import { LocalError, keyFor, keyOf } from "./objects.ts";
-import type { KubernetesObject, Labels } from "./objects.ts";
-import type { Store } from "./store.ts";
+import { clusterAddress, clusterDomain, servicesMax } from "../names.ts";
+import type { ServiceBackend } from "../network.ts";
+import { LocalError, keyFor, keyOf } from "../objects.ts";
+import type { KubernetesObject, Labels } from "../objects.ts";
+import type { Store } from "../store.ts";
 
 /** Gives each Service an address, the same one each time it is asked. */
 export class ClusterAddresses {

@@ -5,9 +5,9 @@
 import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Clock } from "#/lib/clock.ts";
-import { LocalError, keyFor, keyOf } from "./objects.ts";
-import type { KubernetesObject } from "./objects.ts";
-import type { Store } from "./store.ts";
+import { LocalError, keyFor, keyOf } from "../objects.ts";
+import type { KubernetesObject } from "../objects.ts";
+import type { Store } from "../store.ts";
 import type { TokenClaims, TokenSigner } from "./tokens.ts";
 
 /** A token is replaced when so much of its life is over, as kubelet does. */

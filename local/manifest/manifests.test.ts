@@ -4,7 +4,7 @@ import path from "node:path";
 import test from "ava";
 import * as fc from "fast-check";
 import { documentsMax, fileBytesMax, parseManifest, readManifests } from "./manifests.ts";
-import { LocalError } from "./objects.ts";
+import { LocalError } from "../objects.ts";
 
 const namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n";
 

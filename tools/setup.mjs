@@ -1,9 +1,9 @@
 // Plain JavaScript for any Node since 18: makes sure that what a command needs is there (packages
 // with the pinned Node, system tools), then hands over to the pinned Node. Costs nothing when all
 // is in place: the lock file's digest is the stamp.
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import path from "node:path";
 import process from "node:process";
@@ -32,6 +32,11 @@ const systemTools = [
   ["setpriv", "util-linux"],
   ["openssl", "openssl"],
 ];
+/** A library that Node 26 is linked with and a slim Debian lacks, and its package. */
+const systemLibrary = ["libatomic.so.1", "libatomic1"];
+const systemFolders = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+/** A long step says that it still runs. */
+const heartbeatMs = 10_000;
 
 function say(text) {
   process.stderr.write(`${text}\n`);
@@ -43,28 +48,48 @@ function fail(text) {
 }
 
 /** Runs a step that may take a while, with its name and its duration; its output only when it fails. */
-function step(title, command, args) {
+async function step(title, command, args) {
   const started = Date.now();
+  const seconds = () => ((Date.now() - started) / 1000).toFixed(1);
   say(`- ${title} ...`);
-  const done = spawnSync(command, args, { cwd: root, encoding: "utf8", env: stepEnvironment() });
-  if (done.error !== undefined) fail(`${title}: cannot run ${command}: ${done.error.message}`);
-  if (done.status !== 0) {
-    fail(`${title}: ${command} ended with ${done.status}\n${done.stdout}${done.stderr}`);
+  const heartbeat = setInterval(() => say(`  still at it after ${seconds()} s`), heartbeatMs);
+  const { status, output } = await outputOf(command, args);
+  clearInterval(heartbeat);
+  if (status !== 0) fail(`${title}: ${reasonOf(output)}${command} ended with ${status}\n${output}`);
+  say(`  ${title}: done in ${seconds()} s`);
+}
+
+function outputOf(command, args) {
+  return new Promise((resolve) => {
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    const child = spawn(command, args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    child.stdout.on("data", (text) => (output += text));
+    child.stderr.on("data", (text) => (output += text));
+    child.on("error", (error) => resolve({ status: error.message, output }));
+    child.on("close", (status) => resolve({ status, output }));
+  });
+}
+
+/** A first sentence for what goes wrong most. */
+function reasonOf(output) {
+  if (/EAI_AGAIN|ENOTFOUND|ETIMEDOUT|ECONNREFUSED|Failed to fetch|Could not resolve/.test(output)) {
+    return "a server cannot be reached; see that this machine has a network, then run it again. ";
   }
-  say(`  ${title}: done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  return "";
 }
 
-function stepEnvironment() {
-  return { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-}
-
-/** npm beside the Node that runs this file, or the one on the PATH. */
-function npm() {
+/** npm as [program, first arguments], run by the Node given (null: whatever it is run by). */
+function npmBy(node) {
   const own = process.env.npm_execpath;
-  return own !== undefined && own.endsWith(".js") ? [process.execPath, own] : ["npm"];
+  const found = own !== undefined && own.endsWith(".js") ? own : onPath("npm");
+  if (found === null)
+    fail("npm is missing: install Node.js with npm (Debian: apt-get install npm)");
+  if (node === null && found !== own) return [found];
+  return [node ?? process.execPath, realpathSync(found)];
 }
 
-function ensurePackages() {
+async function ensurePackages() {
   const lock = readFileSync(path.join(root, "package-lock.json"));
   const digest = createHash("sha256").update(lock).digest("hex");
   if (
@@ -74,61 +99,77 @@ function ensurePackages() {
   ) {
     return;
   }
-  const [command, ...args] = npm();
   // Not `npm ci`: it refuses a lock file made where a registry lacks optional packages for other
   // platforms. `install` keeps to the locked versions and --no-save leaves the lock as it is.
-  step("Installing packages and Node 26 (npm install)", command, [
-    ...args,
+  const install = [
     "install",
     "--no-save",
     "--no-audit",
     "--no-fund",
     "--loglevel=error",
-  ]);
+    "--prefer-offline",
+    "--fetch-retries=1",
+  ];
+  const [command, ...args] = npmBy(null);
+  await step("Installing packages and Node 26 (npm install)", command, [...args, ...install]);
   if (!existsSync(pinnedNode)) {
-    const [packaged] = ["node_modules/node/installArchSpecificPackage.js"];
-    step("Unpacking Node 26", process.execPath, [packaged]);
+    const packaged = "node_modules/node/installArchSpecificPackage.js";
+    await step("Unpacking Node 26", process.execPath, [packaged]);
+  }
+  // npm leaves out what does not suit the Node it is run by; with the pinned one everything does.
+  const version = (await outputOf(pinnedNode, ["--version"])).output.trim();
+  if (version !== process.version) {
+    const [again, ...more] = npmBy(pinnedNode);
+    await step("Completing them for Node 26 (npm install)", again, [...more, ...install]);
   }
   mkdirSync(path.dirname(stampFile), { recursive: true });
   writeFileSync(stampFile, digest);
 }
 
+/** Where a program is, or null. */
 function onPath(program) {
-  const folders = [
-    ...(process.env.PATH ?? "").split(":"),
-    "/usr/sbin",
-    "/sbin",
-    "/usr/bin",
-    "/bin",
-  ];
-  return folders.some((folder) => folder !== "" && existsSync(path.join(folder, program)));
+  const folders = [...(process.env.PATH ?? "").split(":"), ...systemFolders];
+  const folder = folders.find((each) => each !== "" && existsSync(path.join(each, program)));
+  return folder === undefined ? null : path.join(folder, program);
 }
 
-function ensureTools() {
-  const missing = systemTools.filter(([program]) => !onPath(program)).map(([, debian]) => debian);
+/** False only where the linker's own list says so. */
+async function hasLibrary(name) {
+  const ldconfig = onPath("ldconfig");
+  if (ldconfig === null) return true;
+  const { status, output } = await outputOf(ldconfig, ["-p"]);
+  return status !== 0 || output.includes(`${name} `);
+}
+
+/** Installs what is missing on the machine, or says in one sentence what to install. */
+async function ensureSystem(tools) {
+  const wanted = tools ? systemTools : [];
+  const missing = wanted
+    .filter(([program]) => onPath(program) === null)
+    .map(([, debian]) => debian);
+  const [library, debian] = systemLibrary;
+  if (!existsSync(stampFile) && !(await hasLibrary(library))) missing.push(debian);
   if (missing.length === 0) return;
-  const names = [...new Set(missing)].join(" ");
-  const root = process.getuid?.() === 0;
-  if (!root || !onPath("apt-get")) {
-    fail(`missing on this machine: ${names}. Install them (Debian: apt-get install ${names})`);
+  const names = missing.join(" ");
+  if (process.getuid?.() !== 0 || onPath("apt-get") === null) {
+    fail(
+      `missing on this machine: ${names}. Install them as root (Debian: apt-get install ${names})`,
+    );
   }
-  const update = spawnSync("apt-get", ["update", "-qq"], {
-    encoding: "utf8",
-    env: stepEnvironment(),
-  });
-  if (update.status !== 0) say(`  apt-get update: ${update.stderr.trim()}`);
-  step(`Installing ${names} (apt-get)`, "apt-get", [
-    "install",
-    "-y",
-    "-qq",
-    "--no-install-recommends",
-    ...names.split(" "),
-  ]);
+  const update = await outputOf("apt-get", ["update", "-qq"]);
+  if (update.status !== 0) say(`  apt-get update: ${update.output.trim()}`);
+  const install = ["install", "-y", "-qq", "--no-install-recommends", ...missing];
+  await step(`Installing ${names} (apt-get)`, "apt-get", install);
 }
 
 /** Runs the pinned Node on `args` with this terminal, passes signals on, and ends as it ends. */
-export function runPinned(args, { dependencies }) {
-  if (dependencies) ensurePackages();
+export async function runPinned(args) {
+  await ensureSystem(false);
+  await ensurePackages();
+  runPinnedNow(args);
+}
+
+function runPinnedNow(args) {
   // Without root the tools in /usr/sbin are often not on the PATH; root's own shells may lack them too.
   const folders = `${path.join(root, "node_modules/.bin")}:${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
   const [script, ...rest] = args;
@@ -150,19 +191,19 @@ export function runPinned(args, { dependencies }) {
   });
 }
 
-function main([name, ...rest]) {
+async function main([name, ...rest]) {
   const command = commands[name];
   if (command === undefined)
     fail(`no command "${name}": one of ${Object.keys(commands).join(" ")}`);
-  ensurePackages();
-  if (command.tools === true) ensureTools();
+  await ensureSystem(command.tools === true);
+  await ensurePackages();
   const [script] = command.run;
-  runPinned([...script, ...rest], { dependencies: false });
+  runPinnedNow([...script, ...rest]);
 }
 
 if (
   process.argv[1] !== undefined &&
   path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)
 ) {
-  main(process.argv.slice(2));
+  await main(process.argv.slice(2));
 }

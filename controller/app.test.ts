@@ -5,7 +5,7 @@ import path from "node:path";
 import { RpcError } from "#/api/rpc-error.ts";
 import type { RpcErrorCode } from "#/api/rpc-error.ts";
 import { parseSpiffeId } from "#/identity/spiffe-id.ts";
-import { TokenSigner } from "#/local/tokens.ts";
+import { TokenSigner } from "#/local/pod/tokens.ts";
 import { until } from "#/test/kit/controller-server.ts";
 import { Site, added, podObject, policyObject, ready, synced } from "#/test/kit/controller-site.ts";
 

@@ -29,6 +29,7 @@ const systemTools = [
   ["iptables-restore", "iptables"],
   ["ip", "iproute2"],
   ["tcpdump", "tcpdump"],
+  ["sysctl", "procps"],
   ["setpriv", "util-linux"],
   ["openssl", "openssl"],
 ];

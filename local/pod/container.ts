@@ -1,6 +1,7 @@
 // One run of a container: a process in its pod's namespaces, ended in two steps.
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import type { Clock } from "#/lib/clock.ts";
 import { codeInside, launchCommand } from "./launch-script.ts";
@@ -41,13 +42,16 @@ export class Container {
   exit: ContainerExit | null = null;
   /** Resolves after the exit, when its last words have been read. */
   readonly ended: Promise<void>;
+  /** Resolves when its namespaces are complete, or it has ended. */
+  readonly entered: Promise<void>;
   readonly #child: ChildProcess;
 
   constructor({ plan, output, clock, onExit }: ContainerStart) {
     const [program = "", ...args] = launchCommand(plan);
     this.#child = spawn(program, args, {
       env: rootEnvironment,
-      stdio: ["ignore", "pipe", "pipe"],
+      // The last is closed by the script when all is mounted: launch-script.ts.
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
       detached: true,
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -55,6 +59,12 @@ export class Container {
       stream?.on("data", (bytes: Buffer) => output.write(decoder.write(bytes)));
       stream?.on("error", () => {});
     }
+    const mounted = this.#child.stdio[3] as Readable | null | undefined;
+    mounted?.resume();
+    this.entered = new Promise((entered) => {
+      mounted?.once("close", entered);
+      this.#child.once("error", () => entered());
+    });
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
     const over = (code: number | null, signal: string | null): void => {

@@ -54,7 +54,7 @@ test("launchScript drops everything before it runs anything of the pod's", (t) =
   const last = launchScript(plan).split("\n").at(-1) ?? "";
   t.is(
     last,
-    "exec setpriv --reuid=10001 --regid=10001 --clear-groups --no-new-privs --pdeathsig=KILL --inh-caps=-all --ambient-caps=-all --bounding-set=-all env -i -- PATH=/bin A=b node main.ts",
+    "exec setpriv --reuid=10001 --regid=10001 --clear-groups --no-new-privs --pdeathsig=KILL --inh-caps=-all --ambient-caps=-all --bounding-set=-all env -i -- PATH=/bin A=b node main.ts 3>&-",
   );
 });
 
@@ -169,7 +169,7 @@ for (const word of ["a b", "'", '"', "$(:>pwned)", "`:>pwned`", "; :>pwned;", "\
 test("launchScript gives the pod's variables to the pod's command alone", (t) => {
   const environment = { LD_PRELOAD: "/tmp/x.so", PATH: "/tmp" };
   const lines = launchScript({ ...plan, environment }).split("\n");
-  t.true(lines.at(-1)?.endsWith(" env -i -- LD_PRELOAD=/tmp/x.so PATH=/tmp node main.ts"));
+  t.true(lines.at(-1)?.endsWith(" env -i -- LD_PRELOAD=/tmp/x.so PATH=/tmp node main.ts 3>&-"));
   t.false(lines.slice(0, -1).join("\n").includes("LD_PRELOAD"));
 });
 

@@ -55,6 +55,9 @@ export function launchCommand(plan: LaunchPlan): readonly string[] {
   ];
 }
 
+/** Whoever started the script reads this pipe to its end: from then on the namespaces are complete. */
+const entered = "3>&-";
+
 export function launchScript(plan: LaunchPlan): string {
   const stage = quoteWord(plan.stage);
   const lines = [
@@ -92,7 +95,7 @@ export function launchScript(plan: LaunchPlan): string {
   if (plan.readOnlyRoot) lines.push("mount --options-source disable -o remount,bind,ro /");
   lines.push(
     `cd ${codeInside}`,
-    `exec ${[...dropPrivileges(plan), ...withOnly(plan.environment), ...plan.command].map(quoteWord).join(" ")}`,
+    `exec ${[...dropPrivileges(plan), ...withOnly(plan.environment), ...plan.command].map(quoteWord).join(" ")} ${entered}`,
   );
   return lines.join("\n");
 }

@@ -133,12 +133,14 @@ export class RunningPod {
     return this.#execute(found, command, execTimeoutMs, signal);
   }
 
-  #execute(
-    { pid, spec }: Supervisor,
+  async #execute(
+    container: Supervisor,
     command: readonly string[],
     timeoutMs: number,
     signal: AbortSignal = this.#stop.signal,
   ): Promise<CommandResult> {
+    await container.entered;
+    const { pid, spec } = container;
     const own = environmentOf(spec.environment);
     const [program = "", ...args] = execCommand(pid, spec, own, command);
     return attempt(program, args, { timeoutMs, environment: rootEnvironment, signal });

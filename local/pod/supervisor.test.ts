@@ -39,6 +39,7 @@ class FakeRun implements Run {
   readonly pid = 1;
   exit: Run["exit"] = null;
   readonly ended: Promise<void>;
+  readonly entered: Promise<void> = Promise.resolve();
   readonly signals: string[] = [];
   readonly #onExit: () => void;
   #resolve: () => void = () => {};

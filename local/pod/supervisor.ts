@@ -20,6 +20,8 @@ export interface Run {
   /** null while it runs. */
   readonly exit: { readonly code: number | null; readonly signal: string | null } | null;
   readonly ended: Promise<void>;
+  /** Resolves when its namespaces are complete, or it has ended. */
+  readonly entered: Promise<void>;
   signal(name: NodeJS.Signals): void;
   stop(graceMs: number, clock: Clock): Promise<void>;
 }
@@ -61,6 +63,11 @@ export class Supervisor {
 
   get pid(): number {
     return this.#container?.pid ?? 0;
+  }
+
+  /** Resolves when somebody may enter it: before that it is half made. */
+  get entered(): Promise<void> {
+    return this.#container?.entered ?? Promise.resolve();
   }
 
   get isRunning(): boolean {

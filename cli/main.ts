@@ -1,5 +1,6 @@
 // `signet`: from words to a command, from a command to an exit code. 0 done, 1 failed, 2 wrong usage;
 // 130 when the person stopped it. Does nothing itself.
+import { setImmediate as turn } from "node:timers/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "#/lib/clock.ts";
@@ -8,24 +9,32 @@ import { readArguments, UsageError } from "./args.ts";
 import type { Invocation } from "./args.ts";
 import { commandTree } from "./command-tree.ts";
 import { actions } from "./commands/actions.ts";
-import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from "./commands/context.ts";
+import { EXIT_FAILED, EXIT_OK, EXIT_STOPPED, EXIT_USAGE } from "./exit-codes.ts";
 import { createPrinter } from "./print.ts";
 import type { OutputFormat } from "./print.ts";
+import { Stopping } from "./stopping.ts";
 import { signetVersion } from "./version.ts";
 
-const EXIT_STOPPED = 130;
 const HELP_WIDTH_MAX = 100;
 
 const repository = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-// A reader that has seen enough (head, a pager) is no fault.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === "EPIPE" ? EXIT_OK : EXIT_FAILED);
-});
+const stopping = new Stopping(systemClock);
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(name, () => {
+    if (stopping.bySignal(name)) process.exit(EXIT_STOPPED);
+  });
+}
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error) => stopping.byOutput(error));
+}
 // The clock's timers keep nobody waiting; a command that only sleeps has not ended.
 setInterval(() => undefined, 2 ** 30);
-process.exitCode = await main(process.argv.slice(2));
+const code = await main(process.argv.slice(2));
+// A failed write is told a turn later.
+await turn();
+if (stopping.fault !== null) createPrinter("table").error(stopping.fault);
 // Sockets that are kept alive for a next request must not keep the process.
-process.exit();
+process.exit(stopping.exitCode(code));
 
 async function main(commandLine: readonly string[]): Promise<number> {
   try {
@@ -47,7 +56,7 @@ async function run({ path: commandPath, words, options }: Invocation): Promise<n
   const print = createPrinter(options["output"] as OutputFormat);
   const action = actions[commandPath];
   if (action === undefined) throw new Error(`No action for "${commandPath}"`);
-  const signal = stopSignal();
+  const { signal } = stopping;
   const state = typeof options["state"] === "string" ? options["state"] : undefined;
   try {
     return await action({
@@ -66,20 +75,6 @@ async function run({ path: commandPath, words, options }: Invocation): Promise<n
     print.error(thrown);
     return EXIT_FAILED;
   }
-}
-
-/** The first signal asks to stop and clean up, the third one does not wait any longer. */
-function stopSignal(): AbortSignal {
-  const controller = new AbortController();
-  let count = 0;
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(name, () => {
-      count += 1;
-      if (count >= 3) process.exit(EXIT_STOPPED);
-      controller.abort(new Error(`Stopped by ${name}`));
-    });
-  }
-  return controller.signal;
 }
 
 /** Before the words could be read, as far as that can be told. */

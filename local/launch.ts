@@ -18,6 +18,7 @@ import { cleanUp, finish, stayingAlive, stopTimeoutMs } from "./stop.ts";
 
 export { missingHere } from "./machine.ts";
 export { stopLocal } from "./stop.ts";
+export type { Stop } from "./stop.ts";
 
 export const namesDefault: Names = { prefix: "signet", stateDirectory: "/run/signet" };
 
@@ -36,11 +37,14 @@ export interface LaunchOptions {
   readonly signal?: AbortSignal;
 }
 
+/** asked: somebody stopped it, here or with `stopLocal`. failed: nobody did. */
+export type Ending = "asked" | "failed";
+
 export interface LocalMesh {
   readonly client: LocalClient;
   readonly pid: number;
   /** Resolves when the runtime has ended, by itself or through `stop`. */
-  readonly ended: Promise<void>;
+  readonly ended: Promise<Ending>;
   /** Takes the mesh down and cleans up. */
   stop(): Promise<void>;
 }
@@ -90,7 +94,10 @@ async function launch(options: LaunchOptions): Promise<LocalMesh> {
 
 function meshOf(client: LocalClient, child: ChildProcess, names: Names, lock: Lock): LocalMesh {
   // Once, however it ends: a second time could meet the files of the next mesh.
-  const ended = exitOf(child).then(() => finish(names, lock));
+  const ended = exitOf(child).then(async (ending) => {
+    await finish(names, lock);
+    return ending;
+  });
   return {
     client,
     pid: child.pid ?? 0,
@@ -141,7 +148,7 @@ async function untilUp(
   const deadline = systemClock.monotonic() + startTimeoutMs;
   let answered = false;
   while (!answered) {
-    if (hasExited(child)) throw notStarted(options.names, "the runtime ended");
+    if (hasExited(child)) throw notStarted(options.names, endOf(child));
     if (systemClock.monotonic() > deadline) throw notStarted(options.names, "no answer in time");
     answered = await client.watchProgress(options.onProgress).then(
       () => true,
@@ -151,13 +158,23 @@ async function untilUp(
   }
   const { phase, reason, next } = await client
     .status()
-    .catch(() => ({ phase: "failed", reason: "the runtime ended", next: "" }));
+    .catch(() => ({ phase: "failed", reason: endOf(child), next: "" }));
   if (phase === "ready") return;
+  if (phase === "stopping") throw notStarted(options.names, stoppedElsewhere);
   if (next === "") throw notStarted(options.names, reason);
   throw new LocalError("step_failed", `Cannot bring the mesh up: ${reason}`, { next });
 }
 
+const stoppedElsewhere = 'it was stopped by "signet local down"';
+
+function endOf(child: ChildProcess): string {
+  return child.exitCode === 0 ? stoppedElsewhere : "the runtime ended";
+}
+
 function notStarted(names: Names, why: string): LocalError {
+  if (why === stoppedElsewhere) {
+    return new LocalError("step_failed", `Cannot bring the mesh up: ${why}`);
+  }
   let last = "";
   try {
     const text = readFileSync(naming.runtimeLog(names), "utf8");
@@ -182,9 +199,11 @@ function hasExited(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
 }
 
-function exitOf(child: ChildProcess): Promise<void> {
+/** The runtime ends with 0 when it was told to, and in no other case. */
+function exitOf(child: ChildProcess): Promise<Ending> {
+  const ending = (): Ending => (child.exitCode === 0 ? "asked" : "failed");
   return new Promise((resolve) => {
-    if (hasExited(child)) resolve();
-    else child.once("exit", () => resolve());
+    if (hasExited(child)) resolve(ending());
+    else child.once("exit", () => resolve(ending()));
   });
 }

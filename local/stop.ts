@@ -1,12 +1,12 @@
 // Taking a mesh down from outside, and clearing away what a crashed one left. Whoever clears holds the
 // lock, so that nothing of a mesh that has just begun is ever taken for remains.
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import path from "node:path";
 import { sleep, systemClock } from "#/lib/clock.ts";
 import { LocalClient } from "./client.ts";
 import { ownerOf, startTicksOf, takeLock } from "./lock.ts";
 import type { Lock, Owner } from "./lock.ts";
-import { controlSocket } from "./names.ts";
+import { controlSocket, lockFile, stateLockFile } from "./names.ts";
 import type { Names } from "./names.ts";
 import { removeNamespaces } from "./network.ts";
 import { LocalError } from "./objects.ts";
@@ -26,13 +26,17 @@ export async function stayingAlive<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** For who holds the lock: ends what runs in the mesh's own namespaces; removes those and its files. */
-export async function cleanUp(names: Names): Promise<readonly string[]> {
+/**
+ * For who holds the lock: ends what runs in the mesh's own namespaces; removes those and its files.
+ * False: there was nothing.
+ */
+export async function cleanUp(names: Names): Promise<boolean> {
   const removed = await removeNamespaces(names);
-  for (const name of ["pods", "world", "admin", "data", "authority", "local.sock"]) {
-    rmSync(path.join(names.stateDirectory, name), { recursive: true, force: true });
-  }
-  return removed;
+  const files = ["pods", "world", "admin", "data", "authority", "local.sock"]
+    .map((name) => path.join(names.stateDirectory, name))
+    .filter((file) => existsSync(file));
+  for (const file of files) rmSync(file, { recursive: true, force: true });
+  return removed.length > 0 || files.length > 0;
 }
 
 /** Cleans up after a mesh whose lock this process passed on; nothing when it is another's by now. */
@@ -42,18 +46,18 @@ export async function finish(names: Names, lock: Lock): Promise<void> {
   lock.release();
 }
 
-/** Stops the mesh of this prefix, whoever runs it and wherever its state is. False: there was none (what a crashed one left is removed). */
-export function stopLocal(names: Names): Promise<boolean> {
+/** stopped: a mesh ran. cleared: only what a crashed one had left was there. */
+export type Stop = "stopped" | "cleared" | "nothing";
+
+/** Stops the mesh of this prefix, whoever runs it and wherever its state is, and clears up after it. */
+export function stopLocal(names: Names): Promise<Stop> {
   return stayingAlive(async () => {
     const owner = ownerOf(names);
-    if (owner === null) {
-      await clear(names);
-      return false;
-    }
+    if (owner === null) return (await clear(names)) ? "cleared" : "nothing";
     const running = { ...names, stateDirectory: owner.stateDirectory };
     await endOwner(running, owner);
     await clear(running);
-    return true;
+    return "stopped";
   });
 }
 
@@ -87,20 +91,21 @@ function signal({ pid, startTicks }: Owner, name: NodeJS.Signals): void {
   }
 }
 
-/** Who started the mesh may be clearing at this moment, too: waits for it. */
-async function clear(names: Names): Promise<void> {
+/** Who started the mesh may be clearing at this moment, too: waits for it. False: nothing was there. */
+async function clear(names: Names): Promise<boolean> {
   const deadline = systemClock.monotonic() + stopTimeoutMs;
   for (;;) {
     try {
+      const wasLocked = [lockFile(names), stateLockFile(names)].some((file) => existsSync(file));
       const lock = takeLock(names);
-      await cleanUp(names);
+      const wasThere = await cleanUp(names);
       lock.release();
-      return;
+      return wasLocked || wasThere;
     } catch (error) {
       const held = error instanceof LocalError && error.code === "already_running";
       if (!held) throw error;
       // The state directory belongs to a mesh of another prefix: nothing in it is ours to clear.
-      if (ownerOf(names) === null || systemClock.monotonic() > deadline) return;
+      if (ownerOf(names) === null || systemClock.monotonic() > deadline) return false;
     }
     await sleep(systemClock, pollMs);
   }

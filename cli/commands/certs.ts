@@ -13,8 +13,9 @@ import { newestByPod, readIssued, readTrustBundle } from "../issued.ts";
 import type { IssuedCertificate } from "../issued.ts";
 import { MeshAccessError, findPod, podName } from "../mesh.ts";
 import type { Mesh } from "../mesh.ts";
+import { EXIT_FAILED, EXIT_OK } from "../exit-codes.ts";
 import type { CommandContext } from "./context.ts";
-import { EXIT_FAILED, EXIT_OK, meshOf, option, word } from "./context.ts";
+import { meshOf, option, word } from "./context.ts";
 
 /** A certificate has some hundred bytes, a chain some thousand. */
 const FILE_BYTES_MAX = 1024 * 1024;

@@ -10,8 +10,9 @@ import type { Mesh, Pod } from "../mesh.ts";
 import { podName } from "../mesh.ts";
 import type { Style } from "../paint.ts";
 import { formatDuration, printable } from "../text.ts";
+import { EXIT_FAILED, EXIT_OK } from "../exit-codes.ts";
 import type { CommandContext } from "./context.ts";
-import { EXIT_FAILED, EXIT_OK, meshOf } from "./context.ts";
+import { meshOf } from "./context.ts";
 
 export interface Finding {
   readonly area: "machine" | "mesh";

@@ -1,4 +1,4 @@
-// What every command is given, and how it says that it has not succeeded.
+// What every command is given.
 import type { Clock } from "#/lib/clock.ts";
 import { controlSocket } from "#/local/names.ts";
 import type { Names } from "#/local/names.ts";
@@ -6,10 +6,6 @@ import { LocalClient } from "#/local/client.ts";
 import { localMesh } from "../local-mesh.ts";
 import type { Mesh } from "../mesh.ts";
 import type { Printer } from "../print.ts";
-
-export const EXIT_OK = 0;
-export const EXIT_FAILED = 1;
-export const EXIT_USAGE = 2;
 
 export interface CommandContext {
   readonly print: Printer;

@@ -1,6 +1,7 @@
 // `signet local status|down|exec|logs`: looking at and into the mesh on this machine.
 import { sleep } from "#/lib/clock.ts";
 import { stopLocal } from "#/local/launch.ts";
+import type { Stop } from "#/local/launch.ts";
 import type { PodView } from "#/local/protocol.ts";
 import { UsageError } from "../args.ts";
 import { commandInPod } from "../local-mesh.ts";
@@ -9,8 +10,9 @@ import type { Pod } from "../mesh.ts";
 import type { Paint } from "../paint.ts";
 import { formatTable } from "../table.ts";
 import { formatDuration } from "../text.ts";
+import { EXIT_FAILED, EXIT_OK } from "../exit-codes.ts";
 import type { CommandContext } from "./context.ts";
-import { EXIT_FAILED, EXIT_OK, clientOf, meshOf, option, word } from "./context.ts";
+import { clientOf, meshOf, option, word } from "./context.ts";
 
 const LINES_DEFAULT = 200;
 /** As many as the runtime keeps. */
@@ -64,11 +66,18 @@ function byName(one: PodView, other: PodView): number {
 
 export async function localDown(context: CommandContext): Promise<number> {
   const { print, names } = context;
-  const wasRunning = await stopLocal(names);
-  if (print.format === "json") print.json({ wasRunning });
-  else print.lines([wasRunning ? "stopped, everything removed" : "nothing was running"]);
+  const stop = await stopLocal(names);
+  if (print.format === "json") {
+    print.json({ wasRunning: stop === "stopped", hadLeftovers: stop === "cleared" });
+  } else print.lines([stopText[stop]]);
   return EXIT_OK;
 }
+
+const stopText: Readonly<Record<Stop, string>> = {
+  stopped: "stopped, everything removed",
+  cleared: "nothing was running; what an earlier run had left is removed",
+  nothing: "nothing was running",
+};
 
 /** The command's own exit code becomes ours. */
 export async function localExec(context: CommandContext): Promise<number> {

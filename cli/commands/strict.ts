@@ -7,8 +7,9 @@ import { describeStrictness, readPolicies, withMode } from "../policy.ts";
 import type { StrictMode, Strictness } from "../policy.ts";
 import { formatTable } from "../table.ts";
 import { counted } from "../text.ts";
+import { EXIT_OK } from "../exit-codes.ts";
 import type { CommandContext } from "./context.ts";
-import { EXIT_OK, meshOf, word } from "./context.ts";
+import { meshOf, word } from "./context.ts";
 
 interface NamespaceRow extends Strictness {
   readonly namespace: string;

@@ -6,8 +6,9 @@ import { commandTree } from "../command-tree.ts";
 import { podName } from "../mesh.ts";
 import { formatFields } from "../table.ts";
 import { signetVersion } from "../version.ts";
+import { EXIT_OK } from "../exit-codes.ts";
 import type { CommandContext } from "./context.ts";
-import { EXIT_OK, meshOf, word } from "./context.ts";
+import { meshOf, word } from "./context.ts";
 
 export async function showVersion({ print }: CommandContext): Promise<number> {
   const versions = {

@@ -53,6 +53,16 @@ test("renderProgress shows how long each took and what is under way", (t) => {
   );
 });
 
+test("renderProgress shows what was broken off as neither done nor under way", (t) => {
+  const steps = note(
+    event("workloads", "begun", 300),
+    event("app-a/app-a-0", "begun", 400, "container proxy"),
+  );
+  t.deepEqual(renderProgress(steps, 1300, 60, plain, true), [
+    `${plain.glyphs.waiting} workloads                            1.0 s`,
+  ]);
+});
+
 test("renderProgress says why a step failed", (t) => {
   const steps = note(event("world", "begun", 0), event("world", "failed", 1000, "Cannot listen"));
   t.deepEqual(renderProgress(steps, 2000, 60, plain).slice(1), ["    Cannot listen"]);

@@ -48,12 +48,13 @@ function withPod(step: Step, { step: pod, detail, state }: Progress): Step {
   return { ...step, busyWith: state === "begun" ? [...others, `${pod} ${detail}`] : others };
 }
 
-/** All steps, for redrawing in place. */
+/** All steps, for redrawing in place. `isOver`: what is still under way has been broken off. */
 export function renderProgress(
   steps: readonly Step[],
   now: number,
   width: number,
   style: Style,
+  isOver = false,
 ): string[] {
   const { paint, glyphs } = style;
   const spinner = glyphs.spinner[Math.floor(now / SPINNER_MS) % glyphs.spinner.length] ?? "";
@@ -62,11 +63,11 @@ export function renderProgress(
       const elapsed = paint.dim(formatElapsed((step.endedAt ?? now) - step.begunAt));
       const mark =
         step.endedAt === null
-          ? paint.cyan(spinner)
+          ? paint.cyan(isOver ? glyphs.waiting : spinner)
           : step.isFailed
             ? paint.red(glyphs.failed)
             : paint.green(glyphs.passed);
-      const busy = step.endedAt === null ? step.busyWith.slice(-BUSY_SHOWN) : [];
+      const busy = step.endedAt === null && !isOver ? step.busyWith.slice(-BUSY_SHOWN) : [];
       const why = step.isFailed && step.detail !== "" ? [`    ${paint.red(step.detail)}`] : [];
       return [
         `${mark} ${padEnd(step.name, NAME_WIDTH)} ${elapsed}`,

@@ -205,8 +205,9 @@ netnsTest("a mesh that was killed is cleared away by the next start, and by stop
   const alive = async (): Promise<number[]> => [...first, ...second].filter(isRunning);
   await until(alive, (pids) => pids.length === 0);
   t.deepEqual(await alive(), []);
-  t.false(await stopLocal(names));
+  t.is(await stopLocal(names), "cleared");
   assertNothingLeft(t, names);
+  t.is(await stopLocal(names), "nothing");
 });
 
 netnsTest("launchLocal stops at once when its signal aborts, and leaves nothing", async (t) => {

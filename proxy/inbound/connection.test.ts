@@ -1,14 +1,14 @@
 // Inbound connections after their handshake, over real mutual TLS: how certificates end them.
 import test from "ava";
 import { MeshPair, answering, ask } from "#/test/kit/mesh-pair.ts";
-import { endsInSeconds, untilClosed } from "#/test/kit/soon.ts";
+import { endsInSeconds, nearEnd, untilClosed } from "#/test/kit/soon.ts";
 
 const get = "GET / HTTP/1.1\r\nhost: b\r\n\r\n";
 
 for (const whose of ["the caller's", "our own"] as const) {
   test(`attack-17 a live TCP connection is cut within a second of ${whose} certificate's end`, async (t) => {
     await using pair = await MeshPair.create();
-    const notAfter = endsInSeconds(2);
+    const notAfter = endsInSeconds(5);
     const [caller, own] = whose === "our own" ? [{}, { notAfter }] : [{ notAfter }, {}];
     const half = await pair.addInbound("b", (socket) => void socket.pipe(socket), own);
     const socket = await pair.connectAsMember(half, "signet-tcp", caller);
@@ -27,7 +27,7 @@ for (const whose of ["the caller's", "our own"] as const) {
 
 test("attack-17 a request that is under way is cut with the certificate", async (t) => {
   await using pair = await MeshPair.create();
-  const notAfter = endsInSeconds(2);
+  const notAfter = endsInSeconds(5);
   const half = await pair.addInbound("b", (socket) => {
     socket.on("data", () => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nshort"));
   });
@@ -35,7 +35,7 @@ test("attack-17 a request that is under way is cut with the certificate", async 
   socket.write(get);
   const { atMs, bytes } = await untilClosed(socket);
   t.true(bytes > 0);
-  t.true(atMs >= notAfter && atMs <= notAfter + 1000, `${atMs - notAfter} ms after the end`);
+  t.true(nearEnd(atMs, notAfter), `${atMs - notAfter} ms after the end`);
 });
 
 test("attack-17 an HTTP connection takes no new request in its last seconds", async (t) => {

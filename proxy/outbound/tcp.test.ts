@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import test from "ava";
 import { MeshPair, ask, endpointOf } from "#/test/kit/mesh-pair.ts";
-import { endsInSeconds, untilClosed } from "#/test/kit/soon.ts";
+import { endsInSeconds, nearEnd, untilClosed } from "#/test/kit/soon.ts";
 import type { Upstreams } from "./dispatcher.ts";
 import type { EndpointState } from "./endpoint.ts";
 
@@ -12,7 +12,7 @@ function upstreamsOf(endpoint: EndpointState): Upstreams {
 
 for (const whose of ["the endpoint's", "our own"] as const) {
   test(`attack-17 a live TCP connection outwards is cut within a second of ${whose} certificate's end`, async (t) => {
-    const notAfter = endsInSeconds(2);
+    const notAfter = endsInSeconds(5);
     const [own, peer] = whose === "our own" ? [{ notAfter }, {}] : [{}, { notAfter }];
     await using pair = await MeshPair.create(own);
     const echo = await pair.addPeer("b", (socket) => void socket.pipe(socket), peer);
@@ -33,7 +33,7 @@ for (const whose of ["the endpoint's", "our own"] as const) {
 }
 
 test("attack-17 a response that is under way is cut with the certificate, an idle connection closed", async (t) => {
-  const notAfter = endsInSeconds(2);
+  const notAfter = endsInSeconds(5);
   await using pair = await MeshPair.create();
   const serve = (socket: Socket): void => {
     const answers = [
@@ -51,7 +51,7 @@ test("attack-17 a response that is under way is cut with the certificate, an idl
   t.regex(await ask(other, "GET / HTTP/1.1\r\nhost: b\r\n\r\n"), /\r\n\r\nok$/);
   const { atMs, bytes } = await long;
   t.true(bytes > 0);
-  t.true(atMs >= notAfter && atMs <= notAfter + 1000, `${atMs - notAfter} ms after the end`);
+  t.true(nearEnd(atMs, notAfter), `${atMs - notAfter} ms after the end`);
   const text = pair.metrics.registry.expose();
   t.regex(text, /ended_by_certificate_total\{direction="outbound",how="cut"\} 1/);
   t.regex(text, /ended_by_certificate_total\{direction="outbound",how="idle"\} 1/);

@@ -15,3 +15,11 @@ export function untilClosed(
     socket.once("close", () => resolve({ atMs: Date.now(), bytes }));
   });
 }
+
+/**
+ * Within a second after the end. A little before it is as safe, and what happens when the machine takes
+ * the processor away between two looks at the clocks.
+ */
+export function nearEnd(atMs: number, notAfterMs: number): boolean {
+  return atMs >= notAfterMs - 500 && atMs <= notAfterMs + 1000;
+}

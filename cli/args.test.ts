@@ -45,6 +45,14 @@ test("readArguments leaves what stands after -- to the pod's command", (t) => {
   t.deepEqual(options, { output: "table", container: "proxy" });
 });
 
+test("readArguments says where -- belongs when a pod's command has dashes", (t) => {
+  const error = t.throws(() => read("local", "exec", "app-a", "id", "-u"), {
+    instanceOf: UsageError,
+    message: 'Cannot run signet: unknown option "-u"',
+  });
+  t.is(error.next, "Put -- before the command: signet local exec POD -- COMMAND...");
+});
+
 test("readArguments takes - as a word", (t) => {
   t.deepEqual(read("certs", "inspect", "-").words["source"], ["-"]);
 });

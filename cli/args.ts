@@ -116,7 +116,10 @@ class Reading {
       .replace(/^error: /, "")
       .replaceAll("'", '"')
       .replace(/\n/g, " ");
-    throw new UsageError("usage", `Cannot run signet: ${state}`, { next: `See ${quote(help)}` });
+    const next =
+      (thrown.code === "commander.unknownOption" ? dashesHint(root, named) : null) ??
+      `See ${quote(help)}`;
+    throw new UsageError("usage", `Cannot run signet: ${state}`, { next });
   }
 }
 
@@ -172,6 +175,17 @@ function namedPath(root: tree.Command, commandLine: readonly string[]): string[]
     node = child;
   }
   return path;
+}
+
+/** For a command that takes another's words: how to tell those from its own. */
+function dashesHint(root: tree.Command, path: readonly string[]): string | null {
+  let node: tree.Command | undefined = root;
+  for (const word of path) node = node?.commands?.find(({ name }) => name === word);
+  const last = node?.arguments?.at(-1);
+  if (last?.variadic !== true) return null;
+  const before = (node?.arguments ?? []).slice(0, -1).map(({ name }) => name.toUpperCase());
+  const usage = ["signet", ...path, ...before, "--", `${last.name.toUpperCase()}...`].join(" ");
+  return `Put -- before the ${last.name}: ${usage}`;
 }
 
 function quote(text: string): string {

@@ -180,6 +180,10 @@ const local: Command = {
     {
       name: "exec",
       summary: "Run a command in a pod, as its application's user",
+      details:
+        "Standard input is passed on; on a terminal the command gets a terminal of its own in the\n" +
+        "pod, so that a shell prompts. Its exit code becomes this one's. What stands after -- is\n" +
+        "the command's, also when it begins with a dash.",
       arguments: [
         pod,
         { name: "command", summary: "the command and its arguments", kind: "text", variadic: true },
@@ -193,6 +197,7 @@ const local: Command = {
         },
       ],
       examples: [
+        { command: "signet local exec app-a -- sh", shows: "a shell inside a pod" },
         {
           command:
             "signet local exec outside/plain-client -- client http://app-b.app-b.svc.cluster.local./hello",

@@ -83,28 +83,13 @@ async function execute(
   { container, signal }: ExecuteOptions,
 ): Promise<Execution> {
   signal?.throwIfAborted();
-  const call = client.exec({
+  const call = {
     pod: podName(pod),
     command: commandInPod(command),
     ...(container === undefined ? {} : { container }),
-  });
-  const { code, stdout, stderr } = await (signal === undefined
-    ? call
-    : unlessAborted(call, signal));
+  };
+  const { code, stdout, stderr } = await client.exec(call, signal);
   return { exitCode: code, stdout, stderr };
-}
-
-/** Gives up waiting; what was started in the pod ends with the pod at the latest. */
-async function unlessAborted<T>(call: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(signal.reason as Error);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([call, promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-    call.catch(() => undefined);
-  }
 }
 
 function podOf(view: PodView): Pod {

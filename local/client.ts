@@ -11,6 +11,13 @@ import type {
   Status,
 } from "./protocol.ts";
 
+interface CallOptions {
+  readonly body?: string;
+  /** Takes the answer as it comes. */
+  readonly onText?: (text: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
 export class LocalClient {
   readonly #socketPath: string;
 
@@ -31,23 +38,33 @@ export class LocalClient {
 
   /** YAML or JSON, several documents; resolves with the keys applied, once pods have started. */
   async apply(text: string): Promise<readonly string[]> {
-    const answer = await this.#call("POST", "/apply", text);
+    const answer = await this.#call("POST", "/apply", { body: text });
     return (JSON.parse(answer) as { applied: string[] }).applied;
   }
 
   async delete(reference: ObjectReference): Promise<boolean> {
-    const answer = await this.#call("POST", "/delete", JSON.stringify(reference));
+    const answer = await this.#call("POST", "/delete", { body: JSON.stringify(reference) });
     return (JSON.parse(answer) as { deleted: boolean }).deleted;
   }
 
-  /** Runs a command in a pod as its application's user; its working directory is the checkout. */
-  async exec(call: ExecRequest): Promise<ExecResult> {
-    return JSON.parse(await this.#call("POST", "/exec", JSON.stringify(call))) as ExecResult;
+  /**
+   * Runs a command in a pod as its application's user; its working directory is the checkout. Ends it
+   * when the signal aborts, and rejects with its reason.
+   */
+  async exec(call: ExecRequest, signal?: AbortSignal): Promise<ExecResult> {
+    const body = JSON.stringify(call);
+    return JSON.parse(await this.#call("POST", "/exec", { body, signal })) as ExecResult;
+  }
+
+  /** Program and arguments that do the same on the streams of whoever (root, here) runs them. */
+  async entry(call: ExecRequest): Promise<readonly string[]> {
+    const answer = await this.#call("POST", "/entry", { body: JSON.stringify(call) });
+    return (JSON.parse(answer) as { command: string[] }).command;
   }
 
   /** Stops (SIGTERM), kills (SIGKILL) or starts a container; a stopped one stays stopped. */
   async container(call: ContainerRequest): Promise<void> {
-    await this.#call("POST", "/container", JSON.stringify(call));
+    await this.#call("POST", "/container", { body: JSON.stringify(call) });
   }
 
   /** The last lines of a container, the application's by default. */
@@ -74,35 +91,38 @@ export class LocalClient {
   /** Hears of each step until the mesh is up or has failed. */
   async watchProgress(onProgress: (progress: Progress) => void): Promise<void> {
     let held = "";
-    await this.#call("GET", "/events", "", (text) => {
+    const onText = (text: string): void => {
       const lines = (held + text).split("\n");
       held = lines.pop() ?? "";
       for (const line of lines) onProgress(JSON.parse(line) as Progress);
-    });
+    };
+    await this.#call("GET", "/events", { onText });
   }
 
   #call(
     method: string,
     path: string,
-    body = "",
-    onText: ((text: string) => void) | null = null,
+    { body = "", onText, signal }: CallOptions = {},
   ): Promise<string> {
     return new Promise((resolve, reject) => {
       const options = { socketPath: this.#socketPath, method, path, agent: false };
-      const call = request(options, (response) => {
+      const abortable = signal === undefined ? options : { ...options, signal };
+      const call = request(abortable, (response) => {
         let text = "";
         response.setEncoding("utf8");
         response.on("data", (part: string) => {
-          if (onText === null) text += part;
+          if (onText === undefined) text += part;
           else onText(part);
         });
-        response.on("error", reject);
+        response.on("error", (error) => reject(signal?.aborted === true ? signal.reason : error));
         response.on("end", () => {
           if (response.statusCode === 200) resolve(text);
           else reject(failureOf(text));
         });
       });
-      call.on("error", (error: NodeJS.ErrnoException) => reject(this.#notRunning(error)));
+      call.on("error", (error: NodeJS.ErrnoException) => {
+        reject(signal?.aborted === true ? signal.reason : this.#notRunning(error));
+      });
       call.end(body);
     });
   }

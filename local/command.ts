@@ -41,7 +41,8 @@ export function attempt(
     };
     const child = execFile(program, [...args], options, (error, stdout, stderr) => {
       const code = error === null ? 0 : codeOf(error);
-      resolve({ code, stdout, stderr: stderr === "" && error !== null ? error.message : stderr });
+      const silent = stderr === "" && error !== null;
+      resolve({ code, stdout, stderr: silent ? faultOf(error, timeoutMs) : stderr });
     });
     child.stdin?.on("error", () => {});
     child.stdin?.end(input);
@@ -53,6 +54,14 @@ function codeOf({ code, signal }: ExecFileException): number {
   return signal === undefined || signal === null
     ? codeNotRun
     : 128 + (constants.signals[signal] ?? 0);
+}
+
+/** What the program could not say itself. An exit code says what it says: empty. */
+function faultOf({ code, killed, message, signal }: ExecFileException, timeoutMs: number): string {
+  if (typeof code === "number") return "";
+  // Not started, stopped from here, or too much output.
+  if (typeof code === "string") return message;
+  return killed === true ? `not done within ${timeoutMs / 1000} s` : `ended by ${signal}`;
 }
 
 /** Its standard output; throws LocalError when it fails. */

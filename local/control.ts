@@ -58,6 +58,10 @@ const handlers: Readonly<Record<string, Handler>> = {
     const { pod, command, container } = readExecRequest(body);
     return mesh.cluster.find(pod).exec(command, container, signal);
   },
+  "POST /entry": async ({ body, mesh }) => {
+    const { pod, command, container } = readExecRequest(body);
+    return { command: await mesh.cluster.find(pod).entry(command, container) };
+  },
   "POST /container": async ({ body, mesh }) => {
     const { pod, container, action } = readContainerRequest(body);
     const found = mesh.cluster.find(pod).find(container);

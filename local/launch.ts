@@ -16,7 +16,7 @@ import { LocalError } from "./objects.ts";
 import type { Progress } from "./protocol.ts";
 import { cleanUp, finish, stayingAlive, stopTimeoutMs } from "./stop.ts";
 
-export { missingHere } from "./machine.ts";
+export { hasProgram, missingHere } from "./machine.ts";
 export { stopLocal } from "./stop.ts";
 export type { Stop } from "./stop.ts";
 

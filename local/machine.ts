@@ -48,6 +48,10 @@ export function missingHere(
   return missing;
 }
 
+export function hasProgram(name: string): boolean {
+  return isIn(systemFolders, name);
+}
+
 function isIn(folders: readonly string[], tool: string): boolean {
   return folders.some((folder) => {
     try {

@@ -1,6 +1,8 @@
 // `signet local status|down|exec|logs`: looking at and into the mesh on this machine.
+import { isatty } from "node:tty";
 import { sleep } from "#/lib/clock.ts";
-import { stopLocal } from "#/local/launch.ts";
+import { attach } from "#/local/attach.ts";
+import { hasProgram, stopLocal } from "#/local/launch.ts";
 import type { Stop } from "#/local/launch.ts";
 import type { PodView } from "#/local/protocol.ts";
 import { UsageError } from "../args.ts";
@@ -81,21 +83,25 @@ const stopText: Readonly<Record<Stop, string>> = {
 
 /** The command's own exit code becomes ours. */
 export async function localExec(context: CommandContext): Promise<number> {
-  const { print } = context;
+  const { print, signal } = context;
   const pod = await named(context);
   const container = option(context, "container");
+  const client = clientOf(context);
+  const isTerminal = isatty(0) && isatty(1) && hasProgram("script");
   const command = commandInPod(context.words["command"] ?? []);
-  const result = await clientOf(context).exec({
+  const call = {
     pod: podName(pod),
-    command,
+    command: isTerminal ? ["env", `TERM=${process.env["TERM"] ?? "dumb"}`, ...command] : command,
     ...(container === null ? {} : { container }),
-  });
-  if (print.format === "json") print.json(result);
-  else {
-    print.raw(result.stdout);
-    if (result.stderr !== "") print.note(result.stderr.trimEnd());
+  };
+  if (print.format === "json") {
+    const result = await client.exec({ ...call, command }, signal);
+    print.json(result);
+    return result.code;
   }
-  return result.code;
+  const code = await attach(await client.entry(call), { onTerminal: isTerminal, signal });
+  signal.throwIfAborted();
+  return code;
 }
 
 export async function localLogs(context: CommandContext): Promise<number> {

@@ -117,11 +117,23 @@ export class RunningPod {
   }
 
   /** Runs a command beside a container, in its namespaces and as its user. Throws LocalError. */
-  exec(
+  async exec(
     command: readonly string[],
     container: string | undefined,
     signal?: AbortSignal,
   ): Promise<CommandResult> {
+    return this.#execute(this.#findRunning(container), command, execTimeoutMs, signal);
+  }
+
+  /** Program and arguments with which root does what `exec` does, on its own streams. */
+  async entry(
+    command: readonly string[],
+    container: string | undefined,
+  ): Promise<readonly string[]> {
+    return entryOf(this.#findRunning(container), command);
+  }
+
+  #findRunning(container: string | undefined): Supervisor {
     const found = this.find(container);
     if (!found.isRunning) {
       throw new LocalError(
@@ -130,7 +142,7 @@ export class RunningPod {
         { next: `See why: signet local logs ${this.namespace}/${this.name}` },
       );
     }
-    return this.#execute(found, command, execTimeoutMs, signal);
+    return found;
   }
 
   async #execute(
@@ -139,10 +151,7 @@ export class RunningPod {
     timeoutMs: number,
     signal: AbortSignal = this.#stop.signal,
   ): Promise<CommandResult> {
-    await container.entered;
-    const { pid, spec } = container;
-    const own = environmentOf(spec.environment);
-    const [program = "", ...args] = execCommand(pid, spec, own, command);
+    const [program = "", ...args] = await entryOf(container, command);
     return attempt(program, args, { timeoutMs, environment: rootEnvironment, signal });
   }
 
@@ -294,4 +303,13 @@ export class RunningPod {
   #tell(): void {
     this.#context.onStatus(this);
   }
+}
+
+async function entryOf(
+  container: Supervisor,
+  command: readonly string[],
+): Promise<readonly string[]> {
+  await container.entered;
+  const { pid, spec } = container;
+  return execCommand(pid, spec, environmentOf(spec.environment), command);
 }

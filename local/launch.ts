@@ -8,7 +8,7 @@ import { sleep, systemClock } from "#/lib/clock.ts";
 import { LocalClient } from "./client.ts";
 import { takeLock } from "./lock.ts";
 import type { Lock } from "./lock.ts";
-import { missingHere } from "./machine.ts";
+import { needMachine } from "./machine.ts";
 import * as naming from "./names.ts";
 import type { Names } from "./names.ts";
 import { createNodeNamespace } from "./network.ts";
@@ -59,10 +59,7 @@ export function launchLocal(options: LaunchOptions): Promise<LocalMesh> {
 async function launch(options: LaunchOptions): Promise<LocalMesh> {
   const { names, signal } = options;
   signal?.throwIfAborted();
-  const [missing] = missingHere();
-  if (missing !== undefined) {
-    throw new LocalError("not_possible_here", `Cannot run the mesh here: ${missing.what}`, missing);
-  }
+  needMachine();
   const lock = takeLock(names);
   let child: ChildProcess | null = null;
   // Nothing that is being set up is worth a farewell: the clean-up ends the pods, too.

@@ -1,6 +1,7 @@
 // What this machine must have for a mesh without a cluster.
 import { accessSync, constants } from "node:fs";
 import path from "node:path";
+import { LocalError } from "./objects.ts";
 
 const tools: readonly (readonly [string, string])[] = [
   ["bash", "bash"],
@@ -17,6 +18,8 @@ export interface Missing {
   readonly what: string;
   /** One sentence: what to do about it. */
   readonly next: string;
+  /** The Debian package that has it. */
+  readonly debian?: string;
 }
 
 /** Where system tools are; root's PATH may lack some of it. */
@@ -43,9 +46,33 @@ export function missingHere(
   }
   for (const [tool, debian] of tools) {
     if (isIn(folders, tool)) continue;
-    missing.push({ what: `no "${tool}"`, next: `Install it: apt-get install ${debian}` });
+    missing.push({ what: `no "${tool}"`, next: installText([debian]), debian });
   }
   return missing;
+}
+
+/** Throws LocalError that names everything that is missing, and all that is to be done. */
+export function needMachine(missing: readonly Missing[] = missingHere()): void {
+  if (missing.length === 0) return;
+  const what = missing.map((each) => each.what).join(", ");
+  const packages = new Set(missing.flatMap(({ debian = [] }) => debian));
+  const steps = missing.flatMap(({ debian, next }) => (debian === undefined ? [next] : []));
+  if (packages.size > 0) steps.push(installText([...packages]));
+  throw new LocalError("not_possible_here", `Cannot run the mesh here: ${what}`, {
+    next: steps.join("; "),
+  });
+}
+
+/** Throws LocalError for anybody else: who may not read the lock cannot tell that a mesh runs. */
+export function needRoot(action: string, userId: number | undefined = process.getuid?.()): void {
+  if (userId === 0) return;
+  throw new LocalError("not_possible_here", `Cannot ${action}: not root`, {
+    next: "Run it as root",
+  });
+}
+
+function installText(packages: readonly string[]): string {
+  return `Install ${packages.length === 1 ? "it" : "them"}: apt-get install ${packages.join(" ")}`;
 }
 
 export function hasProgram(name: string): boolean {

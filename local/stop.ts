@@ -6,6 +6,7 @@ import { sleep, systemClock } from "#/lib/clock.ts";
 import { LocalClient } from "./client.ts";
 import { ownerOf, startTicksOf, takeLock } from "./lock.ts";
 import type { Lock, Owner } from "./lock.ts";
+import { needRoot } from "./machine.ts";
 import { controlSocket, lockFile, stateLockFile } from "./names.ts";
 import type { Names } from "./names.ts";
 import { removeNamespaces } from "./network.ts";
@@ -52,6 +53,7 @@ export type Stop = "stopped" | "cleared" | "nothing";
 /** Stops the mesh of this prefix, whoever runs it and wherever its state is, and clears up after it. */
 export function stopLocal(names: Names): Promise<Stop> {
   return stayingAlive(async () => {
+    needRoot("stop the mesh");
     const owner = ownerOf(names);
     if (owner === null) return (await clear(names)) ? "cleared" : "nothing";
     const running = { ...names, stateDirectory: owner.stateDirectory };

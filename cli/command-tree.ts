@@ -133,7 +133,8 @@ const strict: Command = {
       summary: "Refuse every connection without a mesh identity (STRICT)",
       details:
         "Sets the PeerAuthentication named default of the namespace. It takes effect while\n" +
-        "everything runs, for connections that are already open, too.",
+        "everything runs, for connections that are already open, too. In signet-system it is the\n" +
+        "policy of the whole mesh: it holds in every namespace without one of its own.",
       arguments: [namespace],
       examples: [{ command: "signet strict enforce app-b", shows: "only mutual TLS from now on" }],
     },

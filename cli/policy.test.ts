@@ -1,6 +1,13 @@
 import test from "ava";
 import { MeshAccessError } from "./mesh.ts";
-import { describeStrictness, readPolicies, strictPolicy, withMode } from "./policy.ts";
+import {
+  describeStrictness,
+  readPolicies,
+  saysOnlyTheMode,
+  strictPolicy,
+  withMode,
+  withoutOwnMode,
+} from "./policy.ts";
 
 const policy = (namespace: string, name: string, spec: object) => ({
   apiVersion: "signet.dev/v1alpha1",
@@ -63,4 +70,17 @@ test("describeStrictness falls back to the mesh's, then to none at all", (t) => 
     decidedBy: "no policy",
     exceptions: [],
   });
+});
+
+test("withoutOwnMode leaves out who has a mode of its own, and the mesh's namespace", (t) => {
+  const namespaces = ["app-a", "app-b", "ports", "signet-system"];
+  t.deepEqual(withoutOwnMode(readPolicies(objects), namespaces), ["app-a", "ports"]);
+});
+
+test("saysOnlyTheMode tells a policy that may go from one that says more", (t) => {
+  t.true(saysOnlyTheMode(strictPolicy("signet-system", "STRICT")));
+  const mtls = { mode: "STRICT" };
+  t.false(saysOnlyTheMode(policy("x", "default", { mtls, portLevelMtls: {} })));
+  const labelled = { name: "default", namespace: "x", labels: { team: "x" } };
+  t.false(saysOnlyTheMode({ ...strictPolicy("x", "STRICT"), metadata: labelled }));
 });

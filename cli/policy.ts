@@ -22,7 +22,9 @@ export interface Strictness {
   readonly exceptions: readonly string[];
 }
 
-const SYSTEM_NAMESPACE = "signet-system";
+/** A policy without selector in this namespace holds in the whole mesh. */
+export const MESH_NAMESPACE = "signet-system";
+const NO_POLICY = "no policy";
 const MODE_WITHOUT_POLICY = "PERMISSIVE";
 const API_VERSION = "signet.dev/v1alpha1";
 
@@ -70,6 +72,12 @@ export function withMode(
   };
 }
 
+/** It says nothing that holds without it as well: single ports, pods, the name of a team. */
+export function saysOnlyTheMode({ metadata, ...object }: KubernetesObject): boolean {
+  const spec = Object.keys(object["spec"] ?? {});
+  return spec.every((field) => field === "mtls") && Object.keys(metadata.labels ?? {}).length === 0;
+}
+
 export function readPolicies(objects: readonly KubernetesObject[]): readonly Policy[] {
   return objects.map(({ metadata, ...object }) => {
     const spec = (object["spec"] ?? {}) as Spec;
@@ -85,18 +93,33 @@ export function readPolicies(objects: readonly KubernetesObject[]): readonly Pol
   });
 }
 
+/** Which of the namespaces have no mode of their own: what is said for the whole mesh holds in them. */
+export function withoutOwnMode(
+  policies: readonly Policy[],
+  namespaces: readonly string[],
+): readonly string[] {
+  return namespaces.filter(
+    (namespace) =>
+      namespace !== MESH_NAMESPACE &&
+      describeStrictness(
+        policies.filter((policy) => policy.namespace === namespace),
+        namespace,
+      ).decidedBy === NO_POLICY,
+  );
+}
+
 /** A namespace's mode: its own policy, else the one of the whole mesh, else none. */
 export function describeStrictness(policies: readonly Policy[], namespace: string): Strictness {
   const whole = (of: string): Policy | undefined =>
     policies.find(
       (policy) => policy.namespace === of && policy.selector === "" && policy.mode !== null,
     );
-  const deciding = whole(namespace) ?? whole(SYSTEM_NAMESPACE);
+  const deciding = whole(namespace) ?? whole(MESH_NAMESPACE);
   const own = policies.filter((policy) => policy.namespace === namespace);
   const exceptions = own.flatMap(exceptionsOf);
   return {
     mode: deciding?.mode ?? MODE_WITHOUT_POLICY,
-    decidedBy: deciding === undefined ? "no policy" : `${deciding.namespace}/${deciding.name}`,
+    decidedBy: deciding === undefined ? NO_POLICY : `${deciding.namespace}/${deciding.name}`,
     exceptions,
   };
 }

@@ -3,7 +3,14 @@
 import { parseExposition } from "../live/scrape.ts";
 import type { KubernetesObject, Mesh, Pod } from "../mesh.ts";
 import { MeshAccessError, podName } from "../mesh.ts";
-import { describeStrictness, readPolicies, withMode } from "../policy.ts";
+import {
+  MESH_NAMESPACE,
+  describeStrictness,
+  readPolicies,
+  saysOnlyTheMode,
+  withMode,
+  withoutOwnMode,
+} from "../policy.ts";
 import type { StrictMode, Strictness } from "../policy.ts";
 import { formatTable } from "../table.ts";
 import { counted } from "../text.ts";
@@ -11,8 +18,11 @@ import { EXIT_OK } from "../exit-codes.ts";
 import type { CommandContext } from "./context.ts";
 import { meshOf, word } from "./context.ts";
 
-interface NamespaceRow extends Strictness {
+interface NamespaceRow extends Omit<Strictness, "mode" | "decidedBy"> {
   readonly namespace: string;
+  /** null: no pod has a sidecar that would keep to it. */
+  readonly mode: string | null;
+  readonly decidedBy: string | null;
   readonly meshedPods: number;
   readonly plainPods: number;
   /** Plaintext connections that its sidecars have taken so far. */
@@ -36,10 +46,11 @@ export async function strictStatus(context: CommandContext): Promise<number> {
         const meshed = own.filter((pod) => pod.isMeshed);
         const taken = await Promise.all(meshed.map((pod) => plaintextTaken(mesh, pod)));
         const { mode, decidedBy, exceptions } = describeStrictness(policies, namespace);
+        const isKept = meshed.length > 0;
         return {
           namespace,
-          mode,
-          decidedBy,
+          mode: isKept ? mode : null,
+          decidedBy: isKept ? decidedBy : null,
           exceptions,
           meshedPods: meshed.length,
           plainPods: own.length - meshed.length,
@@ -54,8 +65,8 @@ export async function strictStatus(context: CommandContext): Promise<number> {
 function show({ print }: CommandContext, rows: readonly NamespaceRow[]): void {
   if (print.format === "json") return print.json({ namespaces: rows });
   const { paint } = print.style;
-  const modeText = ({ mode, meshedPods }: NamespaceRow): string => {
-    if (meshedPods === 0) return paint.dim("no sidecar");
+  const modeText = ({ mode }: NamespaceRow): string => {
+    if (mode === null) return paint.dim("no sidecar");
     return mode === "STRICT" ? paint.green(mode) : paint.yellow(mode);
   };
   const table = formatTable(
@@ -70,7 +81,7 @@ function show({ print }: CommandContext, rows: readonly NamespaceRow[]): void {
     rows.map((row) => [
       row.namespace,
       modeText(row),
-      row.meshedPods === 0 ? "" : row.decidedBy,
+      row.decidedBy ?? "",
       row.exceptions.join(", ") || "-",
       `${row.meshedPods} of ${row.meshedPods + row.plainPods}`,
       String(row.plaintextTaken),
@@ -89,10 +100,14 @@ export function strictPermit(context: CommandContext): Promise<number> {
   return setMode(context, "PERMISSIVE");
 }
 
-async function setMode(context: CommandContext, mode: StrictMode): Promise<number> {
+/** `mesh` is this machine's; tests give their own. */
+export async function setMode(
+  context: CommandContext,
+  mode: StrictMode,
+  mesh: Mesh = meshOf(context),
+): Promise<number> {
   const { print } = context;
   const namespace = word(context, "namespace");
-  const mesh = meshOf(context);
   const known = (await mesh.objects("Namespace")).map(({ metadata }) => metadata.name).sort();
   if (!known.includes(namespace)) {
     throw new MeshAccessError(
@@ -103,6 +118,7 @@ async function setMode(context: CommandContext, mode: StrictMode): Promise<numbe
       },
     );
   }
+  if (namespace === MESH_NAMESPACE) return setMeshMode(context, mesh, mode, known);
   const present = await presentPolicy(mesh, namespace);
   const policy = withMode(present, namespace, mode);
   await mesh.apply([policy]);
@@ -124,6 +140,60 @@ async function setMode(context: CommandContext, mode: StrictMode): Promise<numbe
   if (exceptions.length > 0) print.note(`  Kept as it was: ${exceptions.join(", ")}`);
   if (outside.length > 0) {
     print.note(`  Not protected, they have no sidecar: ${outside.map(podName).join(", ")}`);
+  }
+  return EXIT_OK;
+}
+
+/**
+ * The policy of the mesh's own namespace holds wherever there is no other. PERMISSIVE is what holds
+ * without one: a policy that would say only that is removed, so that everything is as it was before.
+ */
+async function setMeshMode(
+  { print }: CommandContext,
+  mesh: Mesh,
+  mode: StrictMode,
+  namespaces: readonly string[],
+): Promise<number> {
+  const present = await presentPolicy(mesh, MESH_NAMESPACE);
+  const policy = withMode(present, MESH_NAMESPACE, mode);
+  const isNone = mode === "PERMISSIVE" && saysOnlyTheMode(policy);
+  if (!isNone) await mesh.apply([policy]);
+  else if (present !== null) await mesh.remove([present]);
+  const policies = readPolicies(await mesh.objects("PeerAuthentication"));
+  const decidesIn = withoutOwnMode(policies, namespaces);
+  const others = namespaces.filter((each) => each !== MESH_NAMESPACE && !decidesIn.includes(each));
+  const pods = (await mesh.pods()).filter((pod) => decidesIn.includes(pod.namespace));
+  const outside = pods.filter((pod) => !pod.isMeshed).map(podName);
+  if (print.format === "json") {
+    print.json({
+      namespace: MESH_NAMESPACE,
+      mode,
+      isMeshWide: true,
+      hasPolicy: !isNone,
+      decidesIn,
+      podsWithoutSidecar: outside,
+    });
+    return EXIT_OK;
+  }
+  const { paint } = print.style;
+  const what =
+    mode === "STRICT"
+      ? "from now on only callers with a mesh identity reach a pod"
+      : "pods take plaintext as well";
+  const none =
+    present === null ? "there is no mesh-wide policy" : "the mesh-wide policy is removed";
+  const by = isNone ? `, ${none}` : "";
+  const meshed = counted(pods.length - outside.length, "pod");
+  print.lines([
+    `the whole mesh is ${paint.bold(mode)}${by}: ${what}`,
+    `  Holds in: ${decidesIn.join(", ") || "no namespace"} (${meshed} with a sidecar)`,
+  ]);
+  if (others.length > 0) {
+    const list = others.map((each) => `${each} ${describeStrictness(policies, each).mode}`);
+    print.note(`  Not changed, they have a policy of their own: ${list.join(", ")}`);
+  }
+  if (outside.length > 0) {
+    print.note(`  Not protected, they have no sidecar: ${outside.join(", ")}`);
   }
   return EXIT_OK;
 }

@@ -140,9 +140,11 @@ function changeOf(history: History, last: Snapshot, { pod, counters }: PodScrape
     return { at: first.at, counters: found };
   };
   const rate = earlier(RATE_WINDOW_MS);
+  // What was before the first look is in no scrape: within the window, all since the start counts.
+  const isAll = history.snapshots[0] === last || last.at - history.startedAt <= WINDOW_MS;
   return [
     {
-      before: history.snapshots[0] === last ? null : earlier(WINDOW_MS).counters,
+      before: isAll ? null : earlier(WINDOW_MS).counters,
       beforeRate: rate.counters,
       rateMs: Math.max(1, last.at - rate.at),
       after: counters,
@@ -187,11 +189,16 @@ function buildService(name: string, changes: readonly Change[]): ServiceModel {
       tries.filter(({ labels }) => /^[123](?:xx|\d\d)$/.test(labels["outcome"] ?? "")),
     ),
     answersOk: total(responses.filter(({ labels }) => /^[123]/.test(labels["status"] ?? ""))),
-    retries: Math.max(0, total(tries) - total(responses)),
+    retries: Math.max(0, total(tries) - total(responses.filter(hasReached))),
     p50Seconds: quantile(buckets, 0.5),
     p99Seconds: quantile(buckets, 0.99),
     flows: flowsOf(name, changes),
   };
+}
+
+/** Another pod was tried; without any the sidecar itself answered, and that request failed. */
+function hasReached({ labels }: Sample): boolean {
+  return (labels["backend"] ?? "") !== "" && (labels["destination"] ?? "") !== "";
 }
 
 /** Who spoke to whom in the window, and how. */

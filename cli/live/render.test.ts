@@ -127,6 +127,26 @@ test("buildModel shows no conversation where the sidecar answered by itself", (t
   t.deepEqual(other?.flows, []);
 });
 
+test("buildModel counts a request that reached no endpoint as failed, for a minute", (t) => {
+  const own = `signet_proxy_responses_total{direction="outbound",source="${source}",destination="",service="app-b/app-b",backend="app-b/app-b-v1:80",status="503"} 1`;
+  let history = startHistory(START);
+  const counted: (readonly [number | undefined, number | undefined, number | undefined])[] = [];
+  for (const seconds of [3, 6, 59, 119, 120]) {
+    const scrape = caller(seconds, START + 9e5, 1);
+    const counters = indexSamples([...(scrape.counters?.values() ?? []), ...parseExposition(own)]);
+    history = advance(history, START + seconds * 1000, [{ ...scrape, counters }]);
+    const [service] = buildModel(history, []).services;
+    counted.push([service?.requests, service?.answersOk, service?.retries]);
+  }
+  t.deepEqual(counted, [
+    [4, 3, 0],
+    [7, 6, 1],
+    [60, 59, 11],
+    [60, 60, 12],
+    [1, 1, 1],
+  ]);
+});
+
 test("buildModel counts from the start of the mesh until a minute has passed", (t) => {
   const early = buildModel(
     advance(startHistory(START), START + 3000, [caller(3, START + 9e5, 1)]),

@@ -24,6 +24,7 @@ import type { KubernetesObject } from "./objects.ts";
 import { serviceAccountOf } from "./pod/pod-spec.ts";
 import type { RunningPod } from "./pod/pod.ts";
 import type { PodView, Progress, Status } from "./protocol.ts";
+import { isCalled } from "./cluster/services.ts";
 import { Store } from "./store.ts";
 import { adminSocketName, controllerUser, systemObjects } from "./cluster/system-pods.ts";
 import type { ControllerFolders } from "./cluster/system-pods.ts";
@@ -181,14 +182,18 @@ export class Runtime {
     });
     await this.#step("workloads", async () => {
       for (const location of this.#options.manifests) {
-        await this.#applyAll(readManifests(location));
+        await this.#applyAll(readManifests(location), true);
       }
       await this.#untilReady();
     });
   }
 
-  /** Everything that is not a workload first, so that pods find what they name; then workloads at once. */
-  async #applyAll({ objects, warnings }: Manifest): Promise<void> {
+  /**
+   * Everything that is not a workload first, so that pods find what they name; then workloads at once.
+   * `inOrder`: those that a Service stands for are ready before the others begin, so that whoever calls
+   * them finds them there, with the first request.
+   */
+  async #applyAll({ objects, warnings }: Manifest, inOrder = false): Promise<void> {
     for (const warning of warnings) this.#options.log.warn("manifest", { warning });
     const workload = (object: KubernetesObject): boolean =>
       object.kind === "Deployment" || object.kind === "Pod";
@@ -197,10 +202,16 @@ export class Runtime {
     for (const object of rest.toSorted((a, b) => order(a) - order(b))) {
       await this.cluster.apply(object);
     }
-    // All are waited for, also when one fails: nothing goes on behind the answer.
-    const applied = await Promise.allSettled(
-      objects.filter(workload).map((object) => this.cluster.apply(object)),
-    );
+    const services = inOrder ? this.store.list("Service") : [];
+    const called = objects.filter((each) => workload(each) && isCalled(each, services));
+    await this.#applyAtOnce(called);
+    if (called.length > 0) await this.#untilReady();
+    await this.#applyAtOnce(objects.filter((each) => workload(each) && !called.includes(each)));
+  }
+
+  /** All are waited for, also when one fails: nothing goes on behind the answer. */
+  async #applyAtOnce(objects: readonly KubernetesObject[]): Promise<void> {
+    const applied = await Promise.allSettled(objects.map((object) => this.cluster.apply(object)));
     const failed = applied.find((each) => each.status === "rejected");
     if (failed !== undefined) throw failed.reason;
   }

@@ -1,6 +1,6 @@
 import test from "ava";
 import type { KubernetesObject } from "../objects.ts";
-import { ClusterAddresses, backendsOf, putSlices, resolveName } from "./services.ts";
+import { ClusterAddresses, backendsOf, isCalled, putSlices, resolveName } from "./services.ts";
 import { Store } from "../store.ts";
 
 function service(name: string, spec: Record<string, unknown> = {}): KubernetesObject {
@@ -28,6 +28,21 @@ function storeWith(...objects: KubernetesObject[]): Store {
   for (const object of objects) store.put(object);
   return store;
 }
+
+test("isCalled tells workloads that a Service stands for from those that only call", (t) => {
+  const services = [service("a"), service("headless", { clusterIP: "None", selector: undefined })];
+  const deployment = (namespace: string, app: string): KubernetesObject => ({
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: app, namespace },
+    spec: { template: { metadata: { labels: { app } } } },
+  });
+  t.true(isCalled(deployment("n", "web"), services));
+  t.true(isCalled(pod("p", "10.77.1.1", false), services));
+  t.false(isCalled(deployment("n", "client"), services));
+  t.false(isCalled(deployment("other", "web"), services));
+  t.false(isCalled(deployment("n", "web"), []));
+});
 
 test("ClusterAddresses gives each Service one address, the same one each time", (t) => {
   const addresses = new ClusterAddresses();

@@ -57,6 +57,20 @@ function membersOf(
   );
 }
 
+/** A Service stands for its pods: they are called. Deployments and Pods alike. */
+export function isCalled(
+  workload: KubernetesObject,
+  services: readonly KubernetesObject[],
+): boolean {
+  const template = workload.spec?.["template"] as { metadata?: { labels?: Labels } } | undefined;
+  const { namespace, labels: own } = workload.metadata;
+  const labels = workload.kind === "Deployment" ? template?.metadata?.labels : own;
+  return services.some(
+    ({ metadata, spec }) =>
+      metadata.namespace === namespace && selects(spec?.["selector"] as Labels | undefined, labels),
+  );
+}
+
 /** Makes the slices follow; those of Services that are gone go, too. */
 export function putSlices(store: Store): void {
   const pods = store.list("Pod");

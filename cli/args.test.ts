@@ -53,8 +53,38 @@ test("readArguments says where -- belongs when a pod's command has dashes", (t) 
   t.is(error.next, "Put -- before the command: signet local exec POD -- COMMAND...");
 });
 
+test("readArguments refuses --detach beside --check, which it would have to leave out", (t) => {
+  t.throws(() => read("local", "up", "--check", "--detach"), {
+    instanceOf: UsageError,
+    message: /"--detach" cannot be used with option "--check"/,
+  });
+  t.true(read("local", "up", "--detach").options["detach"]);
+});
+
 test("readArguments takes - as a word", (t) => {
   t.deepEqual(read("certs", "inspect", "-").words["source"], ["-"]);
+});
+
+test("readArguments takes help as a word, for all or for one command", (t) => {
+  t.is(help("help"), help("--help"));
+  t.is(help("help", "certs", "list"), help("certs", "list", "--help"));
+  t.is(help("help", "local"), help("local", "-h"));
+});
+
+for (const line of ["frobnicate --help", "help frobnicate", "-o json certs frobnicate -h"]) {
+  test(`readArguments has no help for a command that there is not: ${line}`, (t) => {
+    t.throws(() => read(...line.split(" ")), {
+      instanceOf: UsageError,
+      message: /unknown command "frobnicate"/,
+    });
+  });
+}
+
+test("readArguments knows a command's name behind options with values", (t) => {
+  t.is(
+    help("--state", "/run/x", "certs", "-o", "json", "list", "-h"),
+    help("help", "certs", "list"),
+  );
 });
 
 test("readArguments answers --version and --help", (t) => {

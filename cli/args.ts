@@ -35,6 +35,8 @@ export function readArguments(
   context: ArgumentsContext,
 ): Invocation | Help {
   if (commandLine.length === 0) return readArguments(root, ["--help"], context);
+  const [first, ...after] = commandLine;
+  if (first === "help") return readArguments(root, [...after, "--help"], context);
   const reading = new Reading(context);
   const program = reading.build(root, []);
   program.version(context.version, "--version", "show the version").helpCommand(false);
@@ -42,6 +44,11 @@ export function readArguments(
     program.parse([...commandLine], { from: "user" });
   } catch (thrown) {
     if (!(thrown instanceof CommanderError)) throw thrown;
+    // Help about a command that there is not is no help: without the asking, the fault comes out.
+    const isHelp = thrown.code === "commander.helpDisplayed";
+    if (isHelp && !isCommand(root, commandLine)) {
+      return readArguments(root, commandLine.filter(isNoHelpOption), context);
+    }
     return reading.explain(thrown, commandLine, root);
   }
   if (reading.invocation !== null) return reading.invocation;
@@ -148,6 +155,7 @@ function optionOf(option: tree.Option): Option {
   const kind = option.value?.kind;
   if (typeof kind === "object") built.choices(kind.choices);
   if (option.byDefault !== undefined) built.default(option.byDefault);
+  if (option.excludes !== undefined) built.conflicts(option.excludes.replace(/^--/, ""));
   return built;
 }
 
@@ -162,6 +170,30 @@ function examplesText(examples: readonly tree.Example[]): string {
   if (examples.length === 0) return "";
   const lines = examples.flatMap(({ command, shows }) => [`  # ${shows}`, `  ${command}`]);
   return `\nExamples:\n${lines.join("\n")}\n`;
+}
+
+const isNoHelpOption = (word: string): boolean => word !== "--help" && word !== "-h";
+
+/** False: where a command's name must stand there is another word. */
+function isCommand(root: tree.Command, commandLine: readonly string[]): boolean {
+  const valued = globalOptions.filter(({ value }) => value !== undefined);
+  let node = root;
+  let isValue = false;
+  for (const word of commandLine) {
+    if (node.commands === undefined || word === "--") return true;
+    if (word.startsWith("-")) {
+      isValue = valued.some(({ long, short }) => word === long || word === short);
+      continue;
+    }
+    if (isValue) {
+      isValue = false;
+      continue;
+    }
+    const child: tree.Command | undefined = node.commands.find(({ name }) => name === word);
+    if (child === undefined) return false;
+    node = child;
+  }
+  return true;
 }
 
 /** As far as the words name commands: whose help to point at. */

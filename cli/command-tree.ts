@@ -27,6 +27,8 @@ export interface Option {
   /** Absent: a switch. */
   readonly value?: { readonly name: string; readonly kind: ValueKind };
   readonly byDefault?: string;
+  /** The long name of one that it cannot stand beside. */
+  readonly excludes?: string;
 }
 
 export interface Example {
@@ -156,7 +158,7 @@ const local: Command = {
       summary: "Start the mesh with its demo and watch it; Ctrl-C stops it and cleans up",
       options: [
         { long: "--check", summary: "walk through the tour instead: each claim with its evidence" },
-        { long: "--detach", summary: "leave it running and return" },
+        { long: "--detach", summary: "leave it running and return", excludes: "--check" },
       ],
       examples: [
         { command: "signet local up", shows: "the live view" },
@@ -220,7 +222,7 @@ const local: Command = {
         { long: "--follow", short: "-f", summary: "go on as new lines come" },
         {
           long: "--tail",
-          summary: "only the last lines",
+          summary: "only the last lines; with -f, 0 for new ones alone",
           value: { name: "LINES", kind: "text" },
         },
       ],

@@ -1,6 +1,6 @@
 import test from "ava";
-import { MeshAccessError, findPod, podName } from "./mesh.ts";
-import type { Pod } from "./mesh.ts";
+import { MeshAccessError, findPod, needNamespace, podName } from "./mesh.ts";
+import type { Mesh, Pod } from "./mesh.ts";
 
 function pod(namespace: string, name: string): Pod {
   const facts = { address: "10.77.1.1", serviceAccount: "x", phase: "Running", labels: {} };
@@ -42,4 +42,15 @@ for (const [text, code] of [
 test("findPod says how to start when nothing runs", (t) => {
   const error = t.throws(() => findPod([], "x"), { instanceOf: MeshAccessError });
   t.is(error?.next, "Start some with: signet local up");
+});
+
+test("needNamespace names those there are", async (t) => {
+  const objects = ["outside", "app-a"].map((name) => ({ metadata: { name } }));
+  const mesh = { objects: async () => objects } as unknown as Mesh;
+  await t.notThrowsAsync(needNamespace(mesh, "app-a", "list the certificates of"));
+  const error = await t.throwsAsync(needNamespace(mesh, "nosuch", "list the certificates of"), {
+    instanceOf: MeshAccessError,
+    message: 'Cannot list the certificates of "nosuch": no such namespace',
+  });
+  t.is(error.next, "Name one of app-a, outside");
 });

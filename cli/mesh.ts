@@ -96,3 +96,17 @@ export function findPod(pods: readonly Pod[], text: string): Pod {
     { next: `Name one of ${list(found)}` },
   );
 }
+
+/** Throws MeshAccessError that names those there are. `action` as in "Cannot <action>". */
+export async function needNamespace(mesh: Mesh, namespace: string, action: string): Promise<void> {
+  const known = await namespacesOf(mesh);
+  if (known.includes(namespace)) return;
+  throw new MeshAccessError("not_found", `Cannot ${action} "${namespace}": no such namespace`, {
+    next: `Name one of ${known.join(", ")}`,
+  });
+}
+
+/** Their names, sorted. */
+export async function namespacesOf(mesh: Mesh): Promise<readonly string[]> {
+  return (await mesh.objects("Namespace")).map(({ metadata }) => metadata.name).sort();
+}

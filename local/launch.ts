@@ -17,7 +17,7 @@ import type { Progress } from "./protocol.ts";
 import { cleanUp, finish, stayingAlive, stopTimeoutMs } from "./stop.ts";
 
 export { hasProgram, missingHere } from "./machine.ts";
-export { stopLocal } from "./stop.ts";
+export { leftoversOf, stopLocal } from "./stop.ts";
 export type { Stop } from "./stop.ts";
 
 export const namesDefault: Names = { prefix: "signet", stateDirectory: "/run/signet" };

@@ -107,8 +107,7 @@ export async function applyServiceRules(services: readonly ServiceBackend[]): Pr
 
 /** Removes every namespace of this prefix, ending the processes that are in them. */
 export async function removeNamespaces(names: Names): Promise<readonly string[]> {
-  const node = naming.nodeNamespace(names);
-  const ours = listed(netnsFolder).filter((name) => name === node || isPodNamespace(names, name));
+  const ours = namespacesOf(names);
   for (const name of ours) {
     // What is ended last may have started something before it was: looked at again until nobody is in.
     for (let pass = 0; pass < passesMax && killWithin(name); pass += 1)
@@ -116,6 +115,14 @@ export async function removeNamespaces(names: Names): Promise<readonly string[]>
   }
   for (const name of ours) await attempt("ip", ["netns", "delete", name]);
   return ours;
+}
+
+/** Those of this prefix that there are. */
+export function namespacesOf(names: Names): readonly string[] {
+  const node = naming.nodeNamespace(names);
+  return listed(netnsFolder)
+    .filter((name) => name === node || isPodNamespace(names, name))
+    .toSorted();
 }
 
 const netnsFolder = "/run/netns";

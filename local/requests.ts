@@ -48,7 +48,7 @@ export function readObjectReference(body: string): ObjectReference {
 export function readTail(asked: string | null): number {
   if (asked === null) return tailDefault;
   if (/^[1-9]\d{0,5}$/.test(asked)) return Math.min(tailMax, Number(asked));
-  throw invalid(`"tail" is ${JSON.stringify(asked.slice(0, 40))}, not a number of lines`);
+  throw invalid(`"tail" is ${JSON.stringify(asked.slice(0, 40))}, not a number of lines from 1`);
 }
 
 function read(body: string, shape: Check): unknown {
@@ -64,7 +64,5 @@ function read(body: string, shape: Check): unknown {
 }
 
 function invalid(why: string): LocalError {
-  return new LocalError("object_invalid", `Cannot read the request: ${why}`, {
-    next: "See local/protocol.ts for what is understood",
-  });
+  return new LocalError("object_invalid", `Cannot read the request: ${why}`);
 }

@@ -9,7 +9,7 @@ import type { Lock, Owner } from "./lock.ts";
 import { needRoot } from "./machine.ts";
 import { controlSocket, lockFile, stateLockFile } from "./names.ts";
 import type { Names } from "./names.ts";
-import { removeNamespaces } from "./network.ts";
+import { namespacesOf, removeNamespaces } from "./network.ts";
 import { LocalError } from "./objects.ts";
 
 /** Longer than the runtime needs: its pods' grace, and the controller's after it. */
@@ -45,6 +45,21 @@ export async function finish(names: Names, lock: Lock): Promise<void> {
   if (!lock.takeBack()) return;
   await stayingAlive(() => cleanUp(names));
   lock.release();
+}
+
+/** What a mesh that crashed has left, in words; nothing while one runs. For root: others cannot tell. */
+export function leftoversOf(names: Names): readonly string[] {
+  if (ownerOf(names) !== null) return [];
+  const namespaces = namespacesOf(names);
+  const locks = existsSync(lockFile(names)) ? [`its lock "${lockFile(names)}"`] : [];
+  if (namespaces.length === 0) return locks;
+  const [first = ""] = namespaces;
+  return [
+    namespaces.length === 1
+      ? `the network namespace ${first}`
+      : `${namespaces.length} network namespaces (${first}, ...)`,
+    ...locks,
+  ];
 }
 
 /** stopped: a mesh ran. cleared: only what a crashed one had left was there. */

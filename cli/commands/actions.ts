@@ -13,7 +13,7 @@ export const actions: Readonly<Record<string, Action>> = {
   "local down": localDown,
   "local exec": localExec,
   "local logs": localLogs,
-  "certs list": certsList,
+  "certs list": (context) => certsList(context),
   "certs inspect": certsInspect,
   "strict status": strictStatus,
   "strict enforce": strictEnforce,

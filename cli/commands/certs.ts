@@ -11,7 +11,7 @@ import { inspectionJson, inspectionText, isValid, listText } from "../certificat
 import type { Subject } from "../certificate-text.ts";
 import { newestByPod, readIssued, readTrustBundle } from "../issued.ts";
 import type { IssuedCertificate } from "../issued.ts";
-import { MeshAccessError, findPod, podName } from "../mesh.ts";
+import { MeshAccessError, findPod, needNamespace, podName } from "../mesh.ts";
 import type { Mesh } from "../mesh.ts";
 import { EXIT_FAILED, EXIT_OK } from "../exit-codes.ts";
 import type { CommandContext } from "./context.ts";
@@ -22,13 +22,21 @@ const FILE_BYTES_MAX = 1024 * 1024;
 const ISSUER_GONE = "the controller has another issuer by now; the next renewal brings its chain";
 const DEVELOPMENT_ROOT = "certs-dev/out/root.crt";
 
-export async function certsList(context: CommandContext): Promise<number> {
+/** `mesh` is this machine's; tests give their own. */
+export async function certsList(
+  context: CommandContext,
+  mesh: Mesh = meshOf(context),
+): Promise<number> {
   const { print, clock } = context;
   const namespace = option(context, "namespace");
   const query = namespace === null ? "" : `?namespace=${encodeURIComponent(namespace)}`;
-  const all = readIssued(await meshOf(context).inspect(`/v1/certificates${query}`)).filter(
+  const all = readIssued(await mesh.inspect(`/v1/certificates${query}`)).filter(
     (each) => namespace === null || each.namespace === namespace,
   );
+  // The log also has those of namespaces that are gone.
+  if (all.length === 0 && namespace !== null) {
+    await needNamespace(mesh, namespace, "list the certificates of");
+  }
   const now = clock.now();
   const shown = context.options["all"] === true ? all : newestByPod(all);
   if (print.format === "json")

@@ -2,7 +2,7 @@ import test from "ava";
 import { chooseStyle } from "../paint.ts";
 import { MeshAccessError } from "../mesh.ts";
 import type { Mesh, Pod } from "../mesh.ts";
-import { checkMesh, findingsText } from "./check.ts";
+import { checkLeftovers, checkMesh, findingsText } from "./check.ts";
 
 const plain = chooseStyle({ colour: false, unicode: false });
 const NOW = Date.UTC(2026, 10, 21, 8, 0, 0);
@@ -104,4 +104,14 @@ test("findingsText groups by area and puts what to do below what is wrong", (t) 
       "1 to mend",
     ],
   );
+});
+
+test("checkLeftovers says what a crashed mesh has left, and how to clear it away", (t) => {
+  t.deepEqual(checkLeftovers([]), []);
+  const left = ["5 network namespaces (signet-node, ...)", 'its lock "/run/signet-mesh.json"'];
+  t.like(checkLeftovers(left)[0], {
+    verdict: "failed",
+    what: 'a mesh that crashed has left 5 network namespaces (signet-node, ...) and its lock "/run/signet-mesh.json"',
+    next: "Clear it away: signet local down",
+  });
 });

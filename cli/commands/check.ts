@@ -4,7 +4,7 @@ import { accessSync, constants } from "node:fs";
 import { freemem } from "node:os";
 import path from "node:path";
 import { MeshError, messageOf } from "#/lib/errors.ts";
-import { missingHere } from "#/local/launch.ts";
+import { leftoversOf, missingHere } from "#/local/launch.ts";
 import { parseExposition } from "../live/scrape.ts";
 import type { Mesh, Pod } from "../mesh.ts";
 import { podName } from "../mesh.ts";
@@ -34,7 +34,11 @@ const tourTools = [
 
 export async function checkAll(context: CommandContext): Promise<number> {
   const { print, clock } = context;
-  const findings = [...checkMachine(), ...(await checkMesh(meshOf(context), clock.now()))];
+  const findings = [
+    ...checkMachine(),
+    ...checkLeftovers(process.getuid?.() === 0 ? leftoversOf(context.names) : []),
+    ...(await checkMesh(meshOf(context), clock.now())),
+  ];
   const isWell = findings.every(({ verdict }) => verdict !== "failed");
   if (print.format === "json") print.json({ isWell, findings });
   else print.lines(findingsText(findings, print.style));
@@ -95,6 +99,13 @@ function checkMachine(): readonly Finding[] {
       `Free some: the mesh with its demo wants ${MEMORY_BYTES_MIN / MEBIBYTE} MiB`,
     ),
   ];
+}
+
+/** A next start clears it away; until then it holds addresses and memory. */
+export function checkLeftovers(leftovers: readonly string[]): readonly Finding[] {
+  if (leftovers.length === 0) return [];
+  const what = `a mesh that crashed has left ${leftovers.join(" and ")}`;
+  return [{ area: "machine", what, verdict: "failed", next: "Clear it away: signet local down" }];
 }
 
 function isOnPath(tool: string): boolean {

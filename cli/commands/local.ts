@@ -114,8 +114,10 @@ export async function localLogs(context: CommandContext): Promise<number> {
     const text = await client.logs(podName(pod), options);
     return text === "" ? [] : text.split("\n");
   };
-  let shown = await read(linesWanted(context));
-  print.lines(shown);
+  const wanted = linesWanted(context);
+  // Nothing of what there is: only what comes after it.
+  let shown = await read(wanted === 0 ? LINES_MAX : wanted);
+  if (wanted > 0) print.lines(shown);
   while (context.options["follow"] === true && !signal.aborted) {
     await sleep(clock, FOLLOW_MS, signal);
     if (signal.aborted) break;

@@ -2,7 +2,7 @@
 // PeerAuthentication named default; what else it says (single ports) is kept.
 import { parseExposition } from "../live/scrape.ts";
 import type { KubernetesObject, Mesh, Pod } from "../mesh.ts";
-import { MeshAccessError, podName } from "../mesh.ts";
+import { namespacesOf, needNamespace, podName } from "../mesh.ts";
 import {
   MESH_NAMESPACE,
   describeStrictness,
@@ -32,31 +32,28 @@ interface NamespaceRow extends Omit<Strictness, "mode" | "decidedBy"> {
 export async function strictStatus(context: CommandContext): Promise<number> {
   const mesh = meshOf(context);
   const [namespaces, objects, pods] = await Promise.all([
-    mesh.objects("Namespace"),
+    namespacesOf(mesh),
     mesh.objects("PeerAuthentication"),
     mesh.pods(),
   ]);
   const policies = readPolicies(objects);
   const rows = await Promise.all(
-    namespaces
-      .map(({ metadata }) => metadata.name)
-      .sort()
-      .map(async (namespace): Promise<NamespaceRow> => {
-        const own = pods.filter((pod) => pod.namespace === namespace);
-        const meshed = own.filter((pod) => pod.isMeshed);
-        const taken = await Promise.all(meshed.map((pod) => plaintextTaken(mesh, pod)));
-        const { mode, decidedBy, exceptions } = describeStrictness(policies, namespace);
-        const isKept = meshed.length > 0;
-        return {
-          namespace,
-          mode: isKept ? mode : null,
-          decidedBy: isKept ? decidedBy : null,
-          exceptions,
-          meshedPods: meshed.length,
-          plainPods: own.length - meshed.length,
-          plaintextTaken: taken.reduce((sum, each) => sum + each, 0),
-        };
-      }),
+    namespaces.map(async (namespace): Promise<NamespaceRow> => {
+      const own = pods.filter((pod) => pod.namespace === namespace);
+      const meshed = own.filter((pod) => pod.isMeshed);
+      const taken = await Promise.all(meshed.map((pod) => plaintextTaken(mesh, pod)));
+      const { mode, decidedBy, exceptions } = describeStrictness(policies, namespace);
+      const isKept = meshed.length > 0;
+      return {
+        namespace,
+        mode: isKept ? mode : null,
+        decidedBy: isKept ? decidedBy : null,
+        exceptions,
+        meshedPods: meshed.length,
+        plainPods: own.length - meshed.length,
+        plaintextTaken: taken.reduce((sum, each) => sum + each, 0),
+      };
+    }),
   );
   show(context, rows);
   return EXIT_OK;
@@ -108,17 +105,8 @@ export async function setMode(
 ): Promise<number> {
   const { print } = context;
   const namespace = word(context, "namespace");
-  const known = (await mesh.objects("Namespace")).map(({ metadata }) => metadata.name).sort();
-  if (!known.includes(namespace)) {
-    throw new MeshAccessError(
-      "not_found",
-      `Cannot set the mode of "${namespace}": no such namespace`,
-      {
-        next: `Name one of ${known.join(", ")}`,
-      },
-    );
-  }
-  if (namespace === MESH_NAMESPACE) return setMeshMode(context, mesh, mode, known);
+  await needNamespace(mesh, namespace, "set the mode of");
+  if (namespace === MESH_NAMESPACE) return setMeshMode(context, mesh, mode);
   const present = await presentPolicy(mesh, namespace);
   const policy = withMode(present, namespace, mode);
   await mesh.apply([policy]);
@@ -152,8 +140,8 @@ async function setMeshMode(
   { print }: CommandContext,
   mesh: Mesh,
   mode: StrictMode,
-  namespaces: readonly string[],
 ): Promise<number> {
+  const namespaces = await namespacesOf(mesh);
   const present = await presentPolicy(mesh, MESH_NAMESPACE);
   const policy = withMode(present, MESH_NAMESPACE, mode);
   const isNone = mode === "PERMISSIVE" && saysOnlyTheMode(policy);

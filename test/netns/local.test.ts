@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import type { ExecutionContext } from "ava";
-import { launchLocal, stopLocal } from "#/local/launch.ts";
+import { launchLocal, leftoversOf, stopLocal } from "#/local/launch.ts";
 import type { LaunchOptions } from "#/local/launch.ts";
 import { LocalClient } from "#/local/client.ts";
 import { ownerOf } from "#/local/lock.ts";
@@ -198,6 +198,10 @@ netnsTest("a mesh that was killed is cleared away by the next start, and by stop
     );
     t.deepEqual(namespaces().toSorted(), ["signet-test-node", "signet-test-pod-0"]);
     t.true(existsSync(lockFile(names)));
+    t.deepEqual(leftoversOf(names), [
+      "2 network namespaces (signet-test-node, ...)",
+      `its lock "${lockFile(names)}"`,
+    ]);
     return [pid, ...(controller?.containers.map((each) => each.pid) ?? [])];
   };
   const first = await kill();
@@ -209,6 +213,7 @@ netnsTest("a mesh that was killed is cleared away by the next start, and by stop
   t.is(await stopLocal(names), "cleared");
   assertNothingLeft(t, names);
   t.is(await stopLocal(names), "nothing");
+  t.deepEqual(leftoversOf(names), []);
 });
 
 netnsTest("launchLocal stops at once when its signal aborts, and leaves nothing", async (t) => {

@@ -38,6 +38,8 @@ const systemLibrary = ["libatomic.so.1", "libatomic1"];
 const systemFolders = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 /** A long step says that it still runs. */
 const heartbeatMs = 10_000;
+/** What the child has to restore the screen before the shell shows its prompt. */
+const suspendMs = 150;
 
 function say(text) {
   process.stderr.write(`${text}\n`);
@@ -186,8 +188,14 @@ function runPinnedNow(args) {
       if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
     });
   }
+  // The child first gives the terminal back as it was.
+  process.on("SIGTSTP", () => setTimeout(() => process.kill(process.pid, "SIGSTOP"), suspendMs));
+  let isHungUp = false;
+  process.on("SIGHUP", () => (isHungUp = true));
   child.on("error", (error) => fail(`cannot run the pinned Node: ${error.message}`));
   child.on("exit", (code, signal) => {
+    // Node aborts when it cannot put a terminal right that is gone.
+    if (isHungUp) process.kill(process.pid, "SIGKILL");
     process.exit(signal === null ? code : 128 + (constants.signals[signal] ?? 0));
   });
 }

@@ -314,7 +314,7 @@ const overflows: readonly [title: string, resource: Resource, noun: RegExp][] = 
   ["name bytes", cluster({}, "n".repeat(limits.nameBytesMax + 1)), /name bytes 513/],
 ];
 for (const [title, resource, message] of overflows) {
-  test(`applyUpdate refuses more ${title} than the limit`, (t) => {
+  test(`attack-25 applyUpdate refuses more ${title} than the limit`, (t) => {
     t.throws(() => applyUpdate(full, update([resource])), {
       instanceOf: DiscoveryError,
       code: "limit_exceeded",
@@ -323,7 +323,7 @@ for (const [title, resource, message] of overflows) {
   });
 }
 
-test("applyUpdate refuses more resources than the limit", (t) => {
+test("attack-25 applyUpdate refuses more resources than the limit", (t) => {
   const each = many(snapshotResourcesMax, (index) => cluster({ endpoints: [] }, `n/s:${index}`));
   t.throws(() => applyUpdate(full, update(each)), { code: "limit_exceeded", message: /100000/ });
 });

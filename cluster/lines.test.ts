@@ -29,7 +29,7 @@ test("LineReader gives the same lines however the bytes are cut", (t) => {
   );
 });
 
-test("LineReader drops a line above the limit whole and reads the next one", (t) => {
+test("attack-25 LineReader drops a line above the limit whole and reads the next one", (t) => {
   const chunks = ["abc", "defgh", "ij\nok\n12345\n123456\n"].map((text) => Buffer.from(text));
   t.deepEqual(read(chunks, 5), ["<too long>", "ok", "12345", "<too long>"]);
 });

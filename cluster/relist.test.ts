@@ -89,12 +89,26 @@ test("Relist ignores kinds that are none of the mesh's", (t) => {
   t.deepEqual(feed(relist, { type: "ADDED", object: node }, synced), ["synced"]);
 });
 
-test("Relist refuses more objects than the limit, until one goes", (t) => {
+test("attack-25 Relist refuses more objects than the limit, until one goes", (t) => {
   const relist = new Relist(1);
   relist.begin();
   t.deepEqual(feed(relist, added("a"), added("a"), added("b")), ["+a", "+a", "invalid"]);
   const gone = { type: "DELETED", object: namespace("a") };
   t.deepEqual(feed(relist, gone, added("b")), ["-a", "+b"]);
+});
+
+test("attack-25 Relist takes an object nested 300,000 deep for a faulty one, soon", (t) => {
+  const deep = `{"a":${"[".repeat(300_000)}${"]".repeat(300_000)}}`;
+  const text = (metadata: string, spec: string): string =>
+    `{"type":"ADDED","object":{"apiVersion":"v1","kind":"Pod","metadata":${metadata},"spec":${spec}}}`;
+  const relist = new Relist();
+  relist.begin();
+  const began = performance.now();
+  for (const line of [text(deep, "{}"), text(`{"name":"a","labels":${deep}}`, "{}"), deep]) {
+    t.deepEqual(relist.line(JSON.parse(line)).map(say), ["invalid"]);
+  }
+  t.true(performance.now() - began < 3000);
+  t.deepEqual(feed(relist, added("a")), ["+a"]);
 });
 
 for (const line of [

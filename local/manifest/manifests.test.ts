@@ -106,7 +106,7 @@ test("parseManifest tells every fault of a text at once, each with its own line"
   );
 });
 
-test("parseManifest refuses aliases that multiply", (t) => {
+test("attack-25 parseManifest refuses aliases that multiply", (t) => {
   const rows = ["a: &a [x, x, x, x, x, x, x, x, x]"];
   for (let index = 1; index < 9; index += 1) {
     const [name, before] = ["abcdefghi"[index], "abcdefghi"[index - 1]];
@@ -116,14 +116,27 @@ test("parseManifest refuses aliases that multiply", (t) => {
   t.regex(error?.message ?? "", /alias/);
 });
 
-test("parseManifest refuses more documents than its limit", (t) => {
+test("attack-25 parseManifest refuses more documents than its limit", (t) => {
   const text = Array.from({ length: documentsMax + 1 }, () => "a: 1\n").join("---\n");
   t.throws(() => parseManifest(text, "x"), {
     message: `Cannot read "x": over ${documentsMax} documents`,
   });
 });
 
-test("readManifests refuses a file over its limit, no file, an empty folder and an object twice", (t) => {
+for (const [what, text] of [
+  ["lists", "[".repeat(50_000)],
+  ["lists that are closed", `${"[".repeat(50_000)}${"]".repeat(50_000)}`],
+  ["objects", "{a: ".repeat(50_000)],
+  ["dashes", "- ".repeat(50_000)],
+  ["indentations", Array.from({ length: 1300 }, (_, depth) => `${" ".repeat(depth)}a:`).join("\n")],
+] as const) {
+  test(`attack-25 parseManifest refuses ${what} nested without end, and lives`, (t) => {
+    t.throws(() => parseManifest(text, "x"), { instanceOf: LocalError, code: "manifest_invalid" });
+    t.is(parseManifest(namespace, "x").objects.length, 1);
+  });
+}
+
+test("attack-25 readManifests refuses a file over its limit, no file, an empty folder and an object twice", (t) => {
   const large = folder(t, { "a.yaml": "#".repeat(fileBytesMax + 1) });
   t.throws(() => readManifests(large), { message: /more than 1048576 bytes/ });
   t.throws(() => readManifests("/nowhere/at/all"), { message: /no such file or folder/ });

@@ -70,8 +70,10 @@ export function parseManifest(source: string, name: string): Manifest {
     const kind = kindOf(value);
     if (passedOverKinds.includes(kind)) return [];
     for (const found of faultsIn(kind, value)) {
-      const sentence = `${at(offsetOf(document, found.path))}: ${pathText(found.path)} ${found.message}`;
-      (found.isWarning ? warnings : faults).push(sentence);
+      const list = found.isWarning ? warnings : faults;
+      // To look a place up costs as much as the document is long: only of what is told.
+      const place = list.length < faultsTold ? `${at(offsetOf(document, found.path))}: ` : "";
+      list.push(`${place}${pathText(found.path)} ${found.message}`);
     }
     return [withNamespace(value as unknown as KubernetesObject)];
   });

@@ -43,7 +43,7 @@ export function originate(
   const { address, port, credentials, expected, alpn } = options;
   let over = false;
   let dialled = false;
-  const raw = dial({ host: address, port, allowHalfOpen: true, noDelay: true });
+  const raw = dial({ host: address, port, allowHalfOpen: true });
   const tls: ConnectionOptions & { allowHalfOpen: boolean } = {
     // A socket of our own below, so that it can be reset.
     socket: raw,
@@ -81,6 +81,8 @@ export function originate(
     if (verdict.kind === "fault") return fail("identity_refused", verdict.fault);
     over = true;
     cancel();
+    // Only now: what is set on a socket before TLS takes its handle over is not applied.
+    socket.setNoDelay(true);
     connected(socket, verdict.peer);
   });
 }

@@ -23,6 +23,8 @@ export class HostMemo {
   host = "";
   /** 0 when none was given. */
   port = 0;
+  /** Both, as they are forwarded. */
+  normal = "";
   /** The whole value in normal form when it differs from what was received; null when it does not. */
   rewritten: Buffer | null = null;
   readonly #raw: Uint8Array = new Uint8Array(HOST_BYTES_MAX);
@@ -52,8 +54,8 @@ export class HostMemo {
     const received = textOf(buffer, start, end);
     this.host = received.slice(0, nameEnd - start - (dotted ? 1 : 0)).toLowerCase();
     this.port = port;
-    const normal = port === 0 ? this.host : `${this.host}:${port}`;
-    this.rewritten = normal === received ? null : Buffer.from(normal, "latin1");
+    this.normal = port === 0 ? this.host : `${this.host}:${port}`;
+    this.rewritten = this.normal === received ? null : Buffer.from(this.normal, "latin1");
     for (let index = 0; index < length; index += 1) this.#raw[index] = buffer[start + index]!;
     this.#length = length;
     return 0;

@@ -4,9 +4,6 @@ import type { Socket } from "node:net";
 import { normalizeIp } from "#/lib/ip.ts";
 import { Cut } from "../net/cut.ts";
 import type { Deadlines } from "../net/deadline.ts";
-import { dial } from "../net/dial.ts";
-import { reset } from "../net/reset.ts";
-import { Splice } from "../net/splice.ts";
 import { defaultExchangeLimits } from "../stream/dispatcher.ts";
 import { Exchange } from "../stream/exchange.ts";
 import type { Target } from "../stream/transport.ts";
@@ -15,9 +12,9 @@ import type { ConnectionClaim, DenyReason } from "./authorize.ts";
 import { InboundDispatcher } from "./dispatcher.ts";
 import type { InboundContext } from "./dispatcher.ts";
 import type { Lease } from "./leases.ts";
+import { InboundTcp, tcpIdleTimeoutMs } from "./tcp.ts";
 
-export const tcpIdleTimeoutMs = 3_600_000;
-const connectTimeoutMs = 5_000;
+export type InboundProtocol = "http" | "tcp" | "unclear";
 
 export interface InboundConnectionOptions {
   readonly context: InboundContext;
@@ -25,7 +22,8 @@ export interface InboundConnectionOptions {
   readonly socket: Socket;
   readonly claim: ConnectionClaim;
   readonly target: Target;
-  readonly protocol: "http" | "tcp";
+  /** "unclear": TCP as far as one knows, on a port that the pod did not declare opaque. */
+  readonly protocol: InboundProtocol;
   /** Own identity, as the caller knows this pod. */
   readonly destination: string;
   /** null: plaintext, no certificates. */
@@ -38,9 +36,9 @@ export class InboundConnection implements Lease {
   readonly #options: InboundConnectionOptions;
   readonly #startedMs: number;
   readonly #sourceAddress: string;
-  readonly #exchange: Exchange | null = null;
+  #exchange: Exchange | null = null;
+  #tcp: InboundTcp | null = null;
   readonly #cutAt: Cut | null = null;
-  #splice: Splice | null = null;
   #draining = false;
   #reason = "";
   #closed = false;
@@ -58,7 +56,7 @@ export class InboundConnection implements Lease {
       });
     }
     if (options.protocol === "http") this.#exchange = this.#startHttp();
-    else this.#startTcp();
+    else this.#tcp = this.#startTcp();
   }
 
   revoke(reason: DenyReason): void {
@@ -93,44 +91,25 @@ export class InboundConnection implements Lease {
     return life !== null && context.clock.now() >= life.drainAtMs;
   }
 
-  #startTcp(): void {
-    const { socket, target, context, deadlines } = this.#options;
-    socket.pause();
-    socket.once("close", () => {
-      if (this.#splice === null) this.#logTcp(0, 0, "downstream_closed");
-    });
-    dial(
+  #startTcp(): InboundTcp {
+    const { context, deadlines, protocol, socket, target } = this.#options;
+    return new InboundTcp(socket, {
+      clock: context.clock,
+      deadlines,
       target,
-      connectTimeoutMs,
-      context.clock,
-      (upstream) => {
-        if (this.#closed) {
-          upstream.destroy();
-          return;
-        }
-        this.#splice = new Splice(socket, upstream, {
-          deadlines,
-          idleTimeoutMs: tcpIdleTimeoutMs,
-          onEnd: ({ bytesFromDownstream, bytesToDownstream, reason }) => {
-            this.#logTcp(bytesFromDownstream, bytesToDownstream, reason === "closed" ? "" : reason);
-          },
-        });
+      declared: protocol === "tcp",
+      onHttp: () => {
+        this.#tcp = null;
+        this.#exchange = this.#startHttp();
       },
-      (fault) => {
-        context.metrics.refusals.with("inbound", fault).add();
-        reset(socket);
-        this.#logTcp(0, 0, fault);
-      },
-    );
+      onEnd: (bytesReceived, bytesSent, reason) => this.#logTcp(bytesReceived, bytesSent, reason),
+    });
   }
 
   #end(reason: string): void {
     this.#reason = reason;
-    if (this.#exchange !== null) this.#exchange.cut();
-    else if (this.#splice === null) {
-      reset(this.#options.socket);
-      this.#logTcp(0, 0, reason);
-    } else this.#splice.cut();
+    this.#exchange?.cut();
+    this.#tcp?.cut(reason);
   }
 
   #logTcp(bytesReceived: number, bytesSent: number, reason: string): void {

@@ -25,6 +25,7 @@ import { connectionLife } from "../tls/lifetime.ts";
 import type { ConnectionLife } from "../tls/lifetime.ts";
 import { authorize } from "./authorize.ts";
 import { InboundConnection } from "./connection.ts";
+import type { InboundProtocol } from "./connection.ts";
 import type { InboundContext } from "./dispatcher.ts";
 import { Leases } from "./leases.ts";
 
@@ -113,7 +114,7 @@ export class InboundSide {
         // Half a ClientHello is no reason to let anybody through: plaintext rules hold for silence, too.
         if (strict)
           this.#refuse(socket, count === 0 ? "silent_under_strict" : "plaintext_under_strict");
-        else this.#plaintext(socket, destination, "tcp");
+        else this.#plaintext(socket, destination, false);
       },
       onClosed: () => {},
     });
@@ -132,12 +133,13 @@ export class InboundSide {
       );
       return;
     }
-    const opaque = this.#options.opaquePorts.has(destination.port);
-    this.#plaintext(socket, destination, detected.kind === "http1" && !opaque ? "http" : "tcp");
+    this.#plaintext(socket, destination, detected.kind === "http1");
   }
 
-  #plaintext(socket: Socket, destination: Destination, protocol: "http" | "tcp"): void {
+  #plaintext(socket: Socket, destination: Destination, http: boolean): void {
     const own = this.#options.credentials.get()?.id ?? "";
+    const opaque = this.#options.opaquePorts.has(destination.port);
+    const protocol = http && !opaque ? "http" : this.#tcpOn(destination);
     this.#judge(socket, destination, protocol, { identity: null, life: null, destination: own });
   }
 
@@ -145,15 +147,20 @@ export class InboundSide {
     const { clock, metrics } = this.#options;
     const { id, notAfter, version } = peer;
     metrics.connections.with("inbound", id, credentials.id, "mtls", version, "").add();
-    this.#judge(socket, destination, alpn === alpnHttp1 ? "http" : "tcp", {
+    this.#judge(socket, destination, alpn === alpnHttp1 ? "http" : this.#tcpOn(destination), {
       identity: id,
       life: connectionLife(clock.now(), credentials.notAfter, notAfter),
       destination: credentials.id,
     });
   }
 
+  /** What the pod declared, never what a caller says, decides whether bytes go unread. */
+  #tcpOn({ port }: Destination): InboundProtocol {
+    return this.#options.opaquePorts.has(port) ? "tcp" : "unclear";
+  }
+
   /** The verdict and, when it allows, the lease. Policy is read here, after everything is known. */
-  #judge(socket: Socket, where: Destination, protocol: "http" | "tcp", known: Known): void {
+  #judge(socket: Socket, where: Destination, protocol: InboundProtocol, known: Known): void {
     const { policy, trustDomain, deadlines } = this.#options;
     const claim = { port: where.port, identity: known.identity };
     const verdict = authorize(policy.get(), claim, trustDomain);

@@ -11,6 +11,8 @@ export interface PeekOptions<Verdict> {
   readonly clock: Clock;
   /** With no verdict after so long, `onSilence` decides with what is there (server-first protocols). */
   readonly deadlineMs: number;
+  /** From the first byte on, in place of `deadlineMs`. Not given: `deadlineMs` holds for all of it. */
+  readonly undecidedMs?: number;
   readonly bytesMax: number;
   readonly classify: Classify<Verdict>;
   readonly onVerdict: (verdict: Verdict) => void;
@@ -20,8 +22,11 @@ export interface PeekOptions<Verdict> {
   readonly onClosed: () => void;
 }
 
-/** Starts looking. Exactly one of the callbacks is called, once. */
-export function peekFirstBytes<Verdict>(options: PeekOptions<Verdict>): void {
+/**
+ * Starts looking. Exactly one of the callbacks is called, once; none after the returned function was
+ * called, which puts the bytes back and leaves the socket alone.
+ */
+export function peekFirstBytes<Verdict>(options: PeekOptions<Verdict>): () => void {
   const { socket } = options;
   let held: Buffer | null = null;
   let over = false;
@@ -44,6 +49,10 @@ export function peekFirstBytes<Verdict>(options: PeekOptions<Verdict>): void {
     if (over) return;
     const bytes = socket.read() as Buffer | null;
     if (bytes !== null) {
+      if (held === null && options.undecidedMs !== undefined) {
+        cancel();
+        cancel = options.clock.after(options.undecidedMs, () => silence("deadline"));
+      }
       held = held === null ? bytes : Buffer.concat([held, bytes]);
       const verdict = options.classify(held);
       if (verdict !== null) {
@@ -60,10 +69,13 @@ export function peekFirstBytes<Verdict>(options: PeekOptions<Verdict>): void {
     finish();
     options.onClosed();
   };
-  const cancel = options.clock.after(options.deadlineMs, () => silence("deadline"));
+  let cancel = options.clock.after(options.deadlineMs, () => silence("deadline"));
   socket.on("readable", onReadable);
   socket.on("end", onEnd);
   socket.on("close", onClose);
+  return () => {
+    if (!over) finish();
+  };
 }
 
 /**

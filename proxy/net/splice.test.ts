@@ -66,7 +66,9 @@ async function rig(link: "TCP" | "TLS"): Promise<Rig> {
   const join = (downstream: Socket, upstream: Socket): void => {
     for (const socket of [downstream, upstream]) keep(socket);
     const onEnd = (end: SpliceEnd): void => void ends.push(end);
-    splices.push(new Splice(downstream, upstream, { deadlines, idleTimeoutMs, onEnd }));
+    splices.push(
+      new Splice(downstream, upstream, { deadlines, idleTimeoutMs, screen: null, onEnd }),
+    );
   };
   const servers: Server[] = [];
   const serve = (onSocket: (socket: Socket) => void): Promise<number> => {

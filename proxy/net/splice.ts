@@ -9,13 +9,26 @@ export interface SpliceEnd {
   readonly bytesFromDownstream: number;
   readonly bytesToDownstream: number;
   /** "closed" when both ends finished, else what cut it. */
-  readonly reason: "closed" | "downstream_reset" | "upstream_reset" | "idle" | "cut";
+  readonly reason:
+    | "closed"
+    | "downstream_reset"
+    | "upstream_reset"
+    | "idle"
+    | "cut"
+    | "http_as_opaque";
+}
+
+/** Looks at what a downstream sends before it is passed on. */
+export interface Screen {
+  /** False ends the connection, these bytes unsent. */
+  readonly pass: (bytes: Buffer) => boolean;
 }
 
 export interface SpliceOptions {
   readonly deadlines: Deadlines;
   /** Both directions silent for so long ends the connection. */
   readonly idleTimeoutMs: number;
+  readonly screen: Screen | null;
   readonly onEnd: (end: SpliceEnd) => void;
 }
 
@@ -34,12 +47,14 @@ export class Splice implements Expiring {
     this.#downstream = downstream;
     this.#upstream = upstream;
     this.#options = options;
+    const { screen } = options;
     this.#alive();
     options.deadlines.add(this);
     downstream.on("data", (bytes: Buffer) => {
       this.#fromDownstream += bytes.length;
       this.#alive();
-      if (!upstream.write(bytes)) downstream.pause();
+      if (screen !== null && !screen.pass(bytes)) this.#finish("http_as_opaque");
+      else if (!upstream.write(bytes)) downstream.pause();
     });
     upstream.on("data", (bytes: Buffer) => {
       this.#toDownstream += bytes.length;

@@ -56,6 +56,8 @@ test("attack-53 each request of a connection is routed by its own Host, to the i
     ["one.example", "one one.example"],
     ["elsewhere.example", "one elsewhere.example"],
     ["two.example", "two two.example"],
+    ["TWO.example", "two two.example"],
+    ["Two.Example.", "two two.example"],
   ] as const) {
     t.true((await ask(socket, get(host))).endsWith(`\r\n\r\n${expected}`), host);
   }

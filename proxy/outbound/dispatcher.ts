@@ -328,6 +328,8 @@ class HeadFacts implements RouteFacts {
   }
 
   header(name: string): string | null {
-    return this.exchange!.request.value(ascii(name));
+    const { request } = this.exchange!;
+    // As it is forwarded: a caller's spelling must not choose the route (attack case 53).
+    return name === "host" ? request.host.normal : request.value(ascii(name));
   }
 }

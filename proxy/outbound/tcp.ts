@@ -112,6 +112,7 @@ export class OutboundTcp {
     this.#splice = new Splice(this.#downstream, socket, {
       deadlines,
       idleTimeoutMs: tcpIdleTimeoutMs,
+      screen: null,
       onEnd: (end) => {
         endpoint.activeRequests -= 1;
         this.#finish(end, end.reason === "closed" ? "" : end.reason);

@@ -150,7 +150,8 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     let deadline = deadlines.nowMs + timeoutMs;
     if (cutAtMs !== 0) {
       const end = this.#state === IDLE ? drainAtMs : cutAtMs;
-      deadline = Math.min(deadline, deadlines.nowMs + Math.max(1, end - clock.now()));
+      // By the exact clock: `nowMs` is up to a sweep old, which would cut that much too early.
+      deadline = Math.min(deadline, clock.monotonic() + Math.max(1, end - clock.now() + 1));
     }
     this.deadlineMs = deadline;
   }

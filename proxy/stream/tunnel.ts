@@ -16,5 +16,5 @@ export function openTunnel(
   for (const event of ["data", "drain", "end", "error"]) downstream.removeAllListeners(event);
   if (early !== null) upstream.write(early);
   const { deadlines, tunnelIdleTimeoutMs: idleTimeoutMs } = context;
-  return new Splice(downstream, upstream, { deadlines, idleTimeoutMs, onEnd });
+  return new Splice(downstream, upstream, { deadlines, idleTimeoutMs, screen: null, onEnd });
 }

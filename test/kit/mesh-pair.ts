@@ -122,7 +122,7 @@ export class MeshPair implements AsyncDisposable {
             socket: secured,
             claim: { port: target.port, identity: peer.id },
             target,
-            protocol: alpn === alpnHttp1 ? "http" : "tcp",
+            protocol: alpn === alpnHttp1 ? "http" : "unclear",
             destination: credentials.id,
             life: connectionLife(systemClock.now(), credentials.notAfter, peer.notAfter),
             onClosed: () => {},

@@ -16,10 +16,7 @@ export function untilClosed(
   });
 }
 
-/**
- * Within a second after the end. A little before it is as safe, and what happens when the machine takes
- * the processor away between two looks at the clocks.
- */
+/** Within a second after the end; two clocks differ by their granularity. */
 export function nearEnd(atMs: number, notAfterMs: number): boolean {
-  return atMs >= notAfterMs - 500 && atMs <= notAfterMs + 1000;
+  return atMs >= notAfterMs - 20 && atMs <= notAfterMs + 1000;
 }

@@ -77,6 +77,31 @@ netnsTest(
 );
 
 netnsTest(
+  "attack-36 a claimed identity never reaches the application, however the bytes are dressed",
+  async (t) => {
+    const it = await lab();
+    const forged = get.replace("\r\n\r\n", "\r\nx-forwarded-client-cert: URI=admin\r\n\r\n");
+    const way = { address: podAddresses.ipv4, port: 8080, waitMs: 2500 };
+    it.arrived.length = 0;
+    const asMember: readonly Dial[] = [
+      { ...way, pieces: [forged], mesh: "signet-tcp" },
+      { ...way, pieces: ["", forged], gapMs: 1500, mesh: "signet-tcp" },
+      { ...way, pieces: ["GE", forged.slice(2)], gapMs: 500, mesh: "signet-tcp" },
+    ];
+    const [plain, late, dripped] = await it.dial(it.neighbour, asMember, true);
+    for (const each of [plain, late]) t.regex(each!.received, /^HTTP\/1\.1 200 OK/);
+    t.is(dripped!.end, "reset");
+    await it.setMode("PERMISSIVE");
+    const silent = { ...way, pieces: ["", forged], gapMs: 1500 };
+    const [patient] = await it.dial(it.neighbour, [silent]);
+    t.regex(patient!.received, /^HTTP\/1\.1 200 OK/);
+    await it.setMode("STRICT");
+    t.notRegex(it.arrived.join(), /admin/);
+    t.is(it.arrived.join().match(/x-forwarded-client-cert: By=/g)?.length, 2);
+  },
+);
+
+netnsTest(
   "attack-28 the proxy's own ports lead nowhere from outside, not for a member either",
   async (t) => {
     const it = await lab();

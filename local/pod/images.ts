@@ -10,7 +10,7 @@ const proxy = [
   // The kernel is asked for the original destination by a foreign function; Node warns of it.
   "--allow-ffi",
   "--disable-warning=PERM0003",
-  "--max-semi-space-size=16",
+  "--max-semi-space-size=4",
 ];
 const controller = [
   // The ledger, in its thread, and the admin socket. Node warns of threads.

@@ -137,3 +137,19 @@ test("opaque TCP: an application that goes away while nobody speaks takes its ca
   await untilClosed(await pair.connectAsMember(half, "signet-tcp"));
   t.pass();
 });
+
+test("a response whose last bytes fill the caller's socket leaves a connection that can be used again", async (t) => {
+  await using pair = await MeshPair.create();
+  // Read in two pieces of 64 KiB, each as much as a socket takes before it asks to wait.
+  const head = "HTTP/1.1 200 OK\r\ncontent-length: 131000\r\n";
+  const padding = `x-padding: ${"p".repeat(131_072 - 131_000 - head.length - 15)}\r\n\r\n`;
+  const response = Buffer.from(head + padding + "b".repeat(131_000), "latin1");
+  t.is(response.length, 2 * 64 * 1024);
+  const half = await pair.addInbound("b", (socket) => {
+    socket.on("data", () => socket.write(response));
+  });
+  const socket = await pair.connectAsMember(half, "signet-http/1.1");
+  for (let round = 0; round < 40; round += 1) {
+    t.true((await ask(socket, get)).length >= 131_000);
+  }
+});

@@ -3,6 +3,7 @@
 // an error on either side resets both.
 import type { Socket } from "node:net";
 import type { Deadlines, Expiring } from "./deadline.ts";
+import { readFast } from "./fast-read.ts";
 import { reset } from "./reset.ts";
 
 export interface SpliceEnd {
@@ -61,6 +62,8 @@ export class Splice implements Expiring {
       this.#alive();
       if (!downstream.write(bytes)) upstream.pause();
     });
+    readFast(downstream);
+    readFast(upstream);
     upstream.on("drain", () => downstream.resume());
     downstream.on("drain", () => upstream.resume());
     downstream.on("end", () => this.#ended(upstream));

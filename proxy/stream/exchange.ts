@@ -12,6 +12,7 @@ import { localReply } from "../http1/local-reply.ts";
 import type { LocalStatus } from "../http1/local-reply.ts";
 import { acceptsWebsocket, websocketAccept } from "../http1/websocket.ts";
 import { linesOf, responseBytes } from "../http1/writer.ts";
+import { readFast } from "../net/fast-read.ts";
 import type { Expiring } from "../net/deadline.ts";
 import { closeAfterAnswer } from "../net/linger.ts";
 import { reset } from "../net/reset.ts";
@@ -65,6 +66,7 @@ export class Exchange implements LiveRequest, Expiring {
     this.#context = context;
     this.#replay = new Replay(context.limits.replayBytesMax);
     socket.on("data", (bytes: Buffer) => this.#data(bytes));
+    readFast(socket);
     socket.on("drain", () => this.#upstream?.resume());
     socket.on("end", () => this.#ended());
     socket.on("error", () => this.#closed());
@@ -105,7 +107,7 @@ export class Exchange implements LiveRequest, Expiring {
   /** `refused`: the request may not end where it seems to, so the connection ends with it. */
   reply(status: LocalStatus, reason: string, refused = false): void {
     this.reason = reason;
-    this.#abandonUpstream();
+    this.dropTry();
     if (this.#responseStarted) {
       // Too late for a status: the caller must see that the response is not whole.
       reset(this.#socket);
@@ -121,7 +123,9 @@ export class Exchange implements LiveRequest, Expiring {
   }
 
   dropTry(): void {
-    this.#abandonUpstream();
+    const upstream = this.#upstream;
+    this.#upstream = null;
+    upstream?.abandon();
   }
 
   setHead(head: Buffer): void {
@@ -150,7 +154,7 @@ export class Exchange implements LiveRequest, Expiring {
   onResponse(head: ResponseHead, bytes: Buffer, bodyEnd: number, last: boolean): void {
     if (this.#dispatcher.responded(this, head.status)) {
       // It will be tried again: this response is read to its end and forgotten.
-      this.#abandonUpstream();
+      this.dropTry();
       return;
     }
     this.status = head.status;
@@ -372,12 +376,6 @@ export class Exchange implements LiveRequest, Expiring {
     else this.#socket.end();
   }
 
-  #abandonUpstream(): void {
-    const upstream = this.#upstream;
-    this.#upstream = null;
-    upstream?.abandon();
-  }
-
   #closed(): void {
     if (this.#state === CLOSED && !this.#active) {
       if (this.#tunnel === null) this.#dispatcher.closed(this);
@@ -388,7 +386,7 @@ export class Exchange implements LiveRequest, Expiring {
     this.#context.deadlines.remove(this);
     this.#socket.destroy();
     if (this.#active) {
-      this.#abandonUpstream();
+      this.dropTry();
       this.#dispatcher.cancelled(this);
       this.#active = false;
       this.#dispatcher.finished(this);

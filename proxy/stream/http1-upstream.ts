@@ -8,6 +8,7 @@ import { MORE } from "../http1/refusal.ts";
 import { responseBytes } from "../http1/writer.ts";
 import { ResponseHead } from "../http1/response-head.ts";
 import { Body } from "./body.ts";
+import { readFast } from "../net/fast-read.ts";
 import type { Expiring } from "../net/deadline.ts";
 import type { ConnectionFacts, PoolContext, StreamSink, UpstreamFailure } from "./transport.ts";
 import type { UpstreamStream } from "./transport.ts";
@@ -50,6 +51,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     this.#socket = socket;
     this.facts = facts;
     socket.on("data", (bytes: Buffer) => this.#data(bytes));
+    readFast(socket);
     socket.on("drain", () => this.#sink?.onUpstreamDrain());
     socket.on("end", () => this.#ended());
     socket.on("error", () => this.#broken("reset"));
@@ -259,6 +261,8 @@ export class Http1Upstream implements UpstreamStream, Expiring {
   }
 
   #release(): void {
+    // Its last bytes may have filled the caller's socket: whoever comes next must not wait for that.
+    if (this.#socket.isPaused()) this.#socket.resume();
     if (this.#keepAlive) this.#pool.release(this);
     else this.close("drained");
   }

@@ -142,15 +142,16 @@ export function sequenceOf(bytes: Uint8Array): number {
   }
 }
 
-export function encodeIssueRequest({ csr, token, lifetimeS }: IssueRequest): Uint8Array {
+export function encodeIssueRequest({ csr, token, lifetimeS, serving }: IssueRequest): Uint8Array {
   const schema = identityWire.IssueRequestSchema;
-  return toBinary(schema, create(schema, { csr, token, lifetimeSeconds: lifetimeS }));
+  return toBinary(schema, create(schema, { csr, token, lifetimeSeconds: lifetimeS, serving }));
 }
 
 /** Throws DiscoveryError: wire_invalid. */
 export function decodeIssueRequest(bytes: Uint8Array): IssueRequest {
-  const { csr, token, lifetimeSeconds } = decode(identityWire.IssueRequestSchema, bytes);
-  return { csr: new Uint8Array(csr), token, lifetimeS: lifetimeSeconds };
+  const request = decode(identityWire.IssueRequestSchema, bytes);
+  const { csr, token, lifetimeSeconds, serving } = request;
+  return { csr: new Uint8Array(csr), token, lifetimeS: lifetimeSeconds, serving };
 }
 
 export function encodeIssueResponse(response: IssueResponse): Uint8Array {

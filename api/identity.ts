@@ -7,6 +7,8 @@ export interface IssueRequest {
   readonly token: string;
   /** Seconds of life that are asked for; 0 asks for the default. */
   readonly lifetimeS: number;
+  /** For the DNS names that the mesh grants to this workload, instead of its identity. */
+  readonly serving: boolean;
 }
 
 export interface IssueResponse {

@@ -41,7 +41,10 @@ async function main(plan: IssuePlan): Promise<void> {
     });
   const ask = async (connection: ControllerConnection, index: number): Promise<void> => {
     const csr = requests[index % requests.length]!;
-    const answer = await connection.issue({ csr, token: plan.token, lifetimeS: 0 }, deadlineMs);
+    const answer = await connection.issue(
+      { csr, token: plan.token, lifetimeS: 0, serving: false },
+      deadlineMs,
+    );
     if (answer.certificateChain.length < 2) throw new Error("The chain is too short");
   };
   const open = connect();

@@ -53,7 +53,7 @@ async function ownIssuer({ now }: IssuerContext): Promise<Issuer> {
     const csr = readCsr(requests[index % requests.length]!);
     checkRequest(csr, id);
     const issuer = source.current();
-    const request = { id, publicKey: csr.publicKey, lifetimeS: 0, lifetimeDefaultS };
+    const request = { id, dnsNames: [], publicKey: csr.publicKey, lifetimeS: 0, lifetimeDefaultS };
     const template = leafTemplate({ ...request, now: now(), issuer });
     const leaf = signLeaf(template, issuer, randomBytes(serialBytes));
     checkIssued(leaf, template, issuer);

@@ -23,6 +23,7 @@ export type CaErrorCode =
   | "csr_asks_for_authority"
   | "csr_asks_for_extensions"
   | "key_reused"
+  | "serving_not_granted"
   | "issued_unsound"
   | "ledger_full"
   | "ledger_failed";

@@ -2,7 +2,14 @@
 // become somebody's identity. It shares no code with the writer but the object identifiers.
 import { verify } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { equal, readCertificate } from "#/identity/certificate.ts";
+import { equal, extensionOf, readCertificate } from "#/identity/certificate.ts";
+import type { Certificate } from "#/identity/certificate.ts";
+import {
+  readAlternativeNames,
+  readBasicConstraints,
+  readExtendedKeyUsage,
+} from "#/identity/extensions.ts";
+import { oid } from "#/identity/object-identifiers.ts";
 import { leafFacts } from "#/identity/svid.ts";
 import type { LeafFacts } from "#/identity/svid.ts";
 import { messageOf } from "#/lib/errors.ts";
@@ -22,7 +29,7 @@ export function checkIssued(
   template: LeafTemplate,
   issuer: CheckingIssuer,
 ): LeafFacts {
-  const { certificate, facts } = reread(der);
+  const { certificate, facts } = reread(der, template);
   if (facts.id !== template.id) throw unsound(`it names "${facts.id}"`);
   if (!equal(facts.publicKey, template.publicKey)) throw unsound("it is of another key");
   if (facts.notBefore !== template.notBefore) throw unsound("it begins at another time");
@@ -35,13 +42,34 @@ export function checkIssued(
   return facts;
 }
 
-function reread(der: Uint8Array) {
+function reread(der: Uint8Array, template: LeafTemplate) {
   try {
     const certificate = readCertificate(der);
-    return { certificate, facts: leafFacts(certificate) };
+    if (template.dnsNames.length === 0) return { certificate, facts: leafFacts(certificate) };
+    checkServing(certificate, template.dnsNames);
+    const { notBefore, notAfter, serial, publicKey } = certificate;
+    return {
+      certificate,
+      facts: { id: template.id, notBefore, notAfter, serial, publicKey: publicKey.der },
+    };
   } catch (thrown) {
     throw unsound(messageOf(thrown));
   }
+}
+
+/** Exactly the names that were granted, for servers alone: nothing that a sidecar would accept. */
+function checkServing(certificate: Certificate, dnsNames: readonly string[]): void {
+  const value = (type: string) => extensionOf(certificate, type)?.value;
+  const names = readAlternativeNames(value(oid.subjectAlternativeName)!);
+  const isGranted =
+    names.length === dnsNames.length &&
+    names.every((name, at) => name.kind === "dns" && name.value === dnsNames[at]);
+  if (!isGranted) throw unsound("it has other names than were granted");
+  const usages = readExtendedKeyUsage(value(oid.extendedKeyUsage)!);
+  if (usages.length !== 1 || usages[0] !== oid.serverAuth)
+    throw unsound("it is not for servers alone");
+  if (readBasicConstraints(value(oid.basicConstraints)!).isAuthority)
+    throw unsound("it is an authority");
 }
 
 function unsound(state: string): CaError {

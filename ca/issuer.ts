@@ -167,6 +167,7 @@ function prove(issuer: Issuer, { trustDomain, roots, clock, randomBytes }: Issue
   const trial = signLeaf(
     {
       id: workloadId(trustDomain, "signet-system", "signet-trial"),
+      dnsNames: [],
       publicKey: publicKey.export({ type: "spki", format: "der" }),
       notBefore: issuer.notBefore,
       notAfter: issuer.notAfter,

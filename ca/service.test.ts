@@ -2,6 +2,7 @@ import { createPublicKey, generateKeyPairSync, X509Certificate } from "node:cryp
 import test from "ava";
 import { createCsr } from "#/identity/csr.ts";
 import { parseSpiffeId, workloadId } from "#/identity/spiffe-id.ts";
+import { readLeaf } from "#/identity/svid.ts";
 import { verifyChain } from "#/identity/verify.ts";
 import { createFixture, newCsr, startMs, trustDomain } from "#/test/kit/certificate-authority.ts";
 import type { AuthorityFixture, PodFixture } from "#/test/kit/certificate-authority.ts";
@@ -14,7 +15,14 @@ async function requestOf(
   change: Partial<CertifyRequest> = {},
 ): Promise<CertifyRequest> {
   const token = await fixture.token(pod);
-  return { csr: newCsr().csr, token, lifetimeS: 0, peerAddress: "10.0.0.7", ...change };
+  return {
+    csr: newCsr().csr,
+    token,
+    lifetimeS: 0,
+    serving: false,
+    peerAddress: "10.0.0.7",
+    ...change,
+  };
 }
 
 test("certify issues the identity of the token, for 15 minutes, back-dated a minute", async (t) => {
@@ -206,7 +214,13 @@ for (const [title, code, change] of denials) {
 
 test("certify refuses a wrong life before it looks at the token", async (t) => {
   await using fixture = await createFixture();
-  const request = { csr: newCsr().csr, token: "", lifetimeS: 29, peerAddress: "10.0.0.7" };
+  const request = {
+    csr: newCsr().csr,
+    token: "",
+    lifetimeS: 29,
+    serving: false,
+    peerAddress: "10.0.0.7",
+  };
   await t.throwsAsync(fixture.ca.certify(request), { code: "lifetime_out_of_range" });
 });
 
@@ -266,4 +280,23 @@ test("attack-18 a sidecar whose clock is a minute behind accepts its new certifi
   t.throws(() => verifyChain(certificateChain, trustBundle, startMs - 61_000, options), {
     code: "chain_not_yet_valid",
   });
+});
+
+test("certify grants a serving certificate to who serves, and no sidecar takes it for an identity", async (t) => {
+  await using fixture = await createFixture();
+  const pod = fixture.addPod({ namespace: "signet-system", serviceAccount: "hook" });
+  const response = await fixture.ca.certify(await requestOf(fixture, pod, { serving: true }));
+  const [leaf] = response.certificateChain;
+  const certificate = new X509Certificate(leaf!);
+  t.is(certificate.subjectAltName, "DNS:hook.signet-system.svc");
+  t.deepEqual(certificate.keyUsage, ["1.3.6.1.5.5.7.3.1"]);
+  t.throws(() => readLeaf(leaf!), { code: "leaf_extended_key_usage_invalid" });
+  const purpose = { trustDomain, purpose: "server" } as const;
+  t.throws(() => verifyChain(response.certificateChain, response.trustBundle, startMs, purpose));
+});
+
+test("attack-2 certify refuses a serving certificate to whoever serves under no name", async (t) => {
+  await using fixture = await createFixture();
+  const request = await requestOf(fixture, fixture.addPod(), { serving: true });
+  await t.throwsAsync(fixture.ca.certify(request), { code: "serving_not_granted" });
 });

@@ -30,6 +30,8 @@ export interface CertifyRequest {
   readonly token: string;
   /** Seconds asked for; 0 asks for the default. */
   readonly lifetimeS: number;
+  /** A serving certificate is asked for, see CertificateAuthorityOptions.servingNames. */
+  readonly serving: boolean;
   /** Where the connection comes from, without port. */
   readonly peerAddress: string;
 }
@@ -52,6 +54,8 @@ export interface CertificateAuthorityOptions {
   readonly roots: readonly Uint8Array[];
   /** Seconds, 30 to 86400; default 900. */
   readonly lifetimeDefaultS: number;
+  /** DNS names of the mesh's own services, by whoever may serve under them. */
+  readonly servingNames: ReadonlyMap<SpiffeId, readonly string[]>;
   readonly clock: Clock;
   /** Random bytes of this length, unpredictable. */
   readonly randomBytes: (length: number) => Uint8Array;
@@ -66,6 +70,8 @@ interface Subject {
   readonly podUid: string;
   readonly address: string;
   readonly tokenHash: string;
+  /** Not empty: of a serving certificate. */
+  readonly dnsNames: readonly string[];
 }
 
 interface Signed {
@@ -120,7 +126,7 @@ export class CertificateAuthority {
   async issueOwn(privateKey: KeyObject, own: OwnWorkload): Promise<Svid> {
     const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "der" });
     const { namespace, serviceAccount } = partsOf(own.id);
-    const subject = { ...own, namespace, serviceAccount, tokenHash: "" };
+    const subject = { ...own, namespace, serviceAccount, tokenHash: "", dnsNames: [] };
     const { leaf, facts, issuer, logIndex } = await this.#sign(subject, publicKey, 0);
     const { id, notBefore, notAfter, serial } = facts;
     return {
@@ -142,16 +148,24 @@ export class CertificateAuthority {
     const attested = await attest(request.token, request.peerAddress, attestation);
     const csr = readRequest(request.csr);
     checkRequest(csr, attested.id);
-    const subject = { ...attested, pod: attested.podName };
+    const dnsNames = request.serving ? this.#namesOf(attested.id) : [];
+    const subject = { ...attested, pod: attested.podName, dnsNames };
     return this.#sign(subject, csr.publicKey, request.lifetimeS);
+  }
+
+  #namesOf(id: SpiffeId): readonly string[] {
+    const names = this.#options.servingNames.get(id);
+    if (names !== undefined) return names;
+    throw new CaError("serving_not_granted", `Cannot issue for "${id}": it serves under no name`);
   }
 
   async #sign(subject: Subject, publicKey: Uint8Array, lifetimeS: number): Promise<Signed> {
     const { lifetimeDefaultS, clock, randomBytes, ledger } = this.#options;
     const issuer = this.#options.issuer.current();
     const now = clock.now();
-    const { id } = subject;
-    const template = leafTemplate({ id, publicKey, lifetimeS, lifetimeDefaultS, now, issuer });
+    const { id, dnsNames } = subject;
+    const asked = { id, dnsNames, publicKey, lifetimeS };
+    const template = leafTemplate({ ...asked, lifetimeDefaultS, now, issuer });
     const leaf = signLeaf(template, issuer, randomBytes(serialBytes));
     const facts = checkIssued(leaf, template, issuer);
     const { namespace, serviceAccount, pod, podUid, address, tokenHash } = subject;

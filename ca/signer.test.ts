@@ -18,6 +18,7 @@ function template(change: Partial<LeafTemplate> = {}): LeafTemplate {
   const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   return {
     id: workloadId(trustDomain, "app-a", "app-a"),
+    dnsNames: [],
     publicKey: publicKey.export({ type: "spki", format: "der" }),
     notBefore: startMs,
     notAfter: startMs + 900_000,

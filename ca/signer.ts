@@ -21,20 +21,14 @@ export const serialBytes = 16;
 const version3 = encode.encodeElement(contextTag(0, "constructed"), encode.encodeSmallInteger(2));
 const ecdsaWithSha256 = encode.encodeSequence(encode.encodeObjectIdentifier(oid.ecdsaSha256));
 const emptySubject = encode.encodeSequence();
-const fixedExtensions: readonly Uint8Array[] = [
+const commonExtensions: readonly Uint8Array[] = [
   // cA is false by default, and DER leaves defaults out.
   extension(oid.basicConstraints, true, encode.encodeSequence()),
   // digitalSignature alone: bit 0 of a named bit list.
   extension(oid.keyUsage, true, encode.encodeBitString(Uint8Array.of(0x80), 7)),
-  extension(
-    oid.extendedKeyUsage,
-    false,
-    encode.encodeSequence(
-      encode.encodeObjectIdentifier(oid.serverAuth),
-      encode.encodeObjectIdentifier(oid.clientAuth),
-    ),
-  ),
 ];
+const identityExtensions = [...commonExtensions, purposes(oid.serverAuth, oid.clientAuth)];
+const servingExtensions = [...commonExtensions, purposes(oid.serverAuth)];
 
 /** The leaf's DER. `serial` is `serialBytes` random bytes; its top bits are set here. */
 export function signLeaf(
@@ -56,7 +50,11 @@ export function signLeaf(
     template.publicKey,
     encode.encodeElement(
       contextTag(3, "constructed"),
-      encode.encodeSequence(...fixedExtensions, authorityKeyId(issuer.keyId), name(template.id)),
+      encode.encodeSequence(
+        ...extensionsOf(template),
+        authorityKeyId(issuer.keyId),
+        names(template),
+      ),
     ),
   );
   // One byte string is signed and sent (attack case 12): it is not parsed and written again.
@@ -69,10 +67,25 @@ export function keyFingerprint(publicKey: Uint8Array): string {
   return createHash("sha256").update(publicKey).digest("hex");
 }
 
-function name(id: string): Uint8Array {
-  const uri = encode.encodeElement(contextTag(6, "primitive"), new TextEncoder().encode(id));
+function extensionsOf({ dnsNames }: LeafTemplate): readonly Uint8Array[] {
+  return dnsNames.length === 0 ? identityExtensions : servingExtensions;
+}
+
+/** One URI, or DNS names: never both, so that what serves the API server is nobody's identity. */
+function names({ id, dnsNames }: LeafTemplate): Uint8Array {
+  const listed =
+    dnsNames.length === 0 ? [generalName(6, id)] : dnsNames.map((dns) => generalName(2, dns));
   // Critical, as RFC 5280 section 4.2.1.6 demands of certificates without a subject.
-  return extension(oid.subjectAlternativeName, true, encode.encodeSequence(uri));
+  return extension(oid.subjectAlternativeName, true, encode.encodeSequence(...listed));
+}
+
+function generalName(tag: number, text: string): Uint8Array {
+  return encode.encodeElement(contextTag(tag, "primitive"), new TextEncoder().encode(text));
+}
+
+function purposes(...usages: readonly string[]): Uint8Array {
+  const listed = usages.map((usage) => encode.encodeObjectIdentifier(usage));
+  return extension(oid.extendedKeyUsage, false, encode.encodeSequence(...listed));
 }
 
 function authorityKeyId(keyId: Uint8Array): Uint8Array {

@@ -6,6 +6,7 @@ import type { TemplateRequest } from "./template.ts";
 const now = Date.UTC(2030, 0, 1);
 const base: TemplateRequest = {
   id: parseSpiffeId("spiffe://cluster.local/ns/a/sa/b"),
+  dnsNames: [],
   publicKey: Uint8Array.of(1),
   lifetimeS: 0,
   lifetimeDefaultS: 900,

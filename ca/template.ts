@@ -10,7 +10,10 @@ const lifetimeMaxS = 86_400;
 export const backdateMs = 60_000;
 
 export interface LeafTemplate {
+  /** The workload that proved itself. */
   readonly id: SpiffeId;
+  /** Empty: an X.509-SVID of `id`. Else a serving certificate of these names, which names no identity. */
+  readonly dnsNames: readonly string[];
   /** DER of SubjectPublicKeyInfo. */
   readonly publicKey: Uint8Array;
   /** Milliseconds since the Unix epoch, whole seconds. */
@@ -20,6 +23,7 @@ export interface LeafTemplate {
 
 export interface TemplateRequest {
   readonly id: SpiffeId;
+  readonly dnsNames: readonly string[];
   readonly publicKey: Uint8Array;
   /** Seconds asked for; 0 asks for `lifetimeDefaultS`. */
   readonly lifetimeS: number;
@@ -34,7 +38,7 @@ export interface TemplateRequest {
  * left for the shortest one: a leaf never outlives its issuer, it is cut to it.
  */
 export function leafTemplate(request: TemplateRequest): LeafTemplate {
-  const { id, publicKey, now, issuer } = request;
+  const { id, dnsNames, publicKey, now, issuer } = request;
   const lifetimeS = checkLifetime(
     request.lifetimeS === 0 ? request.lifetimeDefaultS : request.lifetimeS,
   );
@@ -45,7 +49,7 @@ export function leafTemplate(request: TemplateRequest): LeafTemplate {
       next: "See why the issuer was not renewed; the intermediate may have ended",
     });
   }
-  return { id, publicKey, notBefore, notAfter };
+  return { id, dnsNames, publicKey, notBefore, notAfter };
 }
 
 /** Throws CaError unless whole seconds from 30 to 86400. */

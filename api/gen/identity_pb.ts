@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file identity.proto.
  */
 export const file_identity: GenFile = /*@__PURE__*/
-  fileDesc("Cg5pZGVudGl0eS5wcm90bxIJc2lnbmV0LnYxIkQKDElzc3VlUmVxdWVzdBILCgNjc3IYASABKAwSDQoFdG9rZW4YAiABKAkSGAoQbGlmZXRpbWVfc2Vjb25kcxgDIAEoDSJpCg1Jc3N1ZVJlc3BvbnNlEhkKEWNlcnRpZmljYXRlX2NoYWluGAEgAygMEhQKDHRydXN0X2J1bmRsZRgCIAMoDBIUCgxub3RfYWZ0ZXJfbXMYAyABKAMSEQoJbG9nX2luZGV4GAQgASgEMkYKCElkZW50aXR5EjoKBUlzc3VlEhcuc2lnbmV0LnYxLklzc3VlUmVxdWVzdBoYLnNpZ25ldC52MS5Jc3N1ZVJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("Cg5pZGVudGl0eS5wcm90bxIJc2lnbmV0LnYxIlUKDElzc3VlUmVxdWVzdBILCgNjc3IYASABKAwSDQoFdG9rZW4YAiABKAkSGAoQbGlmZXRpbWVfc2Vjb25kcxgDIAEoDRIPCgdzZXJ2aW5nGAQgASgIImkKDUlzc3VlUmVzcG9uc2USGQoRY2VydGlmaWNhdGVfY2hhaW4YASADKAwSFAoMdHJ1c3RfYnVuZGxlGAIgAygMEhQKDG5vdF9hZnRlcl9tcxgDIAEoAxIRCglsb2dfaW5kZXgYBCABKAQyRgoISWRlbnRpdHkSOgoFSXNzdWUSFy5zaWduZXQudjEuSXNzdWVSZXF1ZXN0Ghguc2lnbmV0LnYxLklzc3VlUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * @generated from message signet.v1.IssueRequest
@@ -39,6 +39,14 @@ export type IssueRequest = Message<"signet.v1.IssueRequest"> & {
    * @generated from field: uint32 lifetime_seconds = 3;
    */
   lifetimeSeconds: number;
+
+  /**
+   * Asks for a certificate of the DNS names that the mesh grants to this workload, to serve those who
+   * know no SPIFFE (the API server calls webhooks by name). It is no identity: no sidecar accepts it.
+   *
+   * @generated from field: bool serving = 4;
+   */
+  serving: boolean;
 };
 
 /**

@@ -236,6 +236,9 @@ test("the ledger writes what still waits before it closes, and takes nothing aft
 
 test("a thread that died fails what it had under way, and the next entry starts another", async (t) => {
   using folder = new Folder();
+  // Between the two threads nothing else keeps this process alive.
+  const alive = setInterval(() => {}, 1000);
+  t.teardown(() => clearInterval(alive));
   const threads: Worker[] = [];
   const seen = (message: unknown): void =>
     void threads.push((message as { readonly worker: Worker }).worker);

@@ -13,6 +13,8 @@ export type ThreadReply =
   | { readonly kind: "failed"; readonly reason: string; readonly next: string };
 
 interface Waiting {
+  /** Who owes the answer. */
+  readonly worker: Worker;
   readonly resolve: (outcomes: readonly Outcome[]) => void;
   readonly reject: (error: CaError) => void;
 }
@@ -35,7 +37,7 @@ export class LedgerThread implements LedgerWriter {
 
   async write(entries: readonly LedgerEntry[]): Promise<readonly Outcome[]> {
     const worker = this.#worker ?? (await this.#open());
-    const outcomes = this.#reply();
+    const outcomes = this.#reply(worker);
     worker.postMessage(entries);
     return outcomes;
   }
@@ -57,14 +59,14 @@ export class LedgerThread implements LedgerWriter {
     worker.on("message", (reply: ThreadReply) => this.#take(reply));
     worker.on("error", (error) => this.#died(worker, messageOf(error)));
     worker.on("exit", (code) => this.#died(worker, `exit ${code}`));
-    await this.#reply();
+    await this.#reply(worker);
     this.#worker = worker;
     return worker;
   }
 
-  #reply(): Promise<readonly Outcome[]> {
+  #reply(worker: Worker): Promise<readonly Outcome[]> {
     return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
+      this.#waiting = { worker, resolve, reject };
     });
   }
 
@@ -78,7 +80,9 @@ export class LedgerThread implements LedgerWriter {
   #died(worker: Worker, reason: string): void {
     if (this.#worker === worker) this.#worker = null;
     const waiting = this.#waiting;
+    // A thread that fails is heard of twice, and by then another may have taken its place.
+    if (waiting?.worker !== worker) return;
     this.#waiting = null;
-    waiting?.reject(new CaError("ledger_failed", `The ledger's thread ended: ${reason}`));
+    waiting.reject(new CaError("ledger_failed", `The ledger's thread ended: ${reason}`));
   }
 }

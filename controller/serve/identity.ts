@@ -48,6 +48,7 @@ const statuses: Readonly<Record<CaErrorCode, RpcErrorCode>> = {
   csr_asks_for_authority: "permission_denied",
   csr_asks_for_extensions: "permission_denied",
   key_reused: "permission_denied",
+  serving_not_granted: "permission_denied",
   issued_unsound: "internal",
   ledger_full: "resource_exhausted",
   ledger_failed: "unavailable",

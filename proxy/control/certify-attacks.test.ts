@@ -15,7 +15,7 @@ import {
 import { startMs, started } from "#/test/kit/certifier.ts";
 import { until } from "#/test/kit/controller-server.ts";
 import { newKey } from "#/test/kit/forge.ts";
-import { tokenBytesMax } from "./bootstrap.ts";
+import { tokenBytesMax } from "#/api/bootstrap.ts";
 
 const minuteMs = 60_000;
 

@@ -7,6 +7,7 @@
 // of what the wall clock and the monotonic clock say. A wall clock set ahead renews at once, one set
 // back lengthens nothing (attack case 18).
 import { generateKeyPairSync } from "node:crypto";
+import { readPinnedRoots, readToken } from "#/api/bootstrap.ts";
 import type { IssueResponse } from "#/api/identity.ts";
 import type { ControllerConnection } from "#/api/rpc.ts";
 import { createCsr } from "#/identity/csr.ts";
@@ -21,7 +22,6 @@ import { Watch } from "#/lib/watch.ts";
 import type { ProxyConfig } from "../config.ts";
 import type { ProxyMetrics } from "../observe/metrics.ts";
 import { checkAnswer } from "./answer.ts";
-import { readPinnedRoots, readToken } from "./bootstrap.ts";
 import { CertifyError } from "./certify-error.ts";
 
 /** From the call to its answer; what comes later is not used. */
@@ -186,7 +186,7 @@ export class Certifier {
     const roots = this.#roots;
     const connection = connect(roots, null);
     try {
-      const asked = { csr, token, lifetimeS: config.svidLifetimeSeconds };
+      const asked = { csr, token, lifetimeS: config.svidLifetimeSeconds, serving: false };
       const response = await this.#inTime((signal) =>
         connection.issue(asked, issueDeadlineMs, signal),
       );

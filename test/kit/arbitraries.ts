@@ -110,6 +110,7 @@ export const issueRequests: fc.Arbitrary<IssueRequest> = fc.record({
   csr: bytes,
   token: text,
   lifetimeS: whole,
+  serving: fc.boolean(),
 });
 
 export const issueResponses: fc.Arbitrary<IssueResponse> = fc.record({

@@ -15,7 +15,7 @@ import { createCaMetrics } from "#/ca/metrics.ts";
 import { CertificateAuthority } from "#/ca/service.ts";
 import type { CertificateAuthorityOptions } from "#/ca/service.ts";
 import { createCsr } from "#/identity/csr.ts";
-import { parseTrustDomain } from "#/identity/spiffe-id.ts";
+import { parseTrustDomain, workloadId } from "#/identity/spiffe-id.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import { silentLog } from "#/lib/log.ts";
 import { Registry } from "#/lib/metrics.ts";
@@ -60,6 +60,9 @@ export class AuthorityFixture implements AsyncDisposable {
       metrics: createCaMetrics(this.registry),
       roots: [parts.root.certificate],
       lifetimeDefaultS: 900,
+      servingNames: new Map([
+        [workloadId(trustDomain, "signet-system", "hook"), ["hook.signet-system.svc"]],
+      ]),
       clock: parts.clock,
       randomBytes,
       log: silentLog,
@@ -119,14 +122,17 @@ interface Parts {
 }
 
 export interface FixtureOptions {
+  /** Its clock's start, ms since the Unix epoch; default `startMs`. Real TLS needs the real time. */
+  readonly atMs?: number;
   readonly intermediateLifeMs?: number;
   /** Stands between the authority and its issuer, to make it wrong. */
   readonly wrapIssuer?: (issuer: IssuerSource) => CertificateAuthorityOptions["issuer"];
 }
 
 export async function createFixture(options: FixtureOptions = {}): Promise<AuthorityFixture> {
-  const clock = new ManualClock(startMs);
-  const { root, intermediate } = await createAuthorities(options.intermediateLifeMs);
+  const { atMs = startMs } = options;
+  const clock = new ManualClock(atMs);
+  const { root, intermediate } = await createAuthorities(options.intermediateLifeMs, atMs);
   const issuer = await IssuerSource.start({
     trustDomain,
     intermediate,
@@ -157,19 +163,20 @@ export async function createFixture(options: FixtureOptions = {}): Promise<Autho
 
 export async function createAuthorities(
   intermediateLifeMs: number = 365 * dayMs,
+  atMs: number = startMs,
 ): Promise<{ readonly root: Authority; readonly intermediate: Authority }> {
-  const notBefore = startMs - dayMs;
+  const notBefore = atMs - dayMs;
   const root = await createRoot({
     name: "test root",
     trustDomain,
     notBefore,
-    notAfter: startMs + 3650 * dayMs,
+    notAfter: atMs + 3650 * dayMs,
   });
   const intermediate = await createIntermediate(root, {
     name: "test intermediate",
     trustDomain,
     notBefore,
-    notAfter: startMs + intermediateLifeMs,
+    notAfter: atMs + intermediateLifeMs,
   });
   return { root, intermediate };
 }

@@ -23,7 +23,12 @@ export const controllerId: SpiffeId = parseSpiffeId(
 );
 export const workload: SpiffeId = parseSpiffeId("spiffe://cluster.local/ns/app-a/sa/app-a");
 export const trustDomain: TrustDomain = parseTrustDomain("cluster.local");
-export const request: IssueRequest = { csr: new Uint8Array([1]), token: "t", lifetimeS: 30 };
+export const request: IssueRequest = {
+  csr: new Uint8Array([1]),
+  token: "t",
+  lifetimeS: 30,
+  serving: false,
+};
 export const answer: IssueResponse = {
   certificateChain: [new Uint8Array([2])],
   trustBundle: [new Uint8Array([3])],

@@ -122,7 +122,7 @@ export class Site implements AsyncDisposable {
     const csr = createCsr(privateKey);
     const connection = this.connect(controller);
     try {
-      const request = { csr, token: token ?? (await this.token()), lifetimeS: 0 };
+      const request = { csr, token: token ?? (await this.token()), lifetimeS: 0, serving: false };
       const answer = await connection.issue(request, 5000);
       const leaf = new X509Certificate(answer.certificateChain[0]!);
       return {

@@ -2,21 +2,23 @@
 // the pinned roots count. Both are read afresh each time: kubelet replaces them.
 import { open } from "node:fs/promises";
 import { matchPins } from "#/identity/bundle.ts";
-import { messageOf } from "#/lib/errors.ts";
-import { CertifyError } from "./certify-error.ts";
-import type { CertifyErrorCode } from "./certify-error.ts";
+import { MeshError, messageOf } from "#/lib/errors.ts";
+
+/** What the pod was given cannot be used. */
+type BootstrapErrorCode = "bundle_unreadable" | "bundle_not_pinned" | "token_unreadable";
+class BootstrapError extends MeshError<BootstrapErrorCode> {}
 
 /** A projected token has some 1,200 characters. */
 export const tokenBytesMax: number = 16 * 1024;
 /** What a bundle may have as PEM text, see identity/bundle.ts; a ConfigMap may hold 1 MiB. */
 const bundleBytesMax = 131_072;
 
-/** Throws CertifyError `token_unreadable`. */
+/** Throws BootstrapError `token_unreadable`. */
 export async function readToken(file: string): Promise<string> {
   const next = "See that the projected token volume is mounted";
   const token = (await readText(file, tokenBytesMax, "token_unreadable", next)).trim();
   if (token !== "") return token;
-  throw new CertifyError("token_unreadable", `Cannot use the token in "${file}": it is empty`, {
+  throw new BootstrapError("token_unreadable", `Cannot use the token in "${file}": it is empty`, {
     next,
   });
 }
@@ -24,7 +26,7 @@ export async function readToken(file: string): Promise<string> {
 /**
  * DER of the roots in `file` that are pinned; never empty. The file is a hint that anybody in the
  * namespace may have edited: without a pinned root there is no trust, and no falling back (attack
- * case 19). Throws CertifyError `bundle_unreadable` or `bundle_not_pinned`.
+ * case 19). Throws BootstrapError `bundle_unreadable` or `bundle_not_pinned`.
  */
 export async function readPinnedRoots(
   file: string,
@@ -39,7 +41,7 @@ export async function readPinnedRoots(
   try {
     return matchPins(pem, pins);
   } catch (error) {
-    throw new CertifyError("bundle_not_pinned", `Cannot trust "${file}": ${messageOf(error)}`, {
+    throw new BootstrapError("bundle_not_pinned", `Cannot trust "${file}": ${messageOf(error)}`, {
       cause: error,
       next: "Restart the pod to get the present pins, or see who changed the bundle",
     });
@@ -50,7 +52,7 @@ export async function readPinnedRoots(
 async function readText(
   file: string,
   bytesMax: number,
-  code: CertifyErrorCode,
+  code: BootstrapErrorCode,
   next: string,
 ): Promise<string> {
   try {
@@ -63,10 +65,10 @@ async function readText(
       length += bytesRead;
     }
   } catch (error) {
-    throw new CertifyError(code, `Cannot read "${file}": ${messageOf(error)}`, {
+    throw new BootstrapError(code, `Cannot read "${file}": ${messageOf(error)}`, {
       cause: error,
       next,
     });
   }
-  throw new CertifyError(code, `Cannot read "${file}": more than ${bytesMax} bytes`, { next });
+  throw new BootstrapError(code, `Cannot read "${file}": more than ${bytesMax} bytes`, { next });
 }

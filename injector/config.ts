@@ -1,5 +1,9 @@
-// What injection is told by whoever runs the mesh. Tenants can change none of it.
-import { list, logLevel, readConfig, seconds, z } from "#/lib/config.ts";
+// What injection and the server of its webhooks are told by whoever runs the mesh. Tenants can change
+// none of it.
+import path from "node:path";
+import type { TrustDomain } from "#/identity/spiffe-id.ts";
+import { parseTrustDomain } from "#/identity/spiffe-id.ts";
+import { list, logLevel, port, readConfig, seconds, z } from "#/lib/config.ts";
 import type { Environment } from "#/lib/config.ts";
 import type { LogLevel } from "#/lib/log.ts";
 
@@ -22,7 +26,27 @@ export interface InjectorConfig {
   readonly drainS: number;
 }
 
-/** What `readInjectorConfig` fills in when a variable is absent; `local/` starts from it, too. */
+/** A certificate and its key that somebody else keeps fresh. */
+export interface ServingFiles {
+  readonly certificateFile: string;
+  readonly keyFile: string;
+}
+
+export interface WebhookConfig {
+  /** Without pinned roots when none are told: then those of the mesh's own bundle are. */
+  readonly injector: InjectorConfig;
+  readonly trustDomain: TrustDomain;
+  readonly port: number;
+  readonly adminPort: number;
+  /** null: the mesh's own CA certifies us. */
+  readonly files: ServingFiles | null;
+  readonly tokenFile: string;
+  readonly trustBundleFile: string;
+  /** Of the two webhook configurations whose caBundle is kept; empty: somebody else keeps it. */
+  readonly configurationName: string;
+}
+
+/** What `readWebhookConfig` fills in when a variable is absent; `local/` starts from it, too. */
 export const injectorDefaults: Omit<InjectorConfig, "rootFingerprints"> = {
   images: { proxyInit: "signet/proxy-init", proxy: "signet/proxy" },
   trustDomain: "cluster.local",
@@ -47,41 +71,72 @@ const portNumber = z
   .pipe(z.number().min(1).max(65_535));
 const ports = list().pipe(z.array(portNumber));
 
-const schema = z.object({
-  IMAGE_TO_DEPLOY_PROXY_INIT: z
-    .string()
-    .regex(imageReference, "not an image reference")
-    .default(injectorDefaults.images.proxyInit),
-  IMAGE_TO_DEPLOY_PROXY: z
-    .string()
-    .regex(imageReference, "not an image reference")
-    .default(injectorDefaults.images.proxy),
-  SIGNET_TRUST_DOMAIN: z
-    .string()
-    .regex(trustDomain, "not a trust domain")
-    .default(injectorDefaults.trustDomain),
-  SIGNET_CONTROLLER_ADDRESS: z
-    .string()
-    .regex(hostPort, "not host:port")
-    .default(injectorDefaults.controllerAddress),
-  SIGNET_ROOT_FINGERPRINTS: list()
-    .transform((texts) => texts.map((text) => text.toLowerCase().replaceAll(":", "")))
-    .pipe(z.array(z.string().regex(fingerprint, "not a SHA-256 in hex")).min(1, "no root pinned")),
-  SIGNET_SIDECAR_FORM: z.enum(["native", "classic"]).default(injectorDefaults.sidecarForm),
-  SIGNET_EXCLUDABLE_INBOUND_PORTS: ports.default([]),
-  SIGNET_EXCLUDABLE_OUTBOUND_PORTS: ports.default([]),
-  SIGNET_LOG_LEVEL: logLevel(),
-  SIGNET_DRAIN_S: seconds(1, 3600).default(injectorDefaults.drainS),
-});
+const absolute = z.string().refine((text) => path.isAbsolute(text), "not an absolute path");
+
+const schema = z
+  .object({
+    IMAGE_TO_DEPLOY_PROXY_INIT: z
+      .string()
+      .regex(imageReference, "not an image reference")
+      .default(injectorDefaults.images.proxyInit),
+    IMAGE_TO_DEPLOY_PROXY: z
+      .string()
+      .regex(imageReference, "not an image reference")
+      .default(injectorDefaults.images.proxy),
+    SIGNET_TRUST_DOMAIN: z
+      .string()
+      .regex(trustDomain, "not a trust domain")
+      .default(injectorDefaults.trustDomain),
+    SIGNET_CONTROLLER_ADDRESS: z
+      .string()
+      .regex(hostPort, "not host:port")
+      .default(injectorDefaults.controllerAddress),
+    SIGNET_ROOT_FINGERPRINTS: list()
+      .transform((texts) => texts.map((text) => text.toLowerCase().replaceAll(":", "")))
+      .pipe(z.array(z.string().regex(fingerprint, "not a SHA-256 in hex")).min(1, "no root pinned"))
+      .optional(),
+    SIGNET_SIDECAR_FORM: z.enum(["native", "classic"]).default(injectorDefaults.sidecarForm),
+    SIGNET_EXCLUDABLE_INBOUND_PORTS: ports.default([]),
+    SIGNET_EXCLUDABLE_OUTBOUND_PORTS: ports.default([]),
+    SIGNET_LOG_LEVEL: logLevel(),
+    SIGNET_DRAIN_S: seconds(1, 3600).default(injectorDefaults.drainS),
+    SIGNET_WEBHOOK_PORT: port().default(8443),
+    SIGNET_ADMIN_PORT: port().default(8080),
+    SIGNET_TOKEN_FILE: absolute.default("/var/run/secrets/signet/token"),
+    SIGNET_TRUST_BUNDLE_FILE: absolute.default("/var/run/signet/trust/bundle.pem"),
+    SIGNET_WEBHOOK_CONFIGURATION: z.string().max(253).default("signet-injector"),
+    TLS_CERT_FILE: absolute.optional(),
+    TLS_KEY_FILE: absolute.optional(),
+  })
+  .refine(
+    ({ TLS_CERT_FILE: certificate, TLS_KEY_FILE: key }) =>
+      (certificate === undefined) === (key === undefined),
+    { path: ["TLS_KEY_FILE"], message: "set both TLS_CERT_FILE and TLS_KEY_FILE, or neither" },
+  );
 
 /** Reads the injector's variables. Throws ConfigError that lists every fault. */
-export function readInjectorConfig(environment: Environment): InjectorConfig {
+export function readWebhookConfig(environment: Environment): WebhookConfig {
   const read = readConfig(schema, environment);
+  const { TLS_CERT_FILE: certificateFile, TLS_KEY_FILE: keyFile } = read;
+  const isGiven = certificateFile !== undefined && keyFile !== undefined;
+  return Object.freeze({
+    injector: injectorConfig(read),
+    trustDomain: parseTrustDomain(read.SIGNET_TRUST_DOMAIN),
+    port: read.SIGNET_WEBHOOK_PORT,
+    adminPort: read.SIGNET_ADMIN_PORT,
+    files: isGiven ? { certificateFile, keyFile } : null,
+    tokenFile: read.SIGNET_TOKEN_FILE,
+    trustBundleFile: read.SIGNET_TRUST_BUNDLE_FILE,
+    configurationName: read.SIGNET_WEBHOOK_CONFIGURATION,
+  });
+}
+
+function injectorConfig(read: z.output<typeof schema>): InjectorConfig {
   return Object.freeze({
     images: { proxyInit: read.IMAGE_TO_DEPLOY_PROXY_INIT, proxy: read.IMAGE_TO_DEPLOY_PROXY },
     trustDomain: read.SIGNET_TRUST_DOMAIN,
     controllerAddress: read.SIGNET_CONTROLLER_ADDRESS,
-    rootFingerprints: read.SIGNET_ROOT_FINGERPRINTS,
+    rootFingerprints: read.SIGNET_ROOT_FINGERPRINTS ?? [],
     sidecarForm: read.SIGNET_SIDECAR_FORM,
     excludablePorts: {
       inbound: read.SIGNET_EXCLUDABLE_INBOUND_PORTS,

@@ -2,6 +2,7 @@
 // environment, mounts and volumes are compared with what we would have put there (attack case 35).
 // What an API server or a limit range fills in (probe timings, pull policy, resources) may differ.
 import type { Container, Pod, Volume } from "./pod.ts";
+import { probesVariable } from "./probes.ts";
 import { proxyInitName, proxyName, tokenVolumeName, trustVolumeName } from "./sidecar.ts";
 import type { Sidecar } from "./sidecar.ts";
 
@@ -82,12 +83,20 @@ function containerDifference(actual: Container, expected: Container): string | n
     if (!isSame(blank(found[field]), blank(wanted[field]))) return at(field);
   }
   if (!isSame(actual.securityContext, expected.securityContext)) return at("securityContext");
-  if (!covers(actual.env ?? [], expected.env ?? [])) return at("env");
+  if (!covers(compared(actual), compared(expected))) return at("env");
   const mounts = (actual.volumeMounts ?? []).filter(
     (mount) => mount.mountPath !== serviceAccountDirectory,
   );
   if (!covers(mounts, expected.volumeMounts ?? [])) return at("volumeMounts");
   return null;
+}
+
+/**
+ * Without the probes: once they are turned the pod does not tell any more what they were, and they open
+ * nothing but the pod's own ports to a yes or no.
+ */
+function compared({ env = [] }: Container): Container["env"] {
+  return env.filter(({ name, value }) => name !== probesVariable || typeof value !== "string");
 }
 
 function volumesDifference(actual: readonly Volume[], expected: readonly Volume[]): string | null {

@@ -1,5 +1,5 @@
-// The change itself, as an RFC 6902 patch: only additions, so nothing that the pod's author wrote is
-// lost. proxy-init and the proxy come before every other init container: what those send is redirected
+// The change itself, as an RFC 6902 patch: additions, and probes that are turned to the sidecar, which
+// is told what they were; nothing that the pod's author wrote is lost. proxy-init and the proxy come before every other init container: what those send is redirected
 // and finds the proxy already there (attack case 32).
 import { statusInjected, statusKey } from "./annotations.ts";
 import type { PodOptions } from "./annotations.ts";
@@ -7,6 +7,7 @@ import { pointerToken } from "./apply-patch.ts";
 import type { JsonPatch, PatchOperation } from "./apply-patch.ts";
 import type { InjectorConfig } from "./config.ts";
 import type { Container, Pod } from "./pod.ts";
+import { relayProbes } from "./probes.ts";
 import { buildSidecar } from "./sidecar.ts";
 
 const defaultContainerKey = "kubectl.kubernetes.io/default-container";
@@ -17,6 +18,7 @@ export function buildPatch(pod: Pod, options: PodOptions, config: InjectorConfig
   const native = config.sidecarForm === "native";
   const init = native ? [sidecar.init, sidecar.proxy] : [sidecar.init];
   return [
+    ...relayProbes(pod).patch,
     ...addFirst("/spec/initContainers", pod.spec.initContainers, init),
     ...(native ? [] : addFirst("/spec/containers", pod.spec.containers, [sidecar.proxy])),
     ...addLast("/spec/volumes", pod.spec.volumes, sidecar.volumes),

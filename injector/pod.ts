@@ -43,6 +43,7 @@ export interface Resources {
 export interface Container {
   readonly name: string;
   readonly image?: string;
+  readonly imagePullPolicy?: string;
   readonly restartPolicy?: string;
   readonly command?: readonly string[];
   readonly args?: readonly string[];

@@ -2,6 +2,7 @@
 // that what stands in the pod can later be compared with what should stand there (genuine.ts).
 import type { PodOptions } from "./annotations.ts";
 import type { InjectorConfig } from "./config.ts";
+import { probesVariable, relayProbes } from "./probes.ts";
 import type { Container, EnvironmentVariable, Pod, Probe, Resources, Volume } from "./pod.ts";
 
 export const proxyInitName = "proxy-init";
@@ -26,6 +27,9 @@ const adminPort = 4100;
 const graceSDefault = 30;
 /** Left between the sidecar's own deadline and the kill. */
 const graceMarginS = 5;
+
+/** Said, because an image without a tag would be asked for at every start. */
+const imagePullPolicy = "IfNotPresent";
 
 const proxyInitResources: Resources = {
   requests: { cpu: "10m", memory: "64Mi" },
@@ -66,6 +70,7 @@ function buildProxyInit(options: PodOptions, config: InjectorConfig): Container 
   return {
     name: proxyInitName,
     image: config.images.proxyInit,
+    imagePullPolicy,
     env,
     securityContext: {
       runAsUser: 0,
@@ -85,6 +90,7 @@ function buildProxy(pod: Pod, options: PodOptions, config: InjectorConfig): Cont
   return {
     name: proxyName,
     image: config.images.proxy,
+    imagePullPolicy,
     ...(config.sidecarForm === "native" && { restartPolicy: "Always" }),
     ports: [{ name: "signet-metrics", containerPort: adminPort, protocol: "TCP" }],
     env: proxyEnvironment(pod, options, config),
@@ -129,9 +135,16 @@ function proxyEnvironment(
     { name: "SIGNET_TOKEN_FILE", value: `${tokenDirectory}/token` },
     ...(lifetimeS === null ? [] : [{ name: "SIGNET_SVID_LIFETIME_S", value: String(lifetimeS) }]),
     ...portsVariable("SIGNET_OPAQUE_PORTS", options.opaquePorts),
+    ...probesOf(pod),
     { name: "SIGNET_LOG_LEVEL", value: config.logLevel },
     { name: "SIGNET_DRAIN_S", value: String(drainS) },
   ];
+}
+
+function probesOf(pod: Pod): EnvironmentVariable[] {
+  const { probes } = relayProbes(pod);
+  if (Object.keys(probes).length === 0) return [];
+  return [{ name: probesVariable, value: JSON.stringify(probes) }];
 }
 
 /** Through the admin port, which the redirect rules leave alone: kubelet needs no identity there. */

@@ -36,6 +36,8 @@ export interface AdminOptions {
   readonly ready: () => Readiness;
   /** By path; answered to loopback peers and on Unix sockets only. */
   readonly routes?: Readonly<Record<string, AdminRoute>>;
+  /** By path; answered to anybody who may reach the port. */
+  readonly openRoutes?: Readonly<Record<string, AdminRoute>>;
   readonly log: Log;
 }
 
@@ -125,7 +127,9 @@ async function answer(options: AdminOptions, request: IncomingMessage): Promise<
       body: options.registry.expose(),
     };
   }
-  const route = options.routes?.[url.pathname];
+  const { routes = {}, openRoutes = {} } = options;
+  if (Object.hasOwn(openRoutes, url.pathname)) return openRoutes[url.pathname]!(url);
+  const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined;
   if (route === undefined) return text(404, "no such page");
   const peer = request.socket.remoteAddress;
   const trusted = "socketPath" in options.listen || (peer !== undefined && isLoopback(peer));

@@ -25,6 +25,7 @@ import { RetryBudget } from "./outbound/budget.ts";
 import { EndpointConnector } from "./outbound/connector.ts";
 import { OutboundSide } from "./outbound/listener.ts";
 import { RouteTable } from "./outbound/table.ts";
+import { probeRoutes } from "./probe/routes.ts";
 import { readiness } from "./readiness.ts";
 import { Http1Transport } from "./stream/pool.ts";
 import { defaultPoolLimits, plaintextFacts } from "./stream/transport.ts";
@@ -165,6 +166,7 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
   await using _admin = await startAdmin({
     listen: { port: adminPort },
     registry: metrics.registry,
+    openRoutes: probeRoutes(config.probes, { address: pod.addresses[0] ?? "", clock }),
     ready: () =>
       readiness(credentials.get(), discovery.snapshot.get(), clock.now(), signal.aborted),
     log,

@@ -7,6 +7,8 @@ import type { Environment } from "#/lib/config.ts";
 import { messageOf } from "#/lib/errors.ts";
 import { normalizeIp, parseHostPort } from "#/lib/ip.ts";
 import type { LogLevel } from "#/lib/log.ts";
+import { parseProbes } from "./probe/probe.ts";
+import type { Probes } from "./probe/probe.ts";
 
 export const inboundPort = 4000;
 export const outboundPort = 5000;
@@ -31,6 +33,8 @@ export interface ProxyConfig {
   readonly svidLifetimeSeconds: number;
   /** Never sniffed: server-first or private protocols. */
   readonly opaquePorts: ReadonlySet<number>;
+  /** Checks of the application that kubelet asks of us. */
+  readonly probes: Probes;
   readonly drainMs: number;
   readonly logLevel: LogLevel;
 }
@@ -69,6 +73,7 @@ const schema = z.object({
   SIGNET_OPAQUE_PORTS: list()
     .pipe(z.array(portText.pipe(z.coerce.number<string>().max(65_535))))
     .optional(),
+  SIGNET_PROBES: parsed(parseProbes).optional(),
   SIGNET_DRAIN_S: seconds(0, 3600).default(20),
   SIGNET_LOG_LEVEL: logLevel(),
 });
@@ -92,6 +97,7 @@ export function readProxyConfig(environment: Environment): ProxyConfig {
     tokenFile: read.SIGNET_TOKEN_FILE,
     svidLifetimeSeconds: read.SIGNET_SVID_LIFETIME_S ?? 0,
     opaquePorts: new Set([...opaquePortsDefault, ...(read.SIGNET_OPAQUE_PORTS ?? [])]),
+    probes: read.SIGNET_PROBES ?? {},
     drainMs: read.SIGNET_DRAIN_S * 1000,
     logLevel: read.SIGNET_LOG_LEVEL,
   };

@@ -18,7 +18,13 @@ export const layers: Readonly<Record<string, Layer>> = {
       "@bufbuild/protobuf": ["api/gen/", "api/convert", "api/grpc"],
     },
   },
-  cluster: { imports: ["lib"], packages: { zod: ["cluster/decode"] } },
+  cluster: {
+    imports: ["lib"],
+    packages: {
+      zod: ["cluster/decode"],
+      "@kubernetes/client-node": ["cluster/kubernetes/kubeconfig.ts"],
+    },
+  },
   ca: {
     imports: ["lib", "identity", "api"],
     packages: {
@@ -67,6 +73,7 @@ export const proxyLayers: Readonly<Record<string, readonly string[]>> = {
   outbound: ["detect", "http1", "net", "tls", "observe", "stream"],
   stream: ["http1", "net", "observe"],
   control: ["observe", "proxy/config.ts"],
+  probe: [],
 };
 
 /** `new Date()`, timers and randomness are arguments; these files are where they come from. */

@@ -2,7 +2,6 @@
 // behind Issue. Wiring only: what anything does stands in its own file.
 import { serveController } from "#/api/serve.ts";
 import type { ControllerServer } from "#/api/rpc.ts";
-import { watchWorldSocket } from "#/cluster/world-socket.ts";
 import { workloadId } from "#/identity/spiffe-id.ts";
 import type { Svid } from "#/identity/svid.ts";
 import { startAdmin } from "#/lib/admin.ts";
@@ -24,6 +23,7 @@ import { DiscoveryHub } from "./serve/discovery.ts";
 import { issue } from "./serve/identity.ts";
 import { inspectRoutes } from "./serve/inspect.ts";
 import { WorldLoop } from "./world-loop.ts";
+import { openWorld } from "./world-source.ts";
 
 /** The service account whose identity sidecars accept as controller. */
 const controllerAccount = "signet-controller";
@@ -62,12 +62,16 @@ export async function runController(
 /** Rejects with MeshError when something that it needs is not there. */
 export async function startController(options: ControllerOptions): Promise<Controller> {
   await using stack = new AsyncDisposableStack();
-  const { config, clock, random, log } = options;
+  const { config, clock, log } = options;
   const registry = new Registry();
   const metrics = declareMetrics(registry);
   const mesh = new Mesh(config.trustDomain);
   const directory = workloadDirectory(mesh.workloads);
-  const opened = stack.use(await openAuthority({ ...options, directory, registry }));
+  const world = stack.use(await openWorld(options));
+  const { reviewer } = world;
+  const material = await world.custody();
+  const authority = { ...options, material, reviewer, directory, registry };
+  const opened = stack.use(await openAuthority(authority));
   mesh.setBundle({ trustDomain: config.trustDomain, roots: opened.roots });
   const hub = new DiscoveryHub({ mesh, clock, log, metrics });
   const loop = stack.use(
@@ -75,14 +79,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
   );
   const server = await serveSidecars({ options, opened, hub, mesh, metrics, stack });
   const admin = await serveAdmin({ options, opened, hub, mesh, registry, stack });
-  stack.use(
-    watchWorldSocket({
-      socketPath: config.worldSocketPath,
-      clock,
-      random,
-      onEvent: loop.onEvent,
-    }),
-  );
+  stack.use(world.watch(loop.onEvent));
+  stack.use(world.publish(opened.roots));
   log.info("controller started", { grpc_port: server.port, admin_port: admin.port });
   const held = stack.move();
   return {

@@ -1,9 +1,8 @@
-// Puts the certificate authority together from its files: the intermediate that certifies issuers, the
-// roots that it leads to, the keys that tokens are verified with, and the ledger.
-import { mkdir, readFile } from "node:fs/promises";
+// Puts the certificate authority together: the intermediate that certifies issuers, the
+// roots that it leads to, whoever verifies tokens, and the ledger.
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { createJwksReviewer } from "#/ca/attest.ts";
-import type { WorkloadDirectory } from "#/ca/attest.ts";
+import type { TokenReviewer, WorkloadDirectory } from "#/ca/attest.ts";
 import { readAuthority } from "#/ca/authority-pem.ts";
 import { IssuerSource } from "#/ca/issuer.ts";
 import { openLedger } from "#/ca/ledger/ledger.ts";
@@ -12,23 +11,16 @@ import { createCaMetrics } from "#/ca/metrics.ts";
 import { CertificateAuthority } from "#/ca/service.ts";
 import { parsePem } from "#/identity/bundle.ts";
 import type { Clock } from "#/lib/clock.ts";
-import { MeshError } from "#/lib/errors.ts";
 import type { Log } from "#/lib/log.ts";
 import type { Registry } from "#/lib/metrics.ts";
 import type { ControllerConfig } from "./config.ts";
-
-class AuthorityError extends MeshError<"authority_unreadable"> {}
+import type { AuthorityMaterial } from "./custody.ts";
+import { servingNames } from "./serving-names.ts";
 
 export interface AuthorityOptions {
-  readonly config: Pick<
-    ControllerConfig,
-    | "trustDomain"
-    | "caDirectory"
-    | "dataDirectory"
-    | "tokenIssuer"
-    | "tokenJwksFile"
-    | "svidLifetimeS"
-  >;
+  readonly config: Pick<ControllerConfig, "trustDomain" | "dataDirectory" | "svidLifetimeS">;
+  readonly material: AuthorityMaterial;
+  readonly reviewer: TokenReviewer;
   readonly directory: WorkloadDirectory;
   readonly registry: Registry;
   readonly clock: Clock;
@@ -49,14 +41,11 @@ export interface OpenAuthority extends AsyncDisposable {
 
 /** Rejects with MeshError when a file cannot be read, or the intermediate cannot certify an issuer. */
 export async function openAuthority(options: AuthorityOptions): Promise<OpenAuthority> {
-  const { config, directory, registry, clock, random, randomBytes, log } = options;
+  const { config, material, reviewer, directory, registry, clock, random, randomBytes, log } =
+    options;
   const { trustDomain } = config;
-  const read = (name: string): Promise<string> => readText(path.join(config.caDirectory, name));
-  const roots = parsePem(await read("root.crt"));
-  const intermediate = readAuthority(
-    await read("intermediate.crt"),
-    await read("intermediate.key"),
-  );
+  const roots = parsePem(material.roots);
+  const intermediate = readAuthority(material.intermediate, material.intermediateKey);
   const issuer = await IssuerSource.start({
     trustDomain,
     intermediate,
@@ -68,11 +57,6 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
   });
   await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 });
   const ledger = await openLedger(path.join(config.dataDirectory, "ledger.sqlite"), clock);
-  const reviewer = createJwksReviewer({
-    issuer: config.tokenIssuer,
-    readJwks: () => readFile(config.tokenJwksFile, "utf8"),
-    clock,
-  });
   const authority = new CertificateAuthority({
     issuer,
     attestation: { reviewer, directory, trustDomain },
@@ -80,6 +64,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
     metrics: createCaMetrics(registry),
     roots,
     lifetimeDefaultS: config.svidLifetimeS,
+    servingNames: servingNames(trustDomain),
     clock,
     randomBytes,
     log,
@@ -94,16 +79,4 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
       await ledger[Symbol.asyncDispose]();
     },
   };
-}
-
-/** Of a key file the path is told and never what stands in it. */
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (thrown) {
-    const code = (thrown as NodeJS.ErrnoException).code ?? "unknown";
-    throw new AuthorityError("authority_unreadable", `Cannot read "${file}": ${code}`, {
-      next: "See that SIGNET_CA_DIRECTORY holds root.crt, intermediate.crt and intermediate.key",
-    });
-  }
 }

@@ -14,7 +14,12 @@ const good = {
 test("readControllerConfig fills in the defaults", (t) => {
   t.like(readControllerConfig({ ...good, PATH: "/bin", POD_IP: "10.0.0.1" }), {
     trustDomain: "cluster.local",
-    worldSocketPath: "/run/world.sock",
+    world: {
+      kind: "socket",
+      socketPath: "/run/world.sock",
+      tokenIssuer: "https://issuer",
+      tokenJwksFile: "/jwks.json",
+    },
     svidLifetimeS: 900,
     grpcPort: 8443,
     adminPort: 8080,
@@ -26,7 +31,9 @@ const bad: readonly [title: string, change: Record<string, string>, message: Reg
   ["a trust domain in capitals", { SIGNET_TRUST_DOMAIN: "Cluster" }, /SIGNET_TRUST_DOMAIN: not a/],
   ["an empty trust domain", { SIGNET_TRUST_DOMAIN: "" }, /SIGNET_TRUST_DOMAIN/],
   ["a relative directory", { SIGNET_CA_DIRECTORY: "ca" }, /SIGNET_CA_DIRECTORY: not an absolute/],
-  ["a world that is no socket", { SIGNET_WORLD: "http://x" }, /SIGNET_WORLD: not "unix:"/],
+  ["a world that is no socket", { SIGNET_WORLD: "http://x" }, /SIGNET_WORLD: not "kubernetes"/],
+  ["a socket by a relative path", { SIGNET_WORLD: "unix:x" }, /SIGNET_WORLD: not "kubernetes"/],
+  ["a cluster's tokens by a key set", { SIGNET_WORLD: "kubernetes" }, /SIGNET_TOKEN_ISSUER/],
   ["an empty token issuer", { SIGNET_TOKEN_ISSUER: "" }, /SIGNET_TOKEN_ISSUER/],
   ["a life below 30 s", { SIGNET_SVID_LIFETIME_S: "29" }, /SIGNET_SVID_LIFETIME_S/],
   ["a life above a day", { SIGNET_SVID_LIFETIME_S: "86401" }, /SIGNET_SVID_LIFETIME_S/],
@@ -51,3 +58,26 @@ for (const name of Object.keys(good)) {
     });
   });
 }
+
+const { SIGNET_TOKEN_ISSUER: _issuer, SIGNET_TOKEN_JWKS_FILE: _keys, ...clusterless } = good;
+const cluster = { ...clusterless, SIGNET_WORLD: "kubernetes" };
+
+test("readControllerConfig finds the cluster that its pod is in", (t) => {
+  const pod = { KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "443" };
+  t.deepEqual(readControllerConfig({ ...cluster, ...pod }).world, {
+    kind: "kubernetes",
+    place: { kind: "pod", host: "fd00::1", port: "443" },
+  });
+});
+
+test("readControllerConfig takes a kubeconfig before the pod's own cluster", (t) => {
+  const both = { KUBERNETES_SERVICE_HOST: "10.0.0.1", KUBECONFIG: "/k" };
+  t.deepEqual(readControllerConfig({ ...cluster, ...both }).world, {
+    kind: "kubernetes",
+    place: { kind: "kubeconfig", file: "/k" },
+  });
+});
+
+test("readControllerConfig does not look for a cluster where there is none", (t) => {
+  t.throws(() => readControllerConfig(cluster), { code: "config_invalid", message: /KUBECONFIG/ });
+});

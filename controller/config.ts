@@ -1,22 +1,32 @@
 // What the controller is told by its environment. Everything else it learns from the world.
 import path from "node:path";
-import { logLevel, port, readConfig, seconds, z } from "#/lib/config.ts";
+import { kubernetesPlace } from "#/cluster/kubernetes/access.ts";
+import type { KubernetesPlace } from "#/cluster/kubernetes/access.ts";
+import { ConfigError, logLevel, port, readConfig, seconds, z } from "#/lib/config.ts";
 import type { Environment } from "#/lib/config.ts";
 import type { LogLevel } from "#/lib/log.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 
+/** Where the world is watched, and by what the tokens of its pods are verified. */
+export type WorldConfig =
+  | {
+      readonly kind: "socket";
+      /** Of the Unix socket that serves the world. */
+      readonly socketPath: string;
+      /** The only issuer whose tokens are believed. */
+      readonly tokenIssuer: string;
+      readonly tokenJwksFile: string;
+    }
+  | { readonly kind: "kubernetes"; readonly place: KubernetesPlace };
+
 export interface ControllerConfig {
   readonly trustDomain: TrustDomain;
-  /** Holds root.crt, intermediate.crt and intermediate.key, PEM. */
-  readonly caDirectory: string;
+  /** Holds root.crt, intermediate.crt and intermediate.key, PEM; null: a Secret of the cluster does. */
+  readonly caDirectory: string | null;
   /** Holds the ledger. */
   readonly dataDirectory: string;
-  /** Path of the Unix socket that serves the world. */
-  readonly worldSocketPath: string;
-  /** The only issuer whose tokens are believed. */
-  readonly tokenIssuer: string;
-  readonly tokenJwksFile: string;
+  readonly world: WorldConfig;
   /** Default life of a certificate, seconds. */
   readonly svidLifetimeS: number;
   readonly grpcPort: number;
@@ -41,20 +51,17 @@ const trustDomain = z.string().transform((text, context) => {
     return z.NEVER;
   }
 });
-const world = z.string().transform((text, context) => {
-  const [, socketPath] = /^unix:(\/.+)$/.exec(text) ?? [];
-  if (socketPath !== undefined) return socketPath;
-  context.addIssue({ code: "custom", message: 'not "unix:" and an absolute path' });
-  return z.NEVER;
-});
+const world = z
+  .string()
+  .regex(/^(?:kubernetes|unix:\/.+)$/, 'not "kubernetes", nor "unix:" and an absolute path');
 
 const schema = z.object({
   SIGNET_TRUST_DOMAIN: trustDomain.default(parseTrustDomain("cluster.local")),
-  SIGNET_CA_DIRECTORY: absolute,
+  SIGNET_CA_DIRECTORY: absolute.optional(),
   SIGNET_DATA_DIRECTORY: absolute,
   SIGNET_WORLD: world,
-  SIGNET_TOKEN_ISSUER: z.string().min(1),
-  SIGNET_TOKEN_JWKS_FILE: absolute,
+  SIGNET_TOKEN_ISSUER: z.string().min(1).optional(),
+  SIGNET_TOKEN_JWKS_FILE: absolute.optional(),
   SIGNET_SVID_LIFETIME_S: seconds(lifetimeSMin, lifetimeSMax).default(900),
   SIGNET_GRPC_PORT: port().default(8443),
   SIGNET_ADMIN_PORT: port().default(8080),
@@ -63,6 +70,9 @@ const schema = z.object({
   POD_NAME: z.string().default(""),
   POD_UID: z.string().default(""),
   POD_IP: z.string().default(""),
+  KUBECONFIG: z.string().optional(),
+  KUBERNETES_SERVICE_HOST: z.string().optional(),
+  KUBERNETES_SERVICE_PORT: z.string().optional(),
 });
 
 /** Throws ConfigError that lists every fault. */
@@ -70,16 +80,38 @@ export function readControllerConfig(environment: Environment): ControllerConfig
   const read = readConfig(schema, environment);
   return Object.freeze({
     trustDomain: read.SIGNET_TRUST_DOMAIN,
-    caDirectory: read.SIGNET_CA_DIRECTORY,
+    caDirectory: read.SIGNET_CA_DIRECTORY ?? null,
     dataDirectory: read.SIGNET_DATA_DIRECTORY,
-    worldSocketPath: read.SIGNET_WORLD,
-    tokenIssuer: read.SIGNET_TOKEN_ISSUER,
-    tokenJwksFile: read.SIGNET_TOKEN_JWKS_FILE,
+    world: toWorld(read),
     svidLifetimeS: read.SIGNET_SVID_LIFETIME_S,
     grpcPort: read.SIGNET_GRPC_PORT,
     adminPort: read.SIGNET_ADMIN_PORT,
     adminSocketPath: read.SIGNET_ADMIN_SOCKET,
     logLevel: read.SIGNET_LOG_LEVEL,
     pod: { name: read.POD_NAME, uid: read.POD_UID, address: read.POD_IP },
+  });
+}
+
+/** A cluster verifies its own tokens; whoever watches a socket must be told by which keys. */
+function toWorld(read: Readonly<z.output<typeof schema>>): WorldConfig {
+  const { SIGNET_TOKEN_ISSUER: tokenIssuer, SIGNET_TOKEN_JWKS_FILE: tokenJwksFile } = read;
+  if (read.SIGNET_WORLD === "kubernetes") {
+    if (tokenIssuer !== undefined || tokenJwksFile !== undefined) {
+      throw refused("SIGNET_TOKEN_ISSUER, SIGNET_TOKEN_JWKS_FILE: of no use with a cluster");
+    }
+    const place = kubernetesPlace(read);
+    if (place === null) throw refused("KUBECONFIG: missing, and this is no pod of a cluster");
+    return { kind: "kubernetes", place };
+  }
+  if (read.SIGNET_CA_DIRECTORY === undefined) throw refused("SIGNET_CA_DIRECTORY: missing");
+  if (tokenIssuer === undefined) throw refused("SIGNET_TOKEN_ISSUER: missing");
+  if (tokenJwksFile === undefined) throw refused("SIGNET_TOKEN_JWKS_FILE: missing");
+  const socketPath = read.SIGNET_WORLD.slice("unix:".length);
+  return { kind: "socket", socketPath, tokenIssuer, tokenJwksFile };
+}
+
+function refused(fault: string): ConfigError {
+  return new ConfigError("config_invalid", `Cannot start: ${fault}`, {
+    next: "Correct the named environment variables and start again",
   });
 }

@@ -1,0 +1,127 @@
+// `npm run test:cluster`: the ring that needs Kubernetes, on a real cluster of this machine or on one
+// that is there already. Ends with one line: N passed, N failed, N skipped.
+import { parseArgs } from "node:util";
+import { MeshError, messageOf } from "#/lib/errors.ts";
+import { kubernetesPart } from "./build/kubernetes.ts";
+import { imagesPart } from "./build/images.ts";
+import { RigError } from "./errors.ts";
+import { takeLock } from "./lock.ts";
+import { isKept, startCluster, stopCluster, updateImages } from "./node/cluster.ts";
+import { ensurePrerequisites } from "./prerequisites.ts";
+import { say } from "./progress.ts";
+import { runRing } from "./ring.ts";
+import { kubeconfigFile } from "./settings.ts";
+
+const usage = `Tests Signet on a real Kubernetes cluster (root; parts are built once, some minutes).
+
+  npm run test:cluster                  cluster up from nothing, the whole ring, cluster down
+  npm run test:cluster -- FILES         these test files of test/cluster/ring
+  npm run test:cluster -- up            brings the cluster up and leaves it; the ring then runs on it
+  npm run test:cluster -- images        builds our images and loads them into it
+  npm run test:cluster -- down          takes everything of it away
+
+  SIGNET_TEST_KUBECONFIG=FILE           the ring on that cluster, which has our images; none is built
+
+The ring ends with one line: N passed, N failed, N skipped.
+`;
+
+/** Ends of the process that are asked for from outside, and the exit codes a shell gives them. */
+const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+
+try {
+  const { values, positionals } = parseArgs({
+    options: { help: { type: "boolean", short: "h", default: false } },
+    allowPositionals: true,
+  });
+  if (values.help) process.stdout.write(usage);
+  else process.exitCode = await command(positionals);
+} catch (error) {
+  say(`signet: ${messageOf(error)}`);
+  if (error instanceof MeshError && error.next !== "") say(`  ${error.next}`);
+  process.exitCode = 1;
+}
+
+async function command(words: readonly string[]): Promise<number> {
+  const [first = "", ...more] = words;
+  const foreign = process.env["SIGNET_TEST_KUBECONFIG"] ?? "";
+  if (!["up", "down", "images"].includes(first)) return ring(words, foreign);
+  if (more.length > 0 || foreign !== "") {
+    throw new RigError("usage", `"${first}" stands alone`, { next: usage });
+  }
+  await using _lock = await takeLock(first);
+  if (first === "down") {
+    await stopCluster();
+    return 0;
+  }
+  await ensurePrerequisites();
+  if (first === "images") {
+    if (isKept()) await updateImages();
+    else await imagesPart();
+    return 0;
+  }
+  if (isKept()) await updateImages();
+  else await upOrNothing();
+  say(`up: export KUBECONFIG=${kubeconfigFile} PATH=${await kubernetesPart()}:$PATH`);
+  return 0;
+}
+
+/** A start that fails leaves nothing. */
+async function upOrNothing(): Promise<void> {
+  const forget = downOnSignal();
+  try {
+    await startCluster(true);
+  } catch (error) {
+    await stopCluster();
+    throw error;
+  } finally {
+    forget();
+  }
+}
+
+async function ring(files: readonly string[], foreign: string): Promise<number> {
+  try {
+    return await ringOn(files, foreign);
+  } catch (error) {
+    // Whoever reads only the last line must not take this for success.
+    say(`signet: ${messageOf(error)}`);
+    if (error instanceof MeshError && error.next !== "") say(`  ${error.next}`);
+    process.stdout.write("0 passed, 1 failed, 0 skipped\n");
+    return 1;
+  }
+}
+
+async function ringOn(files: readonly string[], foreign: string): Promise<number> {
+  if (foreign !== "") return runRing({ files, kubeconfig: foreign, programs: null });
+  await using _lock = await takeLock("tests");
+  await ensurePrerequisites();
+  const programs = await kubernetesPart();
+  const site = { files, kubeconfig: kubeconfigFile, programs };
+  if (isKept()) {
+    say("- on the cluster that is up, and stays");
+    await updateImages();
+    return runRing(site);
+  }
+  const forget = downOnSignal();
+  try {
+    await startCluster(false);
+    return await runRing(site);
+  } finally {
+    await stopCluster();
+    forget();
+  }
+}
+
+/** Returns what takes the handlers away. */
+function downOnSignal(): () => void {
+  const handlers = Object.entries(signals).map(([signal, code]) => {
+    const handler = (): void => {
+      say(`- ${signal}`);
+      void stopCluster().finally(() => process.exit(code));
+    };
+    process.on(signal, handler);
+    return { signal, handler };
+  });
+  return () => {
+    for (const { signal, handler } of handlers) process.off(signal, handler);
+  };
+}

@@ -1,0 +1,5 @@
+# An image that is one static program.
+FROM scratch
+ARG PROGRAM
+COPY ${PROGRAM} /program
+ENTRYPOINT ["/program"]

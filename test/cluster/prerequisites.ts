@@ -1,0 +1,70 @@
+// What must be on the machine: root, Linux, and programs that come as Debian packages. What is missing
+// is installed; what cannot be is an error, never a reason to test less.
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { succeed } from "./command.ts";
+import { RigError } from "./errors.ts";
+import { step } from "./progress.ts";
+
+/** A program, and the Debian package that has it. */
+const programs: readonly (readonly [program: string, debian: string])[] = [
+  ["etcd", "etcd-server"],
+  ["containerd", "containerd"],
+  ["ctr", "containerd"],
+  ["runc", "runc"],
+  ["/usr/lib/cni/bridge", "containernetworking-plugins"],
+  ["conntrack", "conntrack"],
+  ["nft", "nftables"],
+  ["iptables", "iptables"],
+  ["ip", "iproute2"],
+  ["buildah", "buildah"],
+  ["mmdebstrap", "mmdebstrap"],
+  ["unzip", "unzip"],
+  ["curl", "curl"],
+  ["openssl", "openssl"],
+  ["unshare", "util-linux"],
+  ["setpriv", "util-linux"],
+  ["tar", "tar"],
+  ["sysctl", "procps"],
+  ["/etc/ssl/certs/ca-certificates.crt", "ca-certificates"],
+];
+const systemFolders = [
+  "/usr/local/sbin",
+  "/usr/local/bin",
+  "/usr/sbin",
+  "/usr/bin",
+  "/sbin",
+  "/bin",
+];
+
+/** Where a program is, or null. */
+export function findProgram(name: string): string | null {
+  if (name.startsWith("/")) return existsSync(name) ? name : null;
+  const folders = [...(process.env["PATH"] ?? "").split(":"), ...systemFolders];
+  const folder = folders.find((each) => each !== "" && existsSync(path.join(each, name)));
+  return folder === undefined ? null : path.join(folder, name);
+}
+
+/** Installs what is missing. Throws RigError when that is not possible. */
+export async function ensurePrerequisites(): Promise<void> {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) {
+    throw new RigError("prerequisite_missing", "A cluster of its own needs Linux and root", {
+      next: "Run it as root, or name a cluster that is there in SIGNET_TEST_KUBECONFIG",
+    });
+  }
+  const missing = programs.filter(([program]) => findProgram(program) === null);
+  const packages = [...new Set(missing.map(([, debian]) => debian))];
+  if (packages.length === 0) return;
+  const names = packages.join(" ");
+  if (findProgram("apt-get") === null) {
+    throw new RigError("prerequisite_missing", `Missing on this machine: ${names}`, {
+      next: "Install these Debian packages, or what has the same programs elsewhere",
+    });
+  }
+  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  await step(`Installing ${names}`, async () => {
+    await succeed("apt-get", ["update", "-qq"], { environment });
+    const install = ["install", "-y", "-qq", "--no-install-recommends"];
+    await succeed("apt-get", [...install, ...packages], { environment });
+  });
+}

@@ -1,0 +1,43 @@
+// Names, addresses and folders of the cluster, all fixed: there is one per machine. Versions of what
+// it is made of stand beside the code that builds it.
+import { homedir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const rigFolder: string = path.dirname(fileURLToPath(import.meta.url));
+export const checkout: string = path.resolve(rigFolder, "../..");
+
+/** Node, host name, cgroup folders, and the prefix of the veth pair. */
+export const nodeName = "signet-test";
+/** In the host's namespace; the other end is in the node's. At most 15 characters each. */
+export const hostDevice = "signet-test-h";
+export const nodeDevice = "signet-test-n";
+
+export const hostAddress = "10.245.0.1";
+export const nodeAddress = "10.245.0.2";
+/** A /30 joins host and node. */
+export const linkPrefixLength = 30;
+export const podRange = "10.244.0.0/24";
+export const podGateway = "10.244.0.1";
+export const serviceRange = "10.96.0.0/16";
+/** The API server's own Service: the first of the range. */
+export const apiServiceAddress = "10.96.0.1";
+export const dnsAddress = "10.96.0.10";
+export const apiPort = 6443;
+
+/**
+ * What one cluster leaves on the disk: keys, logs, containers. Not below /run, which the node
+ * replaces, and not in the cache, which outlives it.
+ */
+export const stateFolder = "/var/lib/signet-test-cluster";
+export const kubeconfigFile: string = path.join(stateFolder, "kubeconfig");
+export const containerdSocket: string = path.join(stateFolder, "containerd.sock");
+export const logFolder: string = path.join(stateFolder, "log");
+/** There while a cluster was left up on purpose. */
+export const keptFile: string = path.join(stateFolder, "kept");
+
+/** Built parts and image layers, kept between runs. */
+export function cacheFolder(environment: NodeJS.ProcessEnv): string {
+  const base = environment["XDG_CACHE_HOME"] ?? "";
+  return path.join(base === "" ? path.join(homedir(), ".cache") : base, "signet/cluster");
+}

@@ -62,8 +62,14 @@ export class InboundDispatcher implements Dispatcher {
     return false;
   }
 
-  failed(_exchange: LiveRequest, _failure: UpstreamFailure, _sent: boolean): boolean {
-    return false;
+  /**
+   * The application is going, or not there yet, and has seen nothing of the request. Another sidecar is
+   * told so by a reset instead of an answer: it has other endpoints, and may repeat what is safe.
+   */
+  failed(exchange: LiveRequest, failure: UpstreamFailure, sent: boolean): boolean {
+    if (sent || this.#source === "plaintext") return false;
+    exchange.cut(failure);
+    return true;
   }
 
   cancelled(exchange: LiveRequest): void {

@@ -142,3 +142,29 @@ for (const name of ["__proto__", "constructor", "hasOwnProperty", "__defineGette
     t.false("no" in Object.prototype);
   });
 }
+
+test("a request that an application's sidecar could not hand over is repeated at another endpoint", async (t) => {
+  await using pair = await MeshPair.create();
+  const gone = await pair.addInbound("one", (socket) => socket.destroy());
+  const there = await pair.addInbound(
+    "two",
+    answering(() => "two"),
+  );
+  pair.closeApp(gone);
+  const endpoints = [endpointOf(gone.id, gone.port), endpointOf(there.id, there.port)];
+  const cluster = { name: "both", endpoints };
+  const upstreams: Upstreams = {
+    kind: "service",
+    port: {
+      service: "b/b",
+      port: 80,
+      protocol: "http",
+      routes: [compileRoute(route("both"), () => cluster, null)],
+    },
+  };
+  const socket = pair.connect(await pair.addOutbound(upstreams, "http"));
+  for (let round = 0; round < 8; round += 1) {
+    t.regex(await ask(socket, get("b")), /^HTTP\/1\.1 200 OK[^]*two$/);
+  }
+  t.regex(gone.metrics.registry.expose(), /reason="connect_failed"\} [1-9]/);
+});

@@ -30,7 +30,7 @@ export interface LiveRequest extends StreamSink {
   /** The connection ends after the present request. */
   drain(): void;
   /** The connection ends at once. */
-  cut(): void;
+  cut(reason?: string): void;
 }
 
 export interface Dispatcher {

@@ -97,7 +97,8 @@ export class Exchange implements LiveRequest, Expiring {
     if (!this.#active && this.#state === READ_HEAD && this.#pending === null) this.#socket.end();
   }
 
-  cut(): void {
+  cut(reason = ""): void {
+    if (reason !== "") this.reason = reason;
     this.#tunnel?.cut();
     if (this.#state === CLOSED && this.#tunnel === null) return;
     reset(this.#socket);

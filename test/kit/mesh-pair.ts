@@ -39,6 +39,8 @@ export const idOf = (name: string): SpiffeId =>
   parseSpiffeId(`spiffe://cluster.local/ns/${name}/sa/${name}`);
 
 export interface InboundHalf {
+  /** Where its application listens. */
+  readonly appPort: number;
   readonly id: SpiffeId;
   readonly port: number;
   readonly metrics: ProxyMetrics;
@@ -130,7 +132,16 @@ export class MeshPair implements AsyncDisposable {
         },
         (reason) => callers.push(reason),
       );
-    return { id: svid.id, port: await this.#listen(accept), metrics, callers };
+    const { port: appPort } = target;
+    return { id: svid.id, appPort, port: await this.#listen(accept), metrics, callers };
+  }
+
+  /** Its application takes no connection any more. */
+  closeApp({ appPort }: InboundHalf): void {
+    for (const server of this.#servers) {
+      const address = server.address();
+      if (typeof address === "object" && address?.port === appPort) server.close();
+    }
   }
 
   /** A peer of the mesh that proves itself, does `serve`, and never ends a connection by itself. */

@@ -2,55 +2,16 @@
 import test from "ava";
 import { clusterTest } from "../kit/cluster-test.ts";
 import { eventually } from "../kit/eventually.ts";
-import { applyObjects, execute, getObject, kubectl, tryKubectl } from "../kit/kubectl.ts";
+import { applyObjects, getObject, kubectl, tryKubectl } from "../kit/kubectl.ts";
 import type { ApiObject } from "../kit/kubectl.ts";
 import { applyMesh, installMesh } from "../kit/mesh.ts";
 import { readyPod, withCondition } from "../kit/pods.ts";
+import { appB, client, meshed, pod, policy, service, statusOf } from "../kit/workloads.ts";
 
 test.before(async (t) => {
   t.timeout(300_000);
   await installMesh();
 });
-
-const meshed = { labels: { "signet.dev/inject": "enabled" } };
-
-const pod = (name: string, image: string, spec: object = {}, metadata: object = {}): object => ({
-  apiVersion: "v1",
-  kind: "Pod",
-  metadata: { name, labels: { app: name }, ...metadata },
-  spec: {
-    terminationGracePeriodSeconds: 6,
-    containers: [{ name, image, imagePullPolicy: "IfNotPresent" }],
-    ...spec,
-  },
-});
-const service = (name: string): object => ({
-  apiVersion: "v1",
-  kind: "Service",
-  metadata: { name },
-  spec: { selector: { app: name }, ports: [{ name: "http", port: 80, targetPort: 8080 }] },
-});
-const appB = pod("app-b", "signet/app-b");
-const client = pod("client", "signet/client", {
-  containers: [
-    { name: "client", image: "signet/client", imagePullPolicy: "IfNotPresent", args: ["--idle"] },
-  ],
-});
-const policy = (mode: string): object => ({
-  apiVersion: "signet.dev/v1alpha1",
-  kind: "PeerAuthentication",
-  metadata: { name: "default" },
-  spec: { mtls: { mode } },
-});
-
-/** The status that the pod `client` gets from app-b, or 0. */
-async function ask(from: string, to: string): Promise<number> {
-  const script = `require("http").get(process.argv[1], { agent: false }, (response) => {
-    response.resume(); console.log(response.statusCode) }).on("error", () => console.log(0))`;
-  const target = { namespace: from, pod: "client", container: "client" };
-  const { stdout } = await execute(target, ["node", "-e", script, `http://app-b.${to}/hello`]);
-  return Number(stdout.trim());
-}
 
 test("install is clean, twice", async (t) => {
   const said = await applyMesh();
@@ -95,16 +56,17 @@ clusterTest(
       ] as const) {
         await readyPod(namespace, which);
       }
+      const url = `http://app-b.${name}/hello`;
       const status = (from: string, wanted: number): Promise<number> =>
         eventually(`${from} gets ${wanted}`, async () => {
-          const found = await ask(from, name);
+          const found = await statusOf(from, url);
           return found === wanted ? found : null;
         });
       t.is(await status(name, 200), 200);
       t.is(await status(outside, 200), 200);
       await applyObjects([policy("STRICT")], name);
       t.is(await status(outside, 0), 0);
-      t.is(await ask(name, name), 200, "callers of the mesh go on");
+      t.is(await statusOf(name, url), 200, "callers of the mesh go on");
       await withCondition("peerauthentication", name, "default", "Accepted");
       await applyObjects([policy("PERMISSIVE")], name);
       t.is(await status(outside, 200), 200);
@@ -149,15 +111,21 @@ clusterTest(
 );
 
 const refused: readonly (readonly [string, object, RegExp])[] = [
-  ["on the host's network", pod("a", "signet/client", { hostNetwork: true }), /host network/],
+  [
+    "on the host's network",
+    pod("a", "signet/client", { spec: { hostNetwork: true } }),
+    /host network/,
+  ],
   [
     "as the sidecar's user",
-    pod("a", "signet/client", { securityContext: { runAsUser: 1337 } }),
+    pod("a", "signet/client", { spec: { securityContext: { runAsUser: 1337 } } }),
     /user 1337/,
   ],
   [
     "with an annotation that does not parse",
-    pod("a", "signet/client", {}, { annotations: { "signet.dev/svid-lifetime": "soon" } }),
+    pod("a", "signet/client", {
+      metadata: { name: "a", annotations: { "signet.dev/svid-lifetime": "soon" } },
+    }),
     /svid-lifetime/,
   ],
 ];

@@ -1,0 +1,86 @@
+// What tests run in the mesh: our applications as objects, and requests from one to another.
+import { execute } from "./kubectl.ts";
+
+/** Labels of a namespace whose pods get sidecars. */
+export const meshed = { labels: { "signet.dev/inject": "enabled" } } as const;
+
+export interface PodSpecOptions {
+  readonly container?: Readonly<Record<string, unknown>>;
+  readonly spec?: Readonly<Record<string, unknown>>;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+/** A pod of one container called like itself, labelled `app`. */
+export function pod(name: string, image: string, options: PodSpecOptions = {}): object {
+  const { container = {}, spec = {}, metadata = {} } = options;
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, labels: { app: name }, ...metadata },
+    spec: {
+      terminationGracePeriodSeconds: 6,
+      containers: [{ name, image, imagePullPolicy: "IfNotPresent", ...container }],
+      ...spec,
+    },
+  };
+}
+
+export const appB: object = pod("app-b", "signet/app-b");
+export const client: object = pod("client", "signet/client", { container: { args: ["--idle"] } });
+
+/** Port 80 to 8080 of the pods labelled so. */
+export function service(name: string, spec: Readonly<Record<string, unknown>> = {}): object {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name },
+    spec: {
+      selector: { app: name },
+      ports: [{ name: "http", port: 80, targetPort: 8080 }],
+      ...spec,
+    },
+  };
+}
+
+export function policy(mode: "STRICT" | "PERMISSIVE"): object {
+  return {
+    apiVersion: "signet.dev/v1alpha1",
+    kind: "PeerAuthentication",
+    metadata: { name: "default" },
+    spec: { mtls: { mode } },
+  };
+}
+
+/** The status that the pod `client` of a namespace gets for a URL; 0: no answer. */
+export async function statusOf(namespace: string, url: string): Promise<number> {
+  const script = `require("http").get(process.argv[1], { agent: false }, (response) => {
+    response.resume(); console.log(response.statusCode) }).on("error", () => console.log(0))`;
+  const target = { namespace, pod: "client", container: "client" };
+  const { stdout } = await execute(target, ["node", "-e", script, url]);
+  return Number(stdout.trim());
+}
+
+export interface LoadSummary {
+  readonly statuses: Readonly<Record<string, number>>;
+  readonly errors: Readonly<Record<string, number>>;
+}
+
+/** Paced load from the pod `client` of a namespace, for so many seconds. */
+export async function load(
+  namespace: string,
+  url: string,
+  ratePerS: number,
+  durationS: number,
+): Promise<LoadSummary> {
+  const program = ["node", "apps/client/main.ts", "--json", `--rate=${ratePerS}`];
+  const command = [...program, `--duration=${durationS}`, "--concurrency=64", url];
+  const target = { namespace, pod: "client", container: "client" };
+  const { stdout, stderr } = await execute(target, command, {
+    timeoutMs: durationS * 1000 + 30_000,
+  });
+  try {
+    return JSON.parse(stdout) as LoadSummary;
+  } catch {
+    throw new Error(`The load ended without a summary: ${stdout} ${stderr}`);
+  }
+}

@@ -1,0 +1,137 @@
+// What may go away while requests flow: controllers, the API server, the pods that are asked.
+import test from "ava";
+import { disturbingTest } from "../kit/cluster-test.ts";
+import { applyObjects, kubectl } from "../kit/kubectl.ts";
+import { installMesh, rollout } from "../kit/mesh.ts";
+import { crash } from "../kit/node-program.ts";
+import { readyPod, withCondition } from "../kit/pods.ts";
+import { client, load, meshed, service, statusOf } from "../kit/workloads.ts";
+import type { LoadSummary } from "../kit/workloads.ts";
+import { eventually } from "../kit/eventually.ts";
+
+test.before(async (t) => {
+  t.timeout(300_000);
+  await installMesh();
+});
+
+const ratePerS = 50;
+const durationS = 30;
+
+const deployment = {
+  apiVersion: "apps/v1",
+  kind: "Deployment",
+  metadata: { name: "app-b" },
+  spec: {
+    replicas: 2,
+    selector: { matchLabels: { app: "app-b" } },
+    template: {
+      metadata: { labels: { app: "app-b" } },
+      spec: {
+        terminationGracePeriodSeconds: 15,
+        containers: [
+          {
+            name: "app-b",
+            image: "signet/app-b",
+            imagePullPolicy: "IfNotPresent",
+            readinessProbe: { httpGet: { path: "/healthz", port: 8080 }, periodSeconds: 1 },
+          },
+        ],
+      },
+    },
+  },
+};
+
+/** Load on app-b of the namespace, and `disturb` after some seconds of it. */
+async function underLoad(namespace: string, disturb: () => Promise<void>): Promise<LoadSummary> {
+  await applyObjects([deployment, service("app-b"), client], namespace);
+  await withCondition("deployment", namespace, "app-b", "Available");
+  await rollout("deployment/app-b", namespace);
+  await readyPod(namespace, "client");
+  const url = `http://app-b.${namespace}/hello`;
+  await eventually("app-b answers", async () =>
+    (await statusOf(namespace, url)) === 200 ? true : null,
+  );
+  const loaded = load(namespace, url, ratePerS, durationS);
+  await new Promise((resolve) => setTimeout(resolve, 4_000));
+  await disturb();
+  return loaded;
+}
+
+const nothingFailed = { statuses: { "200": ratePerS * durationS }, errors: {} };
+
+disturbingTest(
+  "every controller killed under load: no request fails, and they come back",
+  async (t, { name }) => {
+    const { statuses, errors } = await underLoad(name, async () => {
+      const pods = ["pod", "--selector=app.kubernetes.io/name=signet-controller"];
+      const now = ["--grace-period=0", "--force"];
+      await kubectl(["delete", ...pods, "--namespace=signet-system", ...now]);
+    });
+    t.deepEqual({ statuses, errors }, nothingFailed);
+    await rollout("statefulset/signet-controller", "signet-system");
+  },
+  meshed,
+);
+
+disturbingTest(
+  "pods replaced under load, one after the other: no request fails",
+  async (t, { name }) => {
+    const { statuses, errors } = await underLoad(name, async () => {
+      await kubectl(["rollout", "restart", "deployment/app-b", `--namespace=${name}`]);
+      await rollout("deployment/app-b", name);
+    });
+    t.deepEqual({ statuses, errors }, nothingFailed);
+  },
+  meshed,
+);
+
+if (process.env["SIGNET_TEST_RIG"] !== undefined) {
+  disturbingTest(
+    "the API server crashes under load: no request fails",
+    async (t, { name }) => {
+      // kubectl exec goes through the API server: the load must not hang on it.
+      const { statuses, errors } = await loadWithin(name);
+      t.deepEqual({ statuses, errors }, nothingFailed);
+    },
+    meshed,
+  );
+}
+
+/** The load as the pod's own command, its summary read from the log afterwards. */
+async function loadWithin(namespace: string): Promise<LoadSummary> {
+  await applyObjects([deployment, service("app-b")], namespace);
+  await rollout("deployment/app-b", namespace);
+  const job = {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: { name: "load" },
+    spec: {
+      backoffLimit: 0,
+      template: {
+        spec: {
+          restartPolicy: "Never",
+          containers: [
+            {
+              name: "load",
+              image: "signet/client",
+              imagePullPolicy: "IfNotPresent",
+              args: [
+                "--json",
+                `--rate=${ratePerS}`,
+                `--duration=${durationS}`,
+                "--concurrency=64",
+                "http://app-b/hello",
+              ],
+            },
+          ],
+        },
+      },
+    },
+  };
+  await applyObjects([job], namespace);
+  await new Promise((resolve) => setTimeout(resolve, 10_000));
+  await crash("kube-apiserver");
+  await withCondition("job", namespace, "load", "Complete");
+  const log = ["logs", "job/load", `--namespace=${namespace}`, "--container=load"];
+  return JSON.parse(await kubectl(log)) as LoadSummary;
+}

@@ -63,11 +63,11 @@ export class InboundDispatcher implements Dispatcher {
   }
 
   /**
-   * The application is going, or not there yet, and has seen nothing of the request. Another sidecar is
-   * told so by a reset instead of an answer: it has other endpoints, and may repeat what is safe.
+   * The application is going, or not there yet. Another sidecar is told so by a reset instead of an
+   * answer: it has other endpoints, and repeats what is safe to repeat.
    */
-  failed(exchange: LiveRequest, failure: UpstreamFailure, sent: boolean): boolean {
-    if (sent || this.#source === "plaintext") return false;
+  failed(exchange: LiveRequest, failure: UpstreamFailure): boolean {
+    if (this.#source === "plaintext" || !isGoing(failure)) return false;
     exchange.cut(failure);
     return true;
   }
@@ -102,5 +102,27 @@ export class InboundDispatcher implements Dispatcher {
 
   closed(): void {
     this.#onClosed();
+  }
+}
+
+/** It takes no connection, or broke one off before it answered. */
+function isGoing(failure: UpstreamFailure): boolean {
+  switch (failure) {
+    case "connect_refused":
+    case "connect_timeout":
+    case "connect_failed":
+    case "reset":
+    case "ended":
+      return true;
+    case "tls_failed":
+    case "identity_refused":
+    case "no_credentials":
+    case "overflow":
+    case "response_invalid":
+    case "response_timeout":
+    case "try_timeout":
+      return false;
+    default:
+      return failure satisfies never;
   }
 }

@@ -19,7 +19,6 @@ const review = (object: unknown, change: Partial<Review> = {}): Review => ({
   operation: "CREATE",
   subresource: "",
   namespace: "a",
-  user: "someone",
   object,
   oldObject: null,
   ...change,

@@ -1,6 +1,7 @@
 // The change itself, as an RFC 6902 patch: additions, and probes that are turned to the sidecar, which
-// is told what they were; nothing that the pod's author wrote is lost. proxy-init and the proxy come before every other init container: what those send is redirected
-// and finds the proxy already there (attack case 32).
+// is told what they were; nothing that the pod's author wrote is lost. proxy-init and the proxy come
+// before every other init container: what those send is redirected and finds the proxy already there
+// (attack case 32).
 import { statusInjected, statusKey } from "./annotations.ts";
 import type { PodOptions } from "./annotations.ts";
 import { pointerToken } from "./apply-patch.ts";

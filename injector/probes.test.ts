@@ -70,7 +70,6 @@ test("a pod with probes is injected once, and its sidecar counts as genuine afte
     operation: "CREATE" as const,
     subresource: "",
     namespace: "a",
-    user: "",
     object: given,
     oldObject: null,
   });

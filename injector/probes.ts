@@ -2,29 +2,17 @@
 // and to let "the node's addresses" through would mean another address with every network plug-in. So
 // each probe is turned to the sidecar's own port, which performs exactly the check that was declared and
 // tells whether it passed. Nothing else is opened, and nobody learns more than yes or no. Pure.
+import type { Probe, Probes } from "#/api/probe.ts";
 import type { PatchOperation } from "./apply-patch.ts";
 import type { Container, Pod } from "./pod.ts";
 
 export const probesVariable = "SIGNET_PROBES";
-const adminPort = 4100;
+/** Of the sidecar. */
+export const adminPort = 4100;
 const pathPrefix = "/probe/";
 
-/** What the sidecar is told to check; by the name that stands in the path. */
-export type RelayedProbe =
-  | {
-      readonly kind: "http";
-      readonly port: number;
-      readonly path: string;
-      readonly secure: boolean;
-      readonly headers: readonly (readonly [string, string])[];
-    }
-  | { readonly kind: "tcp"; readonly port: number }
-  | { readonly kind: "grpc"; readonly port: number; readonly service: string };
-
-type Timed = RelayedProbe & { readonly timeoutS: number };
-
 export interface Relay {
-  readonly probes: Readonly<Record<string, Timed>>;
+  readonly probes: Probes;
   /** Turns them in the pod; for its containers where they stand before anything is added. */
   readonly patch: readonly PatchOperation[];
 }
@@ -39,15 +27,15 @@ const hookTimeoutS = 30;
 
 /** All that kubelet asks over the network of the containers that are not ours. */
 export function relayProbes({ spec }: Pod): Relay {
-  const probes: Record<string, Timed> = {};
+  const probes: Record<string, Probe> = {};
   const patch: PatchOperation[] = [];
   for (const list of ["initContainers", "containers"] as const) {
     for (const [at, container] of (spec[list] ?? []).entries()) {
       for (const { name, path, handler, timeoutS } of handlersOf(container)) {
-        const probe = read(handler, container);
+        const probe = read(handler, container, timeoutS);
         if (probe === null) continue;
         const key = `${container.name}/${name}`;
-        probes[key] = { ...probe, timeoutS };
+        probes[key] = probe;
         const { tcpSocket: _tcp, grpc: _grpc, ...kept } = handler;
         const httpGet = { path: `${pathPrefix}${key}`, port: adminPort, scheme: "HTTP" };
         patch.push({
@@ -89,7 +77,7 @@ function handlersOf(container: Container): Handler[] {
 }
 
 /** null: asked without the network (exec, sleep), of another host, or turned already. */
-function read(handler: Loose, container: Container): RelayedProbe | null {
+function read(handler: Loose, container: Container, timeoutS: number): Probe | null {
   const { httpGet, tcpSocket, grpc } = handler;
   if (isRecord(httpGet) && !isSet(httpGet["host"])) {
     const port = portOf(httpGet["port"], container);
@@ -97,16 +85,17 @@ function read(handler: Loose, container: Container): RelayedProbe | null {
       typeof httpGet["path"] === "string" && httpGet["path"] !== "" ? httpGet["path"] : "/";
     if (port === null || (port === adminPort && path.startsWith(pathPrefix))) return null;
     const secure = httpGet["scheme"] === "HTTPS";
-    return { kind: "http", port, path, secure, headers: headersOf(httpGet["httpHeaders"]) };
+    const headers = headersOf(httpGet["httpHeaders"]);
+    return { kind: "http", port, path, secure, headers, timeoutS };
   }
   if (isRecord(tcpSocket) && !isSet(tcpSocket["host"])) {
     const port = portOf(tcpSocket["port"], container);
-    return port === null ? null : { kind: "tcp", port };
+    return port === null ? null : { kind: "tcp", port, timeoutS };
   }
   if (isRecord(grpc)) {
     const port = portOf(grpc["port"], container);
     const service = typeof grpc["service"] === "string" ? grpc["service"] : "";
-    return port === null ? null : { kind: "grpc", port, service };
+    return port === null ? null : { kind: "grpc", port, service, timeoutS };
   }
   return null;
 }

@@ -18,7 +18,6 @@ export interface Review {
   /** Empty, or a part of the pod, as "ephemeralcontainers". */
   readonly subresource: string;
   readonly namespace: string;
-  readonly user: string;
   readonly object: unknown;
   /** null for what is new. */
   readonly oldObject: unknown;
@@ -42,7 +41,6 @@ const shape = z.object({
     operation: z.enum(["CREATE", "UPDATE", "DELETE", "CONNECT"]),
     subResource: z.string().max(64).optional(),
     namespace: z.string().max(253).default(""),
-    userInfo: z.object({ username: z.string().max(1024).default("") }).optional(),
     object: z.unknown().optional(),
     oldObject: z.unknown().optional(),
   }),
@@ -64,14 +62,12 @@ export function readReview(body: string): Review {
       next: "Only an API server calls this, with an AdmissionReview of admission.k8s.io/v1",
     });
   }
-  const { uid, operation, subResource, namespace, userInfo, object, oldObject } =
-    parsed.data.request;
+  const { uid, operation, subResource, namespace, object, oldObject } = parsed.data.request;
   return {
     uid,
     operation,
     subresource: subResource ?? "",
     namespace,
-    user: userInfo?.username ?? "",
     object,
     oldObject: oldObject ?? null,
   };

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { MeshError, messageOf } from "#/lib/errors.ts";
 import type { Log } from "#/lib/log.ts";
 import type { CounterFamily } from "#/lib/metrics.ts";
+import { readText } from "#/lib/read-text.ts";
 import type { Watch } from "#/lib/watch.ts";
 import { mutate, validate } from "./admission.ts";
 import type { AskedBy } from "./admission.ts";
@@ -92,7 +93,7 @@ async function answer(
   const webhook = webhooks[request.url?.split("?")[0] ?? ""];
   if (webhook === undefined) return { status: 404, body: "no such webhook\n" };
   if (request.method !== "POST") return { status: 405, body: "an API server posts reviews here\n" };
-  const body = await readBody(request);
+  const body = await readText(request, reviewBytesMax);
   if (body === null) {
     return { status: 413, body: `a review has at most ${reviewBytesMax} bytes\n` };
   }
@@ -115,18 +116,6 @@ async function answer(
     reason: judged.message ?? judged.audit?.["reason"] ?? "",
   });
   return { status: 200, body: writeAnswer(review.uid, judged) };
-}
-
-/** null: more than a review may have. */
-async function readBody(request: IncomingMessage): Promise<string | null> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > reviewBytesMax) return null;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 function send(response: ServerResponse, status: number, body: string): void {

@@ -2,7 +2,7 @@
 // that what stands in the pod can later be compared with what should stand there (genuine.ts).
 import type { PodOptions } from "./annotations.ts";
 import type { InjectorConfig } from "./config.ts";
-import { probesVariable, relayProbes } from "./probes.ts";
+import { adminPort, probesVariable, relayProbes } from "./probes.ts";
 import type { Container, EnvironmentVariable, Pod, Probe, Resources, Volume } from "./pod.ts";
 
 export const proxyInitName = "proxy-init";
@@ -21,7 +21,6 @@ const trustDirectory = "/var/run/signet/trust";
 const trustConfigMap = "signet-trust-bundle";
 const inboundPort = 4000;
 const outboundPort = 5000;
-const adminPort = 4100;
 
 /** What Kubernetes gives a pod to stop in when the pod does not say. */
 const graceSDefault = 30;

@@ -1,5 +1,6 @@
 // The sidecar's configuration: what the injector writes into the pod, read once.
 import { isIP } from "node:net";
+import type { Probes } from "#/api/probe.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import { list, logLevel, readConfig, seconds, z } from "#/lib/config.ts";
@@ -8,7 +9,6 @@ import { messageOf } from "#/lib/errors.ts";
 import { normalizeIp, parseHostPort } from "#/lib/ip.ts";
 import type { LogLevel } from "#/lib/log.ts";
 import { parseProbes } from "./probe/probe.ts";
-import type { Probes } from "./probe/probe.ts";
 
 export const inboundPort = 4000;
 export const outboundPort = 5000;

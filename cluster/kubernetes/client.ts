@@ -5,6 +5,7 @@ import { Agent, request as httpsRequest } from "node:https";
 import type { RequestOptions } from "node:https";
 import type { Clock } from "#/lib/clock.ts";
 import { messageOf } from "#/lib/errors.ts";
+import { readText } from "#/lib/read-text.ts";
 import { LineReader } from "../lines.ts";
 import type { Access, Credentials } from "./credentials.ts";
 import { KubernetesError, failureOf } from "./kubernetes-error.ts";
@@ -256,14 +257,9 @@ async function readAnswer(request: ApiRequest, { message, settle }: Opened): Pro
 }
 
 async function readBody(message: IncomingMessage, bytesMax: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of message as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > bytesMax) throw new Error(`the answer has more than ${bytesMax} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
+  const text = await readText(message, bytesMax);
+  if (text === null) throw new Error(`the answer has more than ${bytesMax} bytes`);
+  return text;
 }
 
 function describe({ method, path }: ApiRequest): string {

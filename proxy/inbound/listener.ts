@@ -138,9 +138,12 @@ export class InboundSide {
 
   #plaintext(socket: Socket, destination: Destination, http: boolean): void {
     const own = this.#options.credentials.get()?.id ?? "";
-    const opaque = this.#options.opaquePorts.has(destination.port);
-    const protocol = http && !opaque ? "http" : this.#tcpOn(destination);
-    this.#judge(socket, destination, protocol, { identity: null, life: null, destination: own });
+    const tcp = this.#tcpOn(destination);
+    this.#judge(socket, destination, http && tcp === "unclear" ? "http" : tcp, {
+      identity: null,
+      life: null,
+      destination: own,
+    });
   }
 
   #secured({ socket, credentials, alpn, peer }: AcceptedTls, destination: Destination): void {

@@ -122,7 +122,7 @@ export class InboundTcp {
   }
 
   #upstreamSpoke(): void {
-    if (this.#over || this.#decided) return;
+    if (this.#over) return;
     this.#stopLooking?.();
     this.#decide();
   }

@@ -39,7 +39,7 @@ export function readsFast(socket: Socket): boolean {
 }
 
 function take(socket: Socket): void {
-  fields ??= findFields(socket);
+  if (fields === undefined) fields = findFields(socket);
   const handle = handleOf(socket);
   if (fields === null || handle?.useUserBuffer === undefined) return;
   const own = slots(socket);

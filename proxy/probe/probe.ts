@@ -1,22 +1,6 @@
 // What kubelet was told to check of the application, as the injector wrote it into our environment.
+import type { Probes } from "#/api/probe.ts";
 import { z } from "#/lib/config.ts";
-
-export type Probe =
-  | {
-      readonly kind: "http";
-      readonly port: number;
-      readonly path: string;
-      readonly secure: boolean;
-      readonly headers: readonly (readonly [string, string])[];
-      readonly timeoutS: number;
-    }
-  | { readonly kind: "tcp"; readonly port: number; readonly timeoutS: number }
-  | {
-      readonly kind: "grpc";
-      readonly port: number;
-      readonly service: string;
-      readonly timeoutS: number;
-    };
 
 const port = z.number().int().min(1).max(65_535);
 const timeoutS = z.number().min(1).max(3600);
@@ -33,9 +17,6 @@ const shape = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("tcp"), port, timeoutS }),
   z.object({ kind: z.literal("grpc"), port, service: z.string().max(1024), timeoutS }),
 ]);
-
-/** By the name that stands in the path: container, slash, which probe. */
-export type Probes = Readonly<Record<string, Probe>>;
 
 const probesMax = 128;
 const probes = z

@@ -4,9 +4,9 @@ import { connect } from "node:http2";
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { connect as connectTcp } from "node:net";
+import type { Probe } from "#/api/probe.ts";
 import { formatHostPort } from "#/lib/ip.ts";
 import type { Clock } from "#/lib/clock.ts";
-import type { Probe } from "./probe.ts";
 
 export interface RelayOptions {
   /** The pod's own. */

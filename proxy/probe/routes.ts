@@ -1,6 +1,6 @@
 // /probe/CONTAINER/WHICH on the admin port: the declared checks and no others.
+import type { Probes } from "#/api/probe.ts";
 import type { AdminReply, AdminRoute } from "#/lib/admin.ts";
-import type { Probes } from "./probe.ts";
 import { checkProbe } from "./relay.ts";
 import type { RelayOptions } from "./relay.ts";
 

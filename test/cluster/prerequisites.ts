@@ -2,6 +2,7 @@
 // is installed; what cannot be is an error, never a reason to test less.
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { systemFolders } from "#/local/machine.ts";
 import { succeed } from "./command.ts";
 import { RigError } from "./errors.ts";
 import { step } from "./progress.ts";
@@ -27,14 +28,6 @@ const programs: readonly (readonly [program: string, debian: string])[] = [
   ["tar", "tar"],
   ["sysctl", "procps"],
   ["/etc/ssl/certs/ca-certificates.crt", "ca-certificates"],
-];
-const systemFolders = [
-  "/usr/local/sbin",
-  "/usr/local/bin",
-  "/usr/sbin",
-  "/usr/bin",
-  "/sbin",
-  "/bin",
 ];
 
 /** Where a program is, or null. */

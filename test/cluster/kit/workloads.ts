@@ -1,5 +1,6 @@
 // What tests run in the mesh: our applications as objects, and requests from one to another.
 import { execute } from "./kubectl.ts";
+import { idlePod } from "./pods.ts";
 
 /** Labels of a namespace whose pods get sidecars. */
 export const meshed = { labels: { "signet.dev/inject": "enabled" } } as const;
@@ -26,7 +27,38 @@ export function pod(name: string, image: string, options: PodSpecOptions = {}): 
 }
 
 export const appB: object = pod("app-b", "signet/app-b");
-export const client: object = pod("client", "signet/client", { container: { args: ["--idle"] } });
+export const client: object = idlePod("client");
+
+/** Two pods of app-b that are ready once they answer. */
+export function appBDeployment(terminationGracePeriodSeconds: number): object {
+  const readinessProbe = { httpGet: { path: "/healthz", port: 8080 }, periodSeconds: 1 };
+  const { metadata, spec } = pod("app-b", "signet/app-b", {
+    container: { readinessProbe },
+    spec: { terminationGracePeriodSeconds },
+  }) as { metadata: { labels: object }; spec: object };
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: "app-b" },
+    spec: {
+      replicas: 2,
+      selector: { matchLabels: metadata.labels },
+      template: { metadata: { labels: metadata.labels }, spec },
+    },
+  };
+}
+
+/** Runs our client once, as `container` says. */
+export function job(name: string, container: Readonly<Record<string, unknown>>): object {
+  const image = { image: "signet/client", imagePullPolicy: "IfNotPresent" };
+  const containers = [{ name, ...image, ...container }];
+  return {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: { name },
+    spec: { backoffLimit: 0, template: { spec: { restartPolicy: "Never", containers } } },
+  };
+}
 
 /** Port 80 to 8080 of the pods labelled so. */
 export function service(name: string, spec: Readonly<Record<string, unknown>> = {}): object {

@@ -6,7 +6,7 @@ import { applyObjects, getObject, kubectl, tryKubectl } from "../kit/kubectl.ts"
 import type { ApiObject } from "../kit/kubectl.ts";
 import { applyMesh, installMesh } from "../kit/mesh.ts";
 import { readyPod, withCondition } from "../kit/pods.ts";
-import { appB, client, meshed, pod, policy, service, statusOf } from "../kit/workloads.ts";
+import { appB, client, job, meshed, pod, policy, service, statusOf } from "../kit/workloads.ts";
 
 test.before(async (t) => {
   t.timeout(300_000);
@@ -82,28 +82,8 @@ clusterTest(
 clusterTest(
   "a Job in the mesh ends",
   async (t, { name }) => {
-    const job = {
-      apiVersion: "batch/v1",
-      kind: "Job",
-      metadata: { name: "once" },
-      spec: {
-        backoffLimit: 0,
-        template: {
-          spec: {
-            restartPolicy: "Never",
-            containers: [
-              {
-                name: "once",
-                image: "signet/client",
-                imagePullPolicy: "IfNotPresent",
-                command: ["node", "-e", "console.log('done')"],
-              },
-            ],
-          },
-        },
-      },
-    };
-    await applyObjects([job], name);
+    const once = job("once", { command: ["node", "-e", "console.log('done')"] });
+    await applyObjects([once], name);
     await withCondition("job", name, "once", "Complete");
     t.regex(await kubectl(["logs", "job/once", `--namespace=${name}`, "-c", "once"]), /done/);
   },

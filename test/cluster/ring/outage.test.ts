@@ -5,7 +5,7 @@ import { applyObjects, kubectl } from "../kit/kubectl.ts";
 import { installMesh, rollout } from "../kit/mesh.ts";
 import { crash } from "../kit/node-program.ts";
 import { readyPod, withCondition } from "../kit/pods.ts";
-import { client, load, meshed, service, statusOf } from "../kit/workloads.ts";
+import { appBDeployment, client, job, load, meshed, service, statusOf } from "../kit/workloads.ts";
 import type { LoadSummary } from "../kit/workloads.ts";
 import { eventually } from "../kit/eventually.ts";
 
@@ -17,29 +17,7 @@ test.before(async (t) => {
 const ratePerS = 50;
 const durationS = 30;
 
-const deployment = {
-  apiVersion: "apps/v1",
-  kind: "Deployment",
-  metadata: { name: "app-b" },
-  spec: {
-    replicas: 2,
-    selector: { matchLabels: { app: "app-b" } },
-    template: {
-      metadata: { labels: { app: "app-b" } },
-      spec: {
-        terminationGracePeriodSeconds: 15,
-        containers: [
-          {
-            name: "app-b",
-            image: "signet/app-b",
-            imagePullPolicy: "IfNotPresent",
-            readinessProbe: { httpGet: { path: "/healthz", port: 8080 }, periodSeconds: 1 },
-          },
-        ],
-      },
-    },
-  },
-};
+const deployment = appBDeployment(15);
 
 /** Load on app-b of the namespace, and `disturb` after some seconds of it. */
 async function underLoad(namespace: string, disturb: () => Promise<void>): Promise<LoadSummary> {
@@ -101,34 +79,9 @@ if (process.env["SIGNET_TEST_RIG"] !== undefined) {
 async function loadWithin(namespace: string): Promise<LoadSummary> {
   await applyObjects([deployment, service("app-b")], namespace);
   await rollout("deployment/app-b", namespace);
-  const job = {
-    apiVersion: "batch/v1",
-    kind: "Job",
-    metadata: { name: "load" },
-    spec: {
-      backoffLimit: 0,
-      template: {
-        spec: {
-          restartPolicy: "Never",
-          containers: [
-            {
-              name: "load",
-              image: "signet/client",
-              imagePullPolicy: "IfNotPresent",
-              args: [
-                "--json",
-                `--rate=${ratePerS}`,
-                `--duration=${durationS}`,
-                "--concurrency=64",
-                "http://app-b/hello",
-              ],
-            },
-          ],
-        },
-      },
-    },
-  };
-  await applyObjects([job], namespace);
+  const args = ["--json", `--rate=${ratePerS}`, `--duration=${durationS}`, "--concurrency=64"];
+  const loading = job("load", { args: [...args, "http://app-b/hello"] });
+  await applyObjects([loading], namespace);
   await new Promise((resolve) => setTimeout(resolve, 10_000));
   await crash("kube-apiserver");
   await withCondition("job", namespace, "load", "Complete");

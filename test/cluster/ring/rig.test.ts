@@ -13,6 +13,7 @@ import {
 } from "../kit/kubectl.ts";
 import { crash } from "../kit/node-program.ts";
 import { idleContainer, idlePod, readyPod, withCondition } from "../kit/pods.ts";
+import { appBDeployment, service } from "../kit/workloads.ts";
 
 const onOwnCluster = process.env["SIGNET_TEST_RIG"] !== undefined;
 
@@ -41,36 +42,7 @@ clusterTest("pod of our image runs as its own user and resolves names", async (t
 });
 
 clusterTest("service balances over the pods behind it", async (t, namespace) => {
-  const app = {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name: "app-b" },
-    spec: {
-      replicas: 2,
-      selector: { matchLabels: { app: "app-b" } },
-      template: {
-        metadata: { labels: { app: "app-b" } },
-        spec: {
-          terminationGracePeriodSeconds: 1,
-          containers: [
-            {
-              name: "app-b",
-              image: "signet/app-b",
-              imagePullPolicy: "IfNotPresent",
-              readinessProbe: { httpGet: { path: "/healthz", port: 8080 }, periodSeconds: 1 },
-            },
-          ],
-        },
-      },
-    },
-  };
-  const service = {
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: { name: "app-b" },
-    spec: { selector: { app: "app-b" }, ports: [{ port: 80, targetPort: 8080 }] },
-  };
-  await applyObjects([app, service, idlePod("client")], namespace.name);
+  await applyObjects([appBDeployment(1), service("app-b"), idlePod("client")], namespace.name);
   await withCondition("deployment", namespace.name, "app-b", "Available");
   await readyPod(namespace.name, "client");
   const client = { namespace: namespace.name, pod: "client" };

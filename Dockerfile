@@ -1,4 +1,5 @@
-# Every image of the mesh, one target each: controller, injector, proxy, proxy-init, app-a, app-b, client.
+# Every image of the mesh, one target each: controller, injector, proxy, proxy-init; of the demo: app-a,
+# app-b, client, tour.
 #
 #   docker build --target proxy --tag signet/proxy .
 #
@@ -61,6 +62,14 @@ RUN apt-get update -qq \
     done \
  && for library in $(ldd /usr/sbin/xtables-nft-multi | grep -o '/[^ ]*'); do cp -L --parents "$library" /out; done
 
+# The program that listens, for the tour's pods.
+FROM ${BASE} AS listen
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends tcpdump \
+ && mkdir -p /out/usr/bin \
+ && cp /usr/bin/tcpdump /out/usr/bin/ \
+ && for library in $(ldd /usr/bin/tcpdump | grep -o '/[^ ]*'); do cp -L --parents "$library" /out; done
+
 FROM scratch AS runtime
 COPY --from=collect /out /
 ENV NODE_ENV=production PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -113,4 +122,14 @@ FROM applications AS app-b
 ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "apps/app-b/main.ts"]
 
 FROM applications AS client
+ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "apps/client/main.ts"]
+
+# What "signet tour" adds to the demo: the client, a probe that asks for an identity, and tcpdump.
+FROM runtime AS tour
+COPY --from=packages /out/mesh ./
+COPY --from=listen /out /
+COPY identity identity
+COPY api api
+COPY apps apps
+COPY cli/tour/resume-probe.ts cli/tour/resumption.ts cli/tour/
 ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "apps/client/main.ts"]

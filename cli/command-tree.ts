@@ -63,6 +63,18 @@ export const globalOptions: readonly Option[] = [
     summary: "where the mesh on this machine keeps its state",
     value: { name: "DIR", kind: "directory" },
   },
+  {
+    long: "--context",
+    summary: "the cluster to ask, by its context in the kubeconfig",
+    value: { name: "NAME", kind: "text" },
+    excludes: "--state",
+  },
+  {
+    long: "--kubeconfig",
+    summary: "that file instead of KUBECONFIG or ~/.kube/config",
+    value: { name: "FILE", kind: "file" },
+    excludes: "--state",
+  },
 ];
 
 const pod: Argument = {
@@ -234,6 +246,19 @@ const local: Command = {
   ],
 };
 
+const tour: Command = {
+  name: "tour",
+  summary: "Prove the mesh's claims one by one, each with its evidence, on the mesh that runs",
+  details:
+    "The same claims as signet local up --check, on a cluster with the demo (kubectl apply -k k8s/demo).\n" +
+    "It adds pods and a namespace of its own, changes app-b's route and policy and stops the controllers\n" +
+    "for 20 s, and puts everything back. Not for a cluster that others depend on.",
+  examples: [
+    { command: "signet tour", shows: "eight claims, proven in some two minutes" },
+    { command: "signet tour --context kind-kind", shows: "on that cluster" },
+  ],
+};
+
 export const commandTree: Command = {
   name: "signet",
   summary: "A service mesh whose centre is a certificate authority",
@@ -241,11 +266,18 @@ export const commandTree: Command = {
     local,
     certs,
     strict,
+    tour,
     {
       name: "check",
-      summary: "Check this machine, and the mesh when one runs; each failure says what to do",
+      summary:
+        "Check what the mesh needs, and the mesh when one runs; each failure says what to do",
+      details:
+        "Looks at this machine and the mesh on it, or, when a cluster is meant, at that cluster: what it\n" +
+        "takes to install the mesh, and once it is there its parts, its webhooks, every sidecar, and every\n" +
+        "pod that asks for a sidecar and has none. Exits with 1 when something is to be mended.",
       examples: [
         { command: "signet check", shows: "prerequisites and health" },
+        { command: "signet check --context kind-kind", shows: "the same of a cluster" },
         { command: "signet check -o json", shows: "the same for programs" },
       ],
     },

@@ -1,5 +1,5 @@
 import test from "ava";
-import { newestByPod, readIssued, readTrustBundle } from "./issued.ts";
+import { newestByPod, readIssued } from "./issued.ts";
 import { MeshAccessError } from "./mesh.ts";
 
 const record = {
@@ -60,10 +60,4 @@ test("newestByPod keeps one for each pod, the later one of two in the same insta
       ["b", 1],
     ],
   );
-});
-
-test("readTrustBundle is empty without the ConfigMap", (t) => {
-  t.deepEqual(readTrustBundle([]), []);
-  const other = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "other" }, data: {} };
-  t.deepEqual(readTrustBundle([other]), []);
 });

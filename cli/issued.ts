@@ -2,7 +2,6 @@
 // process's answer. Pure.
 import { parsePem } from "#/identity/bundle.ts";
 import { MeshAccessError } from "./mesh.ts";
-import type { KubernetesObject } from "./mesh.ts";
 
 export interface IssuedCertificate {
   /** Position in the issuer's log. */
@@ -89,13 +88,6 @@ export function newestByPod(all: readonly IssuedCertificate[]): readonly IssuedC
 function isNewer(one: IssuedCertificate, other: IssuedCertificate): boolean {
   if (one.issuedAt !== other.issuedAt) return one.issuedAt > other.issuedAt;
   return (one.logIndex ?? -1) > (other.logIndex ?? -1);
-}
-
-/** DER of the roots that the mesh trusts, from the ConfigMap that each namespace carries. */
-export function readTrustBundle(configMaps: readonly KubernetesObject[]): readonly Uint8Array[] {
-  const found = configMaps.find(({ metadata }) => metadata.name === "signet-trust-bundle");
-  const pem = field(found?.["data"], "bundle.pem");
-  return typeof pem === "string" ? parsePem(pem) : [];
 }
 
 function field(value: unknown, name: string): unknown {

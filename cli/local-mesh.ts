@@ -9,8 +9,13 @@ import { podName } from "./mesh.ts";
 const TRUST_DOMAIN = "cluster.local";
 const SYSTEM_NAMESPACE = "signet-system";
 const CONTROLLER = "signet-controller";
+const BUNDLE = "signet-trust-bundle";
 /** As many lines as the runtime keeps of a container. */
 const LOG_LINES = 400;
+
+interface ConfigMap extends KubernetesObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
 
 const node = ["node_modules/node/bin/node", "--disable-warning=ExperimentalWarning"] as const;
 
@@ -36,9 +41,11 @@ export function localMesh(socketPath: string): Mesh {
         return client.container({ pod: podName(found), action });
       });
   return {
-    trustDomain: TRUST_DOMAIN,
+    place: "this machine",
+    trustDomain: async () => TRUST_DOMAIN,
     pods: async () => (await client.status()).pods.map(podOf),
     objects: async (kind) => (await client.objects(kind)) as readonly KubernetesObject[],
+    bundle: async () => bundleOf(await client.objects("ConfigMap")),
     apply: async (objects) => {
       await client.apply(objects.map((each) => JSON.stringify(each)).join("\n---\n"));
     },
@@ -53,7 +60,7 @@ export function localMesh(socketPath: string): Mesh {
     inspect: async (path) => {
       const text = await client.controller(path);
       try {
-        return JSON.parse(text);
+        return [JSON.parse(text)];
       } catch (cause) {
         throw new MeshAccessError(
           "unreadable",
@@ -66,7 +73,15 @@ export function localMesh(socketPath: string): Mesh {
     },
     stopController: () => container("kill"),
     startController: () => container("start"),
+    logsHint: (pod, name) => `signet local logs ${pod}${name === null ? "" : ` -c ${name}`}`,
   };
+}
+
+function bundleOf(configMaps: readonly unknown[]): string | null {
+  const found = (configMaps as readonly ConfigMap[]).find(
+    ({ metadata }) => metadata.name === BUNDLE,
+  );
+  return found?.data?.["bundle.pem"] ?? null;
 }
 
 /** The other order than for apply: what stands on something goes before it. */

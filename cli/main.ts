@@ -8,12 +8,13 @@ import { namesFor } from "#/local/launch.ts";
 import { readArguments, UsageError } from "./args.ts";
 import type { Invocation } from "./args.ts";
 import { commandTree } from "./command-tree.ts";
+import { namesCluster } from "./cluster-access.ts";
 import { actions } from "./commands/actions.ts";
 import { EXIT_FAILED, EXIT_OK, EXIT_STOPPED, EXIT_USAGE } from "./exit-codes.ts";
 import { createPrinter } from "./print.ts";
 import type { OutputFormat } from "./print.ts";
 import { Stopping } from "./stopping.ts";
-import { signetVersion } from "./version.ts";
+import { signetVersion } from "#/lib/version.ts";
 
 const HELP_WIDTH_MAX = 100;
 
@@ -57,6 +58,12 @@ async function run({ path: commandPath, words, options }: Invocation): Promise<n
   const action = actions[commandPath];
   if (action === undefined) throw new Error(`No action for "${commandPath}"`);
   const { signal } = stopping;
+  if (commandPath.startsWith("local ") && namesCluster({ options })) {
+    throw new UsageError(
+      "usage",
+      `Cannot use a cluster with "${commandPath}": it is this machine's`,
+    );
+  }
   const state = typeof options["state"] === "string" ? options["state"] : undefined;
   try {
     return await action({

@@ -41,7 +41,7 @@ for (const [text, code] of [
 
 test("findPod says how to start when nothing runs", (t) => {
   const error = t.throws(() => findPod([], "x"), { instanceOf: MeshAccessError });
-  t.is(error?.next, "Start some with: signet local up");
+  t.is(error?.next, "There are none: start the mesh first");
 });
 
 test("needNamespace names those there are", async (t) => {

@@ -1,5 +1,6 @@
-// The running mesh as the commands and the tour see it: what they ask of it, and nothing about how the
-// local runtime does it. local-mesh.ts answers for the mesh on this machine; tests answer by themselves.
+// The running mesh as the commands and the tour see it: what they ask of it, and nothing about how that is
+// done. local-mesh.ts answers for the mesh on this machine, cluster-mesh.ts for one on Kubernetes; tests
+// answer by themselves.
 import { MeshError } from "#/lib/errors.ts";
 
 /**
@@ -50,9 +51,13 @@ export interface ExecuteOptions {
 }
 
 export interface Mesh {
-  readonly trustDomain: string;
+  /** Where it is: "this machine", or the cluster's name. */
+  readonly place: string;
+  trustDomain(): Promise<string>;
   pods(): Promise<readonly Pod[]>;
   objects(kind: string): Promise<readonly KubernetesObject[]>;
+  /** PEM of the roots that the mesh trusts, as it publishes them; null when it has not. */
+  bundle(): Promise<string | null>;
   /** Creates or replaces; returns when the mesh has taken it, not when every pod runs. */
   apply(objects: readonly KubernetesObject[]): Promise<void>;
   remove(objects: readonly KubernetesObject[]): Promise<void>;
@@ -61,10 +66,12 @@ export interface Mesh {
   logs(pod: Pod, container: string | null): Promise<string>;
   /** Prometheus text of a pod's sidecar. */
   metrics(pod: Pod): Promise<string>;
-  /** The controller's read API: a path under /v1/, with its query; the parsed JSON. */
-  inspect(path: string): Promise<unknown>;
+  /** The read API of each controller that runs: a path under /v1/, with its query; the parsed JSON. */
+  inspect(path: string): Promise<readonly unknown[]>;
   stopController(): Promise<void>;
   startController(): Promise<void>;
+  /** The command that shows what a container wrote; null is the application's. */
+  logsHint(pod: string, container: string | null): string;
 }
 
 /** "namespace/name". */
@@ -87,7 +94,8 @@ export function findPod(pods: readonly Pod[], text: string): Pod {
   const list = (some: readonly Pod[]): string => some.map(podName).sort().join(", ");
   if (found.length === 0) {
     throw new MeshAccessError("not_found", `Cannot find the pod "${text}": no pod has that name`, {
-      next: pods.length === 0 ? "Start some with: signet local up" : `Name one of ${list(pods)}`,
+      next:
+        pods.length === 0 ? "There are none: start the mesh first" : `Name one of ${list(pods)}`,
     });
   }
   throw new MeshAccessError(

@@ -1,12 +1,14 @@
 import test from "ava";
 import { X509Certificate } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
 import path from "node:path";
 import { RpcError } from "#/api/rpc-error.ts";
 import type { RpcErrorCode } from "#/api/rpc-error.ts";
 import { parseSpiffeId } from "#/identity/spiffe-id.ts";
 import { TokenSigner } from "#/local/pod/tokens.ts";
 import { until } from "#/test/kit/controller-server.ts";
+import { freePort } from "#/test/kit/free-port.ts";
 import { Site, added, podObject, policyObject, ready, synced } from "#/test/kit/controller-site.ts";
 
 const sidecarId = parseSpiffeId("spiffe://cluster.local/ns/app-a/sa/app-a");
@@ -37,6 +39,12 @@ test("startController issues, tells a sidecar its world, follows a change, and s
   t.true(intermediate!.checkIssued(new X509Certificate(site.root)));
   const proxies = JSON.parse((await site.get("/v1/proxies")).body) as object;
   t.like(proxies, { proxies: [{ pod: "app-a/a-1", synced: true, refused: [] }] });
+  t.like(JSON.parse((await site.get("/v1/controller")).body) as object, {
+    trustDomain: "cluster.local",
+    issuer: { serial: issuer!.serialNumber.toLowerCase() },
+    certificates: 2,
+    proxies: 1,
+  });
   const policies = JSON.parse((await site.get("/v1/policies")).body) as object;
   t.like(policies, {
     policies: [{ namespace: "app-a", name: "default", selector: null, mode: "strict" }],
@@ -177,10 +185,25 @@ test("attack-22 the read API stands on a socket for its owner and not on the net
   }
 });
 
+test("attack-22 the read API stands on its own port of loopback alone, where it is asked for", async (t) => {
+  await using site = await Site.create();
+  await site.serveWorld(synced);
+  const port = await freePort();
+  await using _controller = await site.start({ SIGNET_INSPECT_PORT: String(port) });
+  await ready(site);
+  const answer = await fetch(`http://127.0.0.1:${port}/v1/controller`);
+  t.like(await answer.json(), { certificates: 1, proxies: 0 });
+  const others = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  const outside = others.find(({ internal, family }) => !internal && family === "IPv4");
+  if (outside !== undefined)
+    await t.throwsAsync(fetch(`http://${outside.address}:${port}/v1/controller`));
+});
+
 for (const query of [
   "certificates?x=1",
   "certificates?limit=all",
   "certificates?before=-1",
+  "controller?a",
   "proxies?a",
   "policies?a",
 ]) {

@@ -154,12 +154,17 @@ async function serveAdmin({
     issuer: () => opened.issuer.current(),
     hub,
     mesh,
+    pod: config.pod.name,
   });
   const common = { registry, ready, log };
   stack.use(
     await startAdmin({ ...common, routes, listen: { socketPath: config.adminSocketPath } }),
   );
-  // Without the routes: whoever shares our loopback may read health and metrics, as anybody may.
+  if (config.inspectPort !== null) {
+    const listen = { port: config.inspectPort, address: "127.0.0.1" };
+    stack.use(await startAdmin({ ...common, routes, listen }));
+  }
+  // Without the routes: they are not for whoever may reach this port.
   return stack.use(await startAdmin({ ...common, listen: { port: config.adminPort } }));
 }
 

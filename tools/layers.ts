@@ -22,7 +22,10 @@ export const layers: Readonly<Record<string, Layer>> = {
     imports: ["lib"],
     packages: {
       zod: ["cluster/decode"],
-      "@kubernetes/client-node": ["cluster/kubernetes/kubeconfig.ts"],
+      "@kubernetes/client-node": [
+        "cluster/kubernetes/kubeconfig.ts",
+        "cluster/kubernetes/pod-streams.ts",
+      ],
     },
   },
   ca: {

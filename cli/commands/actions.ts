@@ -5,6 +5,7 @@ import type { Action } from "./context.ts";
 import { localDown, localExec, localLogs, localStatus } from "./local.ts";
 import { strictEnforce, strictPermit, strictStatus } from "./strict.ts";
 import { localUp } from "./up.ts";
+import { walkClaims } from "./tour.ts";
 import { listNames, printCompletion, showVersion } from "./version.ts";
 
 export const actions: Readonly<Record<string, Action>> = {
@@ -18,6 +19,7 @@ export const actions: Readonly<Record<string, Action>> = {
   "strict status": strictStatus,
   "strict enforce": strictEnforce,
   "strict permit": strictPermit,
+  tour: walkClaims,
   check: checkAll,
   completion: printCompletion,
   version: showVersion,

@@ -9,7 +9,7 @@ import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { messageOf } from "#/lib/errors.ts";
 import { inspectionJson, inspectionText, isValid, listText } from "../certificate-text.ts";
 import type { Subject } from "../certificate-text.ts";
-import { newestByPod, readIssued, readTrustBundle } from "../issued.ts";
+import { newestByPod, readIssued } from "../issued.ts";
 import type { IssuedCertificate } from "../issued.ts";
 import { MeshAccessError, findPod, needNamespace, podName } from "../mesh.ts";
 import type { Mesh } from "../mesh.ts";
@@ -22,17 +22,16 @@ const FILE_BYTES_MAX = 1024 * 1024;
 const ISSUER_GONE = "the controller has another issuer by now; the next renewal brings its chain";
 const DEVELOPMENT_ROOT = "certs-dev/out/root.crt";
 
-/** `mesh` is this machine's; tests give their own. */
-export async function certsList(
-  context: CommandContext,
-  mesh: Mesh = meshOf(context),
-): Promise<number> {
+/** `mesh` is the one that is meant; tests give their own. */
+export async function certsList(context: CommandContext, given?: Mesh): Promise<number> {
+  const mesh = given ?? (await meshOf(context));
   const { print, clock } = context;
   const namespace = option(context, "namespace");
   const query = namespace === null ? "" : `?namespace=${encodeURIComponent(namespace)}`;
-  const all = readIssued(await mesh.inspect(`/v1/certificates${query}`)).filter(
-    (each) => namespace === null || each.namespace === namespace,
-  );
+  const answers = await mesh.inspect(`/v1/certificates${query}`);
+  const all = answers
+    .flatMap(readIssued)
+    .filter((each) => namespace === null || each.namespace === namespace);
   // The log also has those of namespaces that are gone.
   if (all.length === 0 && namespace !== null) {
     await needNamespace(mesh, namespace, "list the certificates of");
@@ -83,7 +82,7 @@ export async function certsInspect(context: CommandContext): Promise<number> {
 /** A file when there is one of that name (or a path is written), else a pod. */
 async function find(context: CommandContext): Promise<Found> {
   const source = word(context, "source");
-  const mesh = meshOf(context);
+  const mesh = await meshOf(context);
   if (source === "-") return foreign(context, mesh, "standard input", await readInput());
   const isFile = statSync(source, { throwIfNoEntry: false })?.isFile() === true;
   const isPath = /^\.{0,2}\/|\.(?:pem|crt|cer|der)$/.test(source);
@@ -94,14 +93,15 @@ async function find(context: CommandContext): Promise<Found> {
 async function ofPod(mesh: Mesh, source: string): Promise<Found> {
   const pod = findPod(await mesh.pods(), source);
   const query = new URLSearchParams({ namespace: pod.namespace, pod: pod.name });
-  const issued = readIssued(await mesh.inspect(`/v1/certificates?${query.toString()}`)).filter(
-    (each) => each.namespace === pod.namespace && each.pod === pod.name,
-  );
+  const answers = await mesh.inspect(`/v1/certificates?${query.toString()}`);
+  const issued = answers
+    .flatMap(readIssued)
+    .filter((each) => each.namespace === pod.namespace && each.pod === pod.name);
   const [logged] = newestByPod(issued);
   if (logged === undefined) {
     const why = pod.isMeshed ? "it has not asked for one yet" : "it has no sidecar";
     throw new MeshAccessError("not_found", `Cannot inspect "${podName(pod)}": ${why}`, {
-      next: pod.isMeshed ? `See: signet local logs ${podName(pod)} -c proxy` : "Name another pod",
+      next: pod.isMeshed ? `See: ${mesh.logsHint(podName(pod), "proxy")}` : "Name another pod",
     });
   }
   const trusted = await trustedRoots(mesh);
@@ -112,7 +112,7 @@ async function ofPod(mesh: Mesh, source: string): Promise<Found> {
     chain: logged.chain,
     subject: { origin: `pod ${podName(pod)}`, logged, unchecked },
     roots: isIssuerKnown ? trusted : null,
-    trustDomain: mesh.trustDomain,
+    trustDomain: await mesh.trustDomain(),
   };
 }
 
@@ -138,9 +138,8 @@ function whyUnchecked(roots: readonly Uint8Array[] | null): string {
 }
 
 async function trustedRoots(mesh: Mesh): Promise<readonly Uint8Array[] | null> {
-  const configMaps = await mesh.objects("ConfigMap").catch(() => []);
-  const roots = readTrustBundle(configMaps);
-  return roots.length === 0 ? null : roots;
+  const pem = await mesh.bundle().catch(() => null);
+  return pem === null ? null : parsePem(pem);
 }
 
 function developmentRoots({ repository }: CommandContext): readonly Uint8Array[] | null {
@@ -157,10 +156,10 @@ async function loggedAs(
   mesh: Mesh,
   [leaf]: readonly Uint8Array[],
 ): Promise<IssuedCertificate | null> {
-  const answer = await mesh.inspect("/v1/certificates").catch(() => []);
+  const answers = await mesh.inspect("/v1/certificates").catch(() => []);
   const same = (each: IssuedCertificate): boolean =>
     leaf !== undefined && each.chain[0] !== undefined && Buffer.compare(each.chain[0], leaf) === 0;
-  return readIssued(answer).find(same) ?? null;
+  return answers.flatMap(readIssued).find(same) ?? null;
 }
 
 /** PEM when it looks like it, else DER. */

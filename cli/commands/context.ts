@@ -1,8 +1,12 @@
 // What every command is given.
+import { existsSync } from "node:fs";
 import type { Clock } from "#/lib/clock.ts";
 import { controlSocket } from "#/local/names.ts";
 import type { Names } from "#/local/names.ts";
 import { LocalClient } from "#/local/client.ts";
+import { hasKubeconfig, namesCluster, openCluster } from "../cluster-access.ts";
+import type { Cluster } from "../cluster-access.ts";
+import { clusterMesh } from "../cluster-mesh.ts";
 import { localMesh } from "../local-mesh.ts";
 import type { Mesh } from "../mesh.ts";
 import type { Printer } from "../print.ts";
@@ -22,8 +26,26 @@ export interface CommandContext {
 /** The exit code; what it throws is printed and becomes EXIT_FAILED. */
 export type Action = (context: CommandContext) => Promise<number>;
 
-export function meshOf({ names }: CommandContext): Mesh {
+/** The mesh on this machine, whether it runs or not. */
+export function localMeshOf({ names }: CommandContext): Mesh {
   return localMesh(controlSocket(names));
+}
+
+/**
+ * The cluster that is meant, or null for the mesh on this machine: what the command line names, else this
+ * machine's when one runs, else the cluster of the kubeconfig when there is one.
+ */
+export async function clusterOf(context: CommandContext): Promise<Cluster | null> {
+  if (namesCluster(context)) return openCluster(context);
+  const isLocal =
+    context.options["state"] !== undefined || existsSync(controlSocket(context.names));
+  return isLocal || !hasKubeconfig(context) ? null : openCluster(context);
+}
+
+/** Rejects with KubernetesError when a kubeconfig cannot be used. */
+export async function meshOf(context: CommandContext): Promise<Mesh> {
+  const cluster = await clusterOf(context);
+  return cluster === null ? localMeshOf(context) : clusterMesh(cluster);
 }
 
 export function clientOf({ names }: CommandContext): LocalClient {

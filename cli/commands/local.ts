@@ -14,7 +14,7 @@ import { formatTable } from "../table.ts";
 import { formatDuration } from "../text.ts";
 import { EXIT_FAILED, EXIT_OK } from "../exit-codes.ts";
 import type { CommandContext } from "./context.ts";
-import { clientOf, meshOf, option, word } from "./context.ts";
+import { clientOf, localMeshOf, option, word } from "./context.ts";
 
 const LINES_DEFAULT = 200;
 /** As many as the runtime keeps. */
@@ -158,5 +158,5 @@ function linesWanted(context: CommandContext): number {
 }
 
 async function named(context: CommandContext): Promise<Pod> {
-  return findPod(await meshOf(context).pods(), word(context, "pod"));
+  return findPod(await localMeshOf(context).pods(), word(context, "pod"));
 }

@@ -33,6 +33,7 @@ function meshWith(policies: KubernetesObject[]): Mesh {
     if (at >= 0) policies.splice(at, 1);
   };
   const mesh = {
+    place: "this machine",
     pods: async () => pods,
     objects: async (kind: string) =>
       kind === "Namespace"
@@ -73,6 +74,7 @@ test("setMode of signet-system says that it is the whole mesh, and where it hold
     await said(mesh, "STRICT"),
     "the whole mesh is STRICT: from now on only callers with a mesh identity reach a pod\n" +
       "  Holds in: app-a, outside (1 pod with a sidecar)\n" +
+      "  On this machine\n" +
       "  Not changed, they have a policy of their own: app-b PERMISSIVE\n" +
       "  Not protected, they have no sidecar: outside/outside-1\n",
   );
@@ -103,7 +105,7 @@ test("setMode of any other namespace is that namespace's alone", async (t) => {
   const policies: KubernetesObject[] = [];
   t.is(
     await said(meshWith(policies), "STRICT", "app-a"),
-    "app-a is STRICT: from now on only callers with a mesh identity reach its pods (1 pod with a sidecar)\n",
+    "app-a is STRICT: from now on only callers with a mesh identity reach its pods (1 pod with a sidecar)\n  On this machine\n",
   );
   t.deepEqual(policies, [strictPolicy("app-a", "STRICT")]);
 });

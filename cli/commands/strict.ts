@@ -29,16 +29,24 @@ interface NamespaceRow extends Omit<Strictness, "mode" | "decidedBy"> {
   readonly plaintextTaken: number;
 }
 
+/** Nothing in them is ever in the mesh. */
+const kubernetesNamespaces: ReadonlySet<string> = new Set([
+  "kube-system",
+  "kube-public",
+  "kube-node-lease",
+]);
+
 export async function strictStatus(context: CommandContext): Promise<number> {
-  const mesh = meshOf(context);
+  const mesh = await meshOf(context);
   const [namespaces, objects, pods] = await Promise.all([
     namespacesOf(mesh),
     mesh.objects("PeerAuthentication"),
     mesh.pods(),
   ]);
   const policies = readPolicies(objects);
+  const shown = namespaces.filter((namespace) => !kubernetesNamespaces.has(namespace));
   const rows = await Promise.all(
-    namespaces.map(async (namespace): Promise<NamespaceRow> => {
+    shown.map(async (namespace): Promise<NamespaceRow> => {
       const own = pods.filter((pod) => pod.namespace === namespace);
       const meshed = own.filter((pod) => pod.isMeshed);
       const taken = await Promise.all(meshed.map((pod) => plaintextTaken(mesh, pod)));
@@ -97,12 +105,13 @@ export function strictPermit(context: CommandContext): Promise<number> {
   return setMode(context, "PERMISSIVE");
 }
 
-/** `mesh` is this machine's; tests give their own. */
+/** `given`: tests have a mesh of their own. */
 export async function setMode(
   context: CommandContext,
   mode: StrictMode,
-  mesh: Mesh = meshOf(context),
+  given?: Mesh,
 ): Promise<number> {
+  const mesh = given ?? (await meshOf(context));
   const { print } = context;
   const namespace = word(context, "namespace");
   await needNamespace(mesh, namespace, "set the mode of");
@@ -124,6 +133,7 @@ export async function setMode(
   print.lines([
     `${namespace} is ${print.style.paint.bold(mode)}: ${what} (${meshed} with a sidecar)`,
   ]);
+  print.note(`  On ${mesh.place}`);
   const { exceptions } = describeStrictness(readPolicies([policy]), namespace);
   if (exceptions.length > 0) print.note(`  Kept as it was: ${exceptions.join(", ")}`);
   if (outside.length > 0) {
@@ -176,6 +186,7 @@ async function setMeshMode(
     `the whole mesh is ${paint.bold(mode)}${by}: ${what}`,
     `  Holds in: ${decidesIn.join(", ") || "no namespace"} (${meshed} with a sidecar)`,
   ]);
+  print.note(`  On ${mesh.place}`);
   if (others.length > 0) {
     const list = others.map((each) => `${each} ${describeStrictness(policies, each).mode}`);
     print.note(`  Not changed, they have a policy of their own: ${list.join(", ")}`);

@@ -10,12 +10,15 @@ import { noteProgress, progressLine, renderProgress } from "../live/progress.ts"
 import type { Step } from "../live/progress.ts";
 import { drawInPlace } from "../live/screen.ts";
 import { watchMesh } from "../live/watch.ts";
+import { localWire } from "../tour/local-wire.ts";
 import { walkTour } from "../tour/tour.ts";
 import { EXIT_FAILED, EXIT_OK } from "../exit-codes.ts";
 import type { Action, CommandContext } from "./context.ts";
-import { meshOf } from "./context.ts";
+import { localMeshOf } from "./context.ts";
 
 const DRAW_MS = 100;
+/** Bringing up and cleaning up included; what is not done by then is not confirmed. */
+const TOUR_MS_MAX = 175_000;
 const MANIFESTS = "k8s/demo";
 const AUTHORITY = "certs-dev/out";
 
@@ -57,12 +60,14 @@ async function walkClaims(
 ): Promise<number> {
   const { print, clock, names } = context;
   const isConfirmed = await walkTour({
-    mesh: meshOf(context),
+    mesh: localMeshOf(context),
     print,
     clock,
     signal,
-    nodeNamespace: nodeNamespace(names),
+    wire: localWire(nodeNamespace(names), clock),
     begunAt,
+    timeMsMax: TOUR_MS_MAX,
+    cleansUp: false,
   });
   return isConfirmed ? EXIT_OK : EXIT_FAILED;
 }
@@ -73,7 +78,7 @@ async function watchLive(
   startedAt: number,
 ): Promise<number> {
   const { print, clock } = context;
-  await watchMesh({ mesh: meshOf(context), print, clock, signal, startedAt });
+  await watchMesh({ mesh: localMeshOf(context), print, clock, signal, startedAt });
   if (context.signal.aborted) return EXIT_OK;
   const reason: unknown = signal.reason;
   if (!(reason instanceof MeshStopped)) throw reason;

@@ -5,7 +5,7 @@ import { zshCompletion } from "../completion/zsh.ts";
 import { commandTree } from "../command-tree.ts";
 import { podName } from "../mesh.ts";
 import { formatFields } from "../table.ts";
-import { signetVersion } from "../version.ts";
+import { signetVersion } from "#/lib/version.ts";
 import { EXIT_OK } from "../exit-codes.ts";
 import type { CommandContext } from "./context.ts";
 import { meshOf, word } from "./context.ts";
@@ -36,13 +36,13 @@ export async function printCompletion(context: CommandContext): Promise<number> 
 
 /** What a shell asks while somebody types: names, or nothing at all, quickly and without a word. */
 export async function listNames(context: CommandContext): Promise<number> {
-  const mesh = meshOf(context);
-  const names =
-    word(context, "kind") === "pod"
-      ? mesh.pods().then((pods) => pods.map(podName))
-      : mesh.objects("Namespace").then((all) => all.map(({ metadata }) => metadata.name));
-  context.print.lines(
-    (await names.catch(() => [])).toSorted((one, other) => (one < other ? -1 : 1)),
-  );
+  const ask = async (): Promise<readonly string[]> => {
+    const mesh = await meshOf(context);
+    return word(context, "kind") === "pod"
+      ? (await mesh.pods()).map(podName)
+      : (await mesh.objects("Namespace")).map(({ metadata }) => metadata.name);
+  };
+  const names = await ask().catch(() => []);
+  context.print.lines(names.toSorted((one, other) => (one < other ? -1 : 1)));
   return EXIT_OK;
 }

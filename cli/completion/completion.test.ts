@@ -54,7 +54,7 @@ test("bashCompletion is a script that bash can load without a word", (t) => {
 });
 
 for (const [words, offered] of [
-  [[""], ["local", "certs", "strict", "check", "completion", "version"]],
+  [[""], ["local", "certs", "strict", "tour", "check", "completion", "version"]],
   [["c"], ["certs", "check", "completion"]],
   [
     ["certs", ""],
@@ -79,7 +79,7 @@ for (const [words, offered] of [
   ],
   [
     ["local", "up", "--"],
-    ["--check", "--detach", "--output", "--state", "--help"],
+    ["--check", "--detach", "--output", "--state", "--context", "--kubeconfig", "--help"],
   ],
   [["local", "exec", "app-a/"], ["app-a/app-a-1"]],
   [["local", "exec", "app-a/app-a-1", "--", "lo"], ["local.pem"]],
@@ -90,7 +90,7 @@ for (const [words, offered] of [
   [["check", ""], []],
   [
     ["nope", ""],
-    ["local", "certs", "strict", "check", "completion", "version"],
+    ["local", "certs", "strict", "tour", "check", "completion", "version"],
   ],
 ] as const) {
   test(`bashCompletion offers what may follow "signet ${words.join(" ")}"`, (t) => {

@@ -76,10 +76,11 @@ async function watchAsLines(options: WatchOptions): Promise<void> {
 
 async function eachLook(options: WatchOptions, show: (look: Look) => void): Promise<void> {
   const { mesh, clock, signal, startedAt } = options;
+  const trustDomain = await mesh.trustDomain();
   let history = startHistory(startedAt);
   while (!signal.aborted) {
     const begunAt = clock.monotonic();
-    const [scrapes, answers] = await Promise.all([scrapeAll(mesh), answersOf(mesh)]);
+    const [scrapes, answers] = await Promise.all([scrapeAll(mesh, trustDomain), answersOf(mesh)]);
     if (signal.aborted) return;
     history = advance(history, clock.now(), scrapes);
     show({ history, answers });
@@ -87,14 +88,14 @@ async function eachLook(options: WatchOptions, show: (look: Look) => void): Prom
   }
 }
 
-async function scrapeAll(mesh: Mesh): Promise<readonly PodScrape[]> {
+async function scrapeAll(mesh: Mesh, trustDomain: string): Promise<readonly PodScrape[]> {
   const pods = await orNone(mesh.pods());
   const meshed = pods.filter((pod) => pod.isMeshed && pod.namespace !== SYSTEM_NAMESPACE);
-  return Promise.all(meshed.map((pod) => scrapeOne(mesh, pod)));
+  return Promise.all(meshed.map((pod) => scrapeOne(mesh, pod, trustDomain)));
 }
 
-async function scrapeOne(mesh: Mesh, pod: Pod): Promise<PodScrape> {
-  const identity = `spiffe://${mesh.trustDomain}/ns/${pod.namespace}/sa/${pod.serviceAccount}`;
+async function scrapeOne(mesh: Mesh, pod: Pod, trustDomain: string): Promise<PodScrape> {
+  const identity = `spiffe://${trustDomain}/ns/${pod.namespace}/sa/${pod.serviceAccount}`;
   try {
     const counters = indexSamples(parseExposition(await mesh.metrics(pod)));
     return { pod: podName(pod), identity, counters };

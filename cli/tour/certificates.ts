@@ -1,8 +1,8 @@
 // Every identity is listed, and what `signet certs` says of a certificate is what openssl says.
 import { inspectChain } from "#/identity/inspect.ts";
-import { toPem } from "#/identity/bundle.ts";
+import { parsePem, toPem } from "#/identity/bundle.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
-import { newestByPod, readIssued, readTrustBundle } from "../issued.ts";
+import { newestByPod, readIssued } from "../issued.ts";
 import type { IssuedCertificate } from "../issued.ts";
 import { podName } from "../mesh.ts";
 import { colonHex, formatTime, shortIdentity } from "../text.ts";
@@ -19,8 +19,10 @@ export const certificates: Claim = {
 
 async function prove(context: TourContext): Promise<readonly string[]> {
   const { mesh, clock } = context;
-  const issued = newestByPod(readIssued(await mesh.inspect("/v1/certificates")));
-  const roots = readTrustBundle(await mesh.objects("ConfigMap"));
+  const answers = await mesh.inspect("/v1/certificates");
+  const issued = newestByPod(answers.flatMap(readIssued));
+  const roots = parsePem((await mesh.bundle()) ?? "");
+  const trustDomain = await mesh.trustDomain();
   const meshed = (await mesh.pods()).filter(
     ({ isMeshed, namespace }) => isMeshed && namespace !== SYSTEM_NAMESPACE,
   );
@@ -29,13 +31,13 @@ async function prove(context: TourContext): Promise<readonly string[]> {
   for (const pod of meshed) {
     const found = issued.find((each) => each.namespace === pod.namespace && each.pod === pod.name);
     hold(found !== undefined, `${podName(pod)} is not listed`);
-    const id = `spiffe://${mesh.trustDomain}/ns/${pod.namespace}/sa/${pod.serviceAccount}`;
+    const id = `spiffe://${trustDomain}/ns/${pod.namespace}/sa/${pod.serviceAccount}`;
     hold(found.id === id, `${podName(pod)} is listed as "${found.id}", it is "${id}"`);
     hold(found.notAfter > clock.now(), `the certificate of ${podName(pod)} has ended`);
     const { checks } = inspectChain(found.chain, {
       now: clock.now(),
       roots,
-      trustDomain: parseTrustDomain(mesh.trustDomain),
+      trustDomain: parseTrustDomain(trustDomain),
     });
     const broken = checks.filter(({ passed }) => !passed).map(({ demand }) => demand);
     hold(broken.length === 0, `${podName(pod)} breaks: ${broken.join("; ")}`);
@@ -70,7 +72,7 @@ async function compare(context: TourContext, issued: IssuedCertificate): Promise
       "-ext",
       "subjectAltName",
     ],
-    { input: toPem(leaf) },
+    toPem(leaf),
   );
   hold(ran.exitCode === 0, `openssl cannot read it: ${ran.stderr.trim()}`);
   const theirs = readOpensslText(ran.stdout);

@@ -5,6 +5,7 @@ import { MeshError } from "#/lib/errors.ts";
 import { sleep } from "#/lib/clock.ts";
 import type { Execution, Mesh, Pod } from "../mesh.ts";
 import { findPod } from "../mesh.ts";
+import type { Wire } from "./wire.ts";
 
 export class FalseClaim extends MeshError<"claim_false"> {}
 
@@ -12,11 +13,9 @@ export interface TourContext {
   readonly mesh: Mesh;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Runs a program of this machine, in the network namespace that joins the pods when asked to. */
-  readonly runHere: (
-    command: readonly string[],
-    options?: { readonly onNode?: boolean; readonly input?: string; readonly signal?: AbortSignal },
-  ) => Promise<Execution & { readonly stdoutBytes: Buffer }>;
+  /** Runs a program of this machine to its end. */
+  readonly runHere: (command: readonly string[], input: string) => Promise<Execution>;
+  readonly wire: Wire;
 }
 
 export interface Claim {

@@ -1,11 +1,13 @@
 // What the tour adds to the demo: a client with app-a's own identity, a pair of pods without the mesh
 // (so that the packet capture can be seen to find something), and a pair whose certificates live for
-// thirty seconds. Applied and removed by the tour itself.
+// thirty seconds; and one that can ask for an identity by itself. Applied and removed by the tour.
 import type { KubernetesObject } from "../mesh.ts";
 
 export const meshedClient = "app-a/tour-client";
 export const plainClient = "outside/plain-client";
 export const plainServer = "outside/tour-server";
+/** Has a sidecar's token and trust bundle, and no sidecar. */
+export const prober = "app-a/tour-prober";
 export const plainServerUrl = "http://tour-server.outside.svc.cluster.local./hello";
 export const rotationClient = "rotation/client";
 export const rotationServer = "rotation/server";
@@ -20,10 +22,30 @@ interface Workload {
   readonly arguments?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Mounts what a sidecar mounts. */
+  readonly hasToken?: boolean;
 }
 
 const shortLife = { "signet.dev/svid-lifetime": `${rotationLifetimeS}s` };
 const quietServer = { VERSION: "1.0", FAIL_RATE: "0", LOG_REQUESTS: "false" };
+
+const identityMounts = [
+  { name: "token", mountPath: "/var/run/secrets/signet", readOnly: true },
+  { name: "trust", mountPath: "/var/run/signet/trust", readOnly: true },
+];
+const identityVolumes = [
+  {
+    name: "token",
+    projected: {
+      sources: [
+        {
+          serviceAccountToken: { audience: "signet-ca", expirationSeconds: 600, path: "token" },
+        },
+      ],
+    },
+  },
+  { name: "trust", configMap: { name: "signet-trust-bundle" } },
+];
 
 /** Needed from the beginning to the end of the tour. */
 export const tourObjects: readonly KubernetesObject[] = [
@@ -33,6 +55,15 @@ export const tourObjects: readonly KubernetesObject[] = [
     serviceAccount: "app-a",
     image: "signet/client",
     arguments: ["--idle"],
+  }),
+  deployment({
+    namespace: "app-a",
+    name: "tour-prober",
+    serviceAccount: "app-a",
+    image: "signet/tour",
+    arguments: ["--idle"],
+    annotations: { "signet.dev/inject": "disabled" },
+    hasToken: true,
   }),
   serviceAccount("outside", "tour-server"),
   deployment({
@@ -112,9 +143,12 @@ function deployment(workload: Workload): KubernetesObject {
               name,
               image,
               args: workload.arguments ?? [],
+              imagePullPolicy: "IfNotPresent",
               env: environment.map(([key, value]) => ({ name: key, value })),
+              volumeMounts: workload.hasToken === true ? identityMounts : [],
             },
           ],
+          volumes: workload.hasToken === true ? identityVolumes : [],
         },
       },
     },

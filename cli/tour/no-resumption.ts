@@ -2,7 +2,7 @@
 // does get into a server with Node's own defaults, so it would get in.
 import { hold, readyPods } from "./claim.ts";
 import type { Claim, TourContext } from "./claim.ts";
-import { meshedClient } from "./manifests.ts";
+import { prober } from "./manifests.ts";
 import type { ResumptionReport } from "./resumption.ts";
 
 const APPLICATION_PORT = 8080;
@@ -15,11 +15,11 @@ export const noResumption: Claim = {
 };
 
 async function prove(context: TourContext): Promise<readonly string[]> {
-  const [client, server] = await readyPods(context, [meshedClient, "app-b/app-b-v1"], READY_MS);
+  const [client, server] = await readyPods(context, [prober, "app-b/app-b-v1"], READY_MS);
   const target = [server!.address, String(APPLICATION_PORT)];
   const probe = ["node", "cli/tour/resume-probe.ts"];
-  const command = [...probe, CONTROLLER, context.mesh.trustDomain, ...target];
-  const ran = await context.mesh.execute(client!, command, { container: "proxy" });
+  const command = [...probe, CONTROLLER, await context.mesh.trustDomain(), ...target];
+  const ran = await context.mesh.execute(client!, command);
   hold(ran.exitCode === 0, `the probe failed: ${ran.stderr.trim().slice(-300)}`);
   const { sidecar, defaultServer } = JSON.parse(ran.stdout) as {
     readonly sidecar: ResumptionReport;

@@ -1,6 +1,5 @@
 // 200s over mutual TLS, and nobody who listens on the pods' links reads a word of it. The same capture
 // finds the words between two pods without the mesh, so it would have found them.
-import { sleep } from "#/lib/clock.ts";
 import type { Pod } from "../mesh.ts";
 import { podName } from "../mesh.ts";
 import { flows, isTls, readCapture } from "./capture.ts";
@@ -13,9 +12,6 @@ import { matching, scrape } from "./sidecar-metrics.ts";
 
 const REQUESTS = 50;
 const PLAIN_REQUESTS = 10;
-/** tcpdump needs a moment until it listens, and at the end until all is written. */
-const CAPTURE_START_MS = 700;
-const CAPTURE_END_MS = 500;
 /** Looked for as well as the greeting. */
 const requestLine = "GET /hello";
 
@@ -29,12 +25,7 @@ async function prove(context: TourContext): Promise<readonly string[]> {
   const stranger = await pod(context, plainClient);
   const server = await pod(context, plainServer);
   const greeters = (await context.mesh.pods()).filter(({ namespace }) => namespace === "app-b");
-  const stop = new AbortController();
-  const captured = context.runHere(tcpdump([caller, stranger]), {
-    onNode: true,
-    signal: AbortSignal.any([stop.signal, context.signal]),
-  });
-  await sleep(context.clock, CAPTURE_START_MS, context.signal);
+  await using listening = await context.wire.listen([caller, stranger], context.signal);
   const report = await load(
     context,
     caller,
@@ -42,14 +33,12 @@ async function prove(context: TourContext): Promise<readonly string[]> {
     `--count ${REQUESTS} --rate 50 --new-connections`,
   );
   const plain = await load(context, stranger, plainServerUrl, `--count ${PLAIN_REQUESTS}`);
-  await sleep(context.clock, CAPTURE_END_MS, context.signal);
-  stop.abort();
-  const { stdoutBytes, stderr } = await captured;
+  const { captures, complaint } = await listening.stop();
   hold(report.ok === REQUESTS, `of ${REQUESTS} requests: ${outcomes(report)}`);
   hold(report.servers["signet"] === REQUESTS, "not every answer says server: signet");
   hold(plain.ok === PLAIN_REQUESTS, `the pods without the mesh: ${outcomes(plain)}`);
-  hold(stdoutBytes.length > 0, `tcpdump captured nothing: ${stderr.trim()}`);
-  const segments = readCapture(stdoutBytes);
+  hold(captures.length > 0, `tcpdump captured nothing: ${complaint}`);
+  const segments = captures.flatMap(readCapture);
   const meshed = greeters.map((each) => look(segments, caller, each));
   const open = look(segments, stranger, server);
   hold(
@@ -69,25 +58,6 @@ async function prove(context: TourContext): Promise<readonly string[]> {
         `${names}: ${packets} packets with ${bytes} bytes captured, the greeting in none, all of it TLS`,
     ),
     `${open.names} without the mesh: ${open.packets} packets captured, ${open.revealing} show request or greeting`,
-  ];
-}
-
-function tcpdump(pods: readonly Pod[]): readonly string[] {
-  const filter = pods.map(({ address }) => `host ${address}`).join(" or ");
-  return [
-    "tcpdump",
-    "-i",
-    "any",
-    "-n",
-    "-U",
-    "--immediate-mode",
-    "-s",
-    "0",
-    "-Z",
-    "root",
-    "-w",
-    "-",
-    `tcp and (${filter})`,
   ];
 }
 

@@ -1,6 +1,6 @@
-// Runs in a sidecar's container, as the sidecar's user: has itself certified as any sidecar does, and
-// tries to come back to another sidecar without showing the certificate. Prints one JSON object. The
-// key and the certificate stay in this process.
+// Runs in a pod without a sidecar that has what a sidecar is given, token and trust bundle: has itself
+// certified as any sidecar does, and tries to come back to another sidecar without showing the
+// certificate. Prints one JSON object. The key and the certificate stay in this process.
 //
 //   node cli/tour/resume-probe.ts CONTROLLER TRUST_DOMAIN HOST PORT
 import { generateKeyPairSync } from "node:crypto";

@@ -1,26 +1,28 @@
-// Runs programs of this machine (tcpdump, openssl). Ended by SIGTERM when told to; what they wrote until
-// then is the answer.
+// Runs programs of this machine (openssl, tcpdump).
 import { spawn } from "node:child_process";
-import type { TourContext } from "./claim.ts";
+import type { Execution } from "../mesh.ts";
 
-const CAPTURE_BYTES_MAX = 128 * 1024 * 1024;
-/** More than this is no text for anybody to read. */
-const TEXT_BYTES_MAX = 1024 * 1024;
+const OUTPUT_BYTES_MAX = 128 * 1024 * 1024;
 const ERROR_CHARACTERS_MAX = 4096;
 
-/** `nodeNamespace` is entered for commands that are to run where the pods' links end. */
-export function runOnMachine(nodeNamespace: string): TourContext["runHere"] {
-  return (command, { onNode = false, input = "", signal } = {}) => {
-    const enter = onNode ? ["nsenter", `--net=/run/netns/${nodeNamespace}`] : [];
-    return run([...enter, ...command], input, signal);
-  };
+/** To its end. Rejects when it cannot be run. */
+export async function runHere(command: readonly string[], input: string): Promise<Execution> {
+  const { stdout, ...rest } = await runUntil(command, input);
+  return { ...rest, stdout: stdout.toString("utf8") };
 }
 
-function run(
+export interface RunEnd {
+  readonly exitCode: number;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+/** Ended by SIGTERM when told to: what it wrote until then is the answer. */
+export function runUntil(
   [program = "", ...rest]: readonly string[],
   input: string,
-  signal: AbortSignal | undefined,
-): ReturnType<TourContext["runHere"]> {
+  signal?: AbortSignal,
+): Promise<RunEnd> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, rest, { stdio: "pipe" });
     const out: Buffer[] = [];
@@ -34,7 +36,7 @@ function run(
     child.stdin.end(input);
     child.stdout.on("data", (chunk: Buffer) => {
       outBytes += chunk.length;
-      if (outBytes > CAPTURE_BYTES_MAX) end();
+      if (outBytes > OUTPUT_BYTES_MAX) end();
       else out.push(chunk);
     });
     child.stderr.on("data", (chunk: Buffer) => {
@@ -42,13 +44,7 @@ function run(
     });
     child.on("close", (code) => {
       signal?.removeEventListener("abort", end);
-      const stdoutBytes = Buffer.concat(out);
-      resolve({
-        exitCode: code ?? 1,
-        stdoutBytes,
-        stdout: stdoutBytes.length < TEXT_BYTES_MAX ? stdoutBytes.toString("utf8") : "",
-        stderr,
-      });
+      resolve({ exitCode: code ?? 1, stdout: Buffer.concat(out), stderr });
     });
   });
 }

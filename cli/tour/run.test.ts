@@ -11,7 +11,7 @@ function contextOf(signal: AbortSignal = new AbortController().signal): TourCont
     throw new Error("not asked here");
   };
   const mesh = new Proxy({} as Mesh, { get: nobody });
-  return { mesh, clock: systemClock, signal, runHere: nobody };
+  return { mesh, clock: systemClock, signal, runHere: nobody, wire: { listen: nobody } };
 }
 
 interface Recorder extends TourReport {

@@ -10,19 +10,25 @@ import { certificates } from "./certificates.ts";
 import { FalseClaim, readyPods } from "./claim.ts";
 import type { Claim, TourContext } from "./claim.ts";
 import { controllerOutage } from "./controller-outage.ts";
-import { meshedClient, plainClient, plainServer, tourObjects } from "./manifests.ts";
+import {
+  meshedClient,
+  plainClient,
+  plainServer,
+  prober,
+  rotationObjects,
+  tourObjects,
+} from "./manifests.ts";
 import { noResumption } from "./no-resumption.ts";
 import { plaintextOnTheWire } from "./plaintext-on-the-wire.ts";
 import { retries } from "./retries.ts";
 import { rotation } from "./rotation.ts";
-import { runOnMachine } from "./run-here.ts";
+import { runHere } from "./run-here.ts";
 import { runTour } from "./run.ts";
 import type { Stage, TourReport } from "./run.ts";
 import { strict } from "./strict.ts";
+import type { Wire } from "./wire.ts";
 
-/** Set-up and clean-up included; what is not done by then is not confirmed. */
-const TOUR_MS_MAX = 175_000;
-const READY_MS = 30_000;
+const READY_MS = 60_000;
 
 /**
  * The rotation's minute of load runs beside everything that needs only moments, in a namespace of its
@@ -41,22 +47,24 @@ export interface TourOptions {
   readonly print: Printer;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Name of the network namespace that joins the pods. */
-  readonly nodeNamespace: string;
+  readonly wire: Wire;
   /** Monotonic time at which bringing the mesh up began. */
   readonly begunAt: number;
+  /** From then on; what is not done by then is not confirmed. */
+  readonly timeMsMax: number;
+  /** Takes away what the tour adds: the mesh stays. */
+  readonly cleansUp: boolean;
 }
 
 /** True when every claim was confirmed in time. */
 export async function walkTour(options: TourOptions): Promise<boolean> {
-  const { mesh, print, clock, begunAt } = options;
+  const { mesh, print, clock, begunAt, timeMsMax, wire } = options;
   const tooLong = new AbortController();
-  const cancel = clock.after(TOUR_MS_MAX - (clock.monotonic() - begunAt), () =>
-    tooLong.abort(tookTooLong()),
+  const cancel = clock.after(timeMsMax - (clock.monotonic() - begunAt), () =>
+    tooLong.abort(tookTooLong(timeMsMax)),
   );
   const signal = AbortSignal.any([options.signal, tooLong.signal]);
-  const runHere = runOnMachine(options.nodeNamespace);
-  const context: TourContext = { mesh, clock, signal, runHere };
+  const context: TourContext = { mesh, clock, signal, runHere, wire };
   const claims = stages.flatMap(({ beside, inOrder }) => [...beside, ...inOrder]);
   try {
     print.lines([
@@ -64,7 +72,7 @@ export async function walkTour(options: TourOptions): Promise<boolean> {
       `Walking through ${counted(claims.length, "claim")}; each prints its evidence.`,
     ]);
     await mesh.apply(tourObjects);
-    await readyPods(context, [meshedClient, plainClient, plainServer], READY_MS);
+    await readyPods(context, [meshedClient, plainClient, plainServer, prober], READY_MS);
     const isConfirmed = await runTour(context, stages, reportTo(print, clock, begunAt));
     const total = formatElapsed(clock.monotonic() - begunAt);
     if (isConfirmed) {
@@ -76,6 +84,7 @@ export async function walkTour(options: TourOptions): Promise<boolean> {
     return isConfirmed;
   } finally {
     cancel();
+    if (options.cleansUp) await mesh.remove([...tourObjects, ...rotationObjects]);
   }
 }
 
@@ -103,10 +112,10 @@ function reportTo(print: Printer, clock: Clock, begunAt: number): TourReport {
   };
 }
 
-function tookTooLong(): FalseClaim {
+function tookTooLong(timeMsMax: number): FalseClaim {
   return new FalseClaim(
     "claim_false",
-    `Cannot confirm in time: the tour takes more than ${TOUR_MS_MAX / 1000} s here`,
+    `Cannot confirm in time: the tour takes more than ${timeMsMax / 1000} s here`,
     { next: "Try again while the machine has less else to do" },
   );
 }

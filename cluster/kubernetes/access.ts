@@ -37,7 +37,7 @@ export async function openAccess(
 ): Promise<Access> {
   if (place.kind === "kubeconfig") {
     const { openKubeconfig } = await import("./kubeconfig.ts");
-    return openKubeconfig(place.file);
+    return openKubeconfig({ file: place.file, context: null });
   }
   const { host, port } = place;
   const server = `https://${host.includes(":") ? `[${host}]` : host}:${port}`;

@@ -11,7 +11,7 @@ import type { Access, Credentials } from "./credentials.ts";
 import { KubernetesError, failureOf } from "./kubernetes-error.ts";
 
 export interface ApiRequest {
-  readonly method: "GET" | "POST" | "PUT" | "PATCH";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** From the root of the API, each part of it already encoded. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
@@ -38,6 +38,12 @@ export interface KubernetesClient {
   close(): void;
 }
 
+/** What tools ask besides: logs are plain text. */
+export interface KubernetesTextClient extends KubernetesClient {
+  /** The answer of a success as it is. Rejects with KubernetesError. */
+  text(request: ApiRequest): Promise<string>;
+}
+
 const callMs = 10_000;
 const streamAnswerMs = 15_000;
 /** A bookmark comes each minute; a server that says nothing for two is taken for a dead one. */
@@ -52,11 +58,11 @@ const keepAliveMs = 10_000;
 /** One for each watch, and some for calls. */
 const connectionsMax = 64;
 
-export function createKubernetesClient(access: Access, clock: Clock): KubernetesClient {
+export function createKubernetesClient(access: Access, clock: Clock): KubernetesTextClient {
   return new Client(access, clock);
 }
 
-class Client implements KubernetesClient {
+class Client implements KubernetesTextClient {
   readonly #access: Access;
   readonly #clock: Clock;
   #agent: Agent | null = null;
@@ -68,14 +74,24 @@ class Client implements KubernetesClient {
   }
 
   async call(request: ApiRequest): Promise<unknown> {
+    const text = await this.text(request);
+    try {
+      return JSON.parse(text);
+    } catch (thrown) {
+      const state = `Cannot ${describe(request)}: the answer is not JSON`;
+      throw new KubernetesError("unreadable", state, { cause: thrown });
+    }
+  }
+
+  async text(request: ApiRequest): Promise<string> {
     const response = await this.#open(request, request.timeoutMs ?? callMs);
-    return readAnswer(request, response);
+    return readSuccess(request, response);
   }
 
   async stream(request: ApiRequest, handlers: StreamHandlers): Promise<void> {
     const response = await this.#open(request, request.timeoutMs ?? streamAnswerMs, true);
     if (response.message.statusCode !== 200) {
-      await readAnswer(request, response);
+      await readSuccess(request, response);
       throw unavailable(request, "the answer is no stream");
     }
     handlers.onOpen();
@@ -220,7 +236,7 @@ function headersOf(
   { authorization }: Credentials,
 ): Record<string, string> {
   return {
-    accept: "application/json",
+    accept: "application/json, */*",
     "user-agent": "signet",
     ...(body === null
       ? {}
@@ -232,7 +248,8 @@ function headersOf(
   };
 }
 
-async function readAnswer(request: ApiRequest, { message, settle }: Opened): Promise<unknown> {
+/** What is no success throws as what the answer says of it. */
+async function readSuccess(request: ApiRequest, { message, settle }: Opened): Promise<string> {
   const status = message.statusCode ?? 0;
   const isSuccess = status >= 200 && status < 300;
   let text: string;
@@ -243,17 +260,17 @@ async function readAnswer(request: ApiRequest, { message, settle }: Opened): Pro
   } finally {
     settle();
   }
-  let value: unknown = null;
+  if (isSuccess) return text;
+  throw failureOf(describe(request), status, parsed(text));
+}
+
+/** null: a proxy in between says anything. */
+function parsed(text: string): unknown {
   try {
-    value = JSON.parse(text);
-  } catch (thrown) {
-    if (isSuccess) {
-      const state = `Cannot ${describe(request)}: the answer is not JSON`;
-      throw new KubernetesError("unreadable", state, { cause: thrown });
-    }
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
-  if (!isSuccess) throw failureOf(describe(request), status, value);
-  return value;
 }
 
 async function readBody(message: IncomingMessage, bytesMax: number): Promise<string> {

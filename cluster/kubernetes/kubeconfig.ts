@@ -1,20 +1,32 @@
-// The only file that imports @kubernetes/client-node: it reads kubeconfigs in all their forms (data or
-// files, tokens, certificates, exec plug-ins, OIDC). None of its types cross. Its informers are not used:
-// they stop at the first error, keep whole objects, list without pages and ask for no bookmarks.
+// Kubeconfigs in all their forms (data or files, tokens, certificates, exec plug-ins, OIDC), read by
+// @kubernetes/client-node: its wall are this file and pod-streams.ts, and none of its types cross it. Its
+// informers are not used: they stop at the first error, keep whole objects, list without pages and ask for
+// no bookmarks.
+import { existsSync } from "node:fs";
+import path from "node:path";
 import type { RequestOptions } from "node:https";
 import { KubeConfig } from "@kubernetes/client-node";
 import { messageOf } from "#/lib/errors.ts";
 import type { Access, Credentials } from "./credentials.ts";
 import { KubernetesError } from "./kubernetes-error.ts";
 
-/** Its current context. Throws KubernetesError when it cannot be used. */
-export function openKubeconfig(file: string): Access {
-  const config = new KubeConfig();
-  try {
-    config.loadFromFile(file);
-  } catch (thrown) {
-    throw unusable(file, messageOf(thrown), thrown);
-  }
+/** What KUBECONFIG says: one file, or several with ":" between that are read as one. */
+export interface KubeconfigChoice {
+  readonly file: string;
+  /** null: the current one. */
+  readonly context: string | null;
+}
+
+export interface Kubeconfig extends Access {
+  /** Names, as the file has them. */
+  readonly context: string;
+  readonly cluster: string;
+}
+
+/** Throws KubernetesError when it cannot be used. */
+export function openKubeconfig(choice: KubeconfigChoice): Kubeconfig {
+  const { file } = choice;
+  const config = loadKubeconfig(choice);
   const cluster = config.getCurrentCluster();
   if (cluster === null || !cluster.server.startsWith("https://")) {
     throw unusable(file, "its current context names no https:// server");
@@ -23,6 +35,8 @@ export function openKubeconfig(file: string): Access {
     throw unusable(file, "it asks not to verify the server, and the mesh never speaks so");
   }
   return {
+    context: config.getCurrentContext(),
+    cluster: cluster.name,
     server: cluster.server.replace(/\/+$/, ""),
     async credentials() {
       const options: RequestOptions = {};
@@ -34,6 +48,37 @@ export function openKubeconfig(file: string): Access {
       return toCredentials(options);
     },
   };
+}
+
+/** For the files of the wall alone. Throws KubernetesError. */
+export function loadKubeconfig({ file, context }: KubeconfigChoice): KubeConfig {
+  const all = file.split(path.delimiter).filter((each) => each !== "");
+  // As kubectl does: of several some may be missing.
+  const there = all.length > 1 ? all.filter((each) => existsSync(each)) : all;
+  const config = new KubeConfig();
+  try {
+    for (const [index, each] of there.entries()) {
+      if (index === 0) config.loadFromFile(each);
+      else config.mergeConfig(loadFile(each), true);
+    }
+  } catch (thrown) {
+    throw unusable(file, messageOf(thrown), thrown);
+  }
+  if (context === null) return config;
+  if (config.getContextObject(context) === null) {
+    const names = config.getContexts().map(({ name }) => name);
+    throw new KubernetesError("misconfigured", `Cannot find context "${context}" in "${file}"`, {
+      next: names.length === 0 ? "It has no contexts" : `Name one of ${names.join(", ")}`,
+    });
+  }
+  config.setCurrentContext(context);
+  return config;
+}
+
+function loadFile(file: string): KubeConfig {
+  const config = new KubeConfig();
+  config.loadFromFile(file);
+  return config;
 }
 
 function toCredentials(options: RequestOptions): Credentials {

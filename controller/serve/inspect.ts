@@ -1,6 +1,7 @@
-// The read API, as JSON over the admin Unix socket: what was issued, who is subscribed, which policy
-// holds where. Whoever may open the socket (its owner) may read all of it; nothing here changes
-// anything, and neither tokens nor keys are known to it.
+// The read API, as JSON over the admin Unix socket and, where it is asked for, a port of the pod's
+// loopback: what was issued, who is subscribed, which policy holds where. Whoever may open the socket (its
+// owner) or forward a port into the pod may read all of it; nothing here changes anything, and neither
+// tokens nor keys are known to it.
 import { recordsMax } from "#/ca/ledger/entry.ts";
 import type { LedgerRecord } from "#/ca/ledger/entry.ts";
 import type { Ledger } from "#/ca/ledger/ledger.ts";
@@ -8,6 +9,7 @@ import type { Issuer } from "#/ca/issuer.ts";
 import { keyOfMeta } from "#/cluster/events.ts";
 import type { AdminReply, AdminRoute } from "#/lib/admin.ts";
 import { json } from "#/lib/admin.ts";
+import { signetVersion } from "#/lib/version.ts";
 import type { Mesh } from "../index/mesh.ts";
 import { isInjected, isLive } from "../index/workloads.ts";
 import type { DiscoveryHub } from "./discovery.ts";
@@ -18,11 +20,14 @@ export interface InspectOptions {
   readonly issuer: () => Issuer;
   readonly hub: Pick<DiscoveryHub, "views">;
   readonly mesh: Mesh;
+  /** Of this replica. */
+  readonly pod: string;
 }
 
 /** The routes, by path. Unknown or unreadable parameters are answered with 400. */
 export function inspectRoutes(options: InspectOptions): Readonly<Record<string, AdminRoute>> {
   return {
+    "/v1/controller": (url) => unknownParameter(url) ?? json(controllerView(options)),
     "/v1/certificates": (url) => certificates(options, url.searchParams),
     "/v1/proxies": (url) => unknownParameter(url) ?? json({ proxies: options.hub.views() }),
     "/v1/policies": (url) => unknownParameter(url) ?? json(policies(options.mesh)),
@@ -51,6 +56,27 @@ function certificates({ ledger, issuer }: InspectOptions, parameters: URLSearchP
     total: ledger.size(),
     certificates: records.map((record) => certificateView(record, above)),
   });
+}
+
+/** `issuer` is null while there is none that is valid. */
+function controllerView({ ledger, issuer, hub, mesh, pod }: InspectOptions): object {
+  return {
+    pod,
+    version: signetVersion,
+    trustDomain: mesh.trustDomain,
+    issuer: presentIssuer(issuer),
+    certificates: ledger.size(),
+    proxies: hub.views().length,
+  };
+}
+
+function presentIssuer(issuer: () => Issuer): object | null {
+  try {
+    const { serial, notAfter } = issuer();
+    return { serial, notAfter: new Date(notAfter).toISOString() };
+  } catch {
+    return null;
+  }
 }
 
 interface Chain {

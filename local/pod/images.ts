@@ -26,6 +26,7 @@ const commands: Readonly<Record<string, readonly string[]>> = {
   "signet/app-a": [quiet, "apps/app-a/main.ts"],
   "signet/app-b": [quiet, "apps/app-b/main.ts"],
   "signet/client": [quiet, "apps/client/main.ts"],
+  "signet/tour": [quiet, "apps/client/main.ts"],
 };
 
 /** Arguments of node for an image (a tag is ignored); throws LocalError for one that is not known. */

@@ -11,7 +11,16 @@ import { buildImage, writeLayout } from "./buildah.ts";
 import { corednsPart, pausePart } from "./small-programs.ts";
 
 /** Targets of the Dockerfile; an image is named signet/TARGET. */
-const targets = ["controller", "injector", "proxy", "proxy-init", "app-a", "app-b", "client"];
+const targets = [
+  "controller",
+  "injector",
+  "proxy",
+  "proxy-init",
+  "app-a",
+  "app-b",
+  "client",
+  "tour",
+];
 /** Names that the node's own configuration uses. */
 export const pauseImageName = "localhost/pause:1";
 export const corednsImageName = "localhost/coredns:1";

@@ -2,7 +2,9 @@ import test from "ava";
 import { chooseStyle } from "../paint.ts";
 import { MeshAccessError } from "../mesh.ts";
 import type { Mesh, Pod } from "../mesh.ts";
-import { checkLeftovers, checkMesh, findingsText } from "./check.ts";
+import { findingsText } from "./findings.ts";
+import { checkLeftovers } from "./machine.ts";
+import { checkMesh } from "./pods.ts";
 
 const plain = chooseStyle({ colour: false, unicode: false });
 const NOW = Date.UTC(2026, 10, 21, 8, 0, 0);
@@ -24,7 +26,9 @@ const metrics = (leftS: number, connected: number): string =>
 function meshOf(texts: Readonly<Record<string, string>>, pods: readonly Pod[]): Mesh {
   const mesh = {
     pods: async () => pods,
-    inspect: async () => ({}),
+    inspect: async () => [{}],
+    logsHint: (name: string, container: string | null) =>
+      `signet local logs ${name}${container === null ? "" : ` -c ${container}`}`,
     metrics: async ({ name }: Pod) => {
       const text = texts[name];
       if (text === undefined) throw new MeshAccessError("failed", "connection refused");

@@ -1,0 +1,119 @@
+// The links of pods on a cluster's nodes: a pod of ours on each node, in the node's own network, listens.
+// Its image has tcpdump; its only capability is the one for listening.
+import { objectPath } from "#/cluster/kubernetes/resources.ts";
+import type { Clock } from "#/lib/clock.ts";
+import { sleep } from "#/lib/clock.ts";
+import type { Cluster } from "../cluster-access.ts";
+import { MeshAccessError } from "../mesh.ts";
+import type { KubernetesObject, Mesh, Pod } from "../mesh.ts";
+import { CAPTURE_END_MS, CAPTURE_START_MS, tcpdumpOf } from "./wire.ts";
+import type { Heard, Wire } from "./wire.ts";
+
+/** Without the mesh, and without rules that would refuse a pod in the node's network. */
+const NAMESPACE = "outside";
+const CONTAINER = "tcpdump";
+const READY_MS = 60_000;
+const POLL_MS = 200;
+
+export function clusterWire(cluster: Cluster, mesh: Mesh, clock: Clock): Wire {
+  return {
+    async listen(pods, signal) {
+      const nodes = [...new Set(await Promise.all(pods.map((each) => nodeOf(cluster, each))))];
+      const listeners = nodes.map(listenerOn);
+      const stop = new AbortController();
+      const either = AbortSignal.any([stop.signal, signal]);
+      const remove = async (): Promise<void> => {
+        stop.abort();
+        await mesh.remove(listeners);
+      };
+      try {
+        await mesh.apply(listeners);
+        await ready(mesh, clock, listeners, signal);
+      } catch (thrown) {
+        await remove();
+        throw thrown;
+      }
+      const running = listeners.map(({ metadata: { name } }) => {
+        const place = { namespace: NAMESPACE, pod: name, container: CONTAINER };
+        const asked = cluster.streams.execute(place, tcpdumpOf(pods), either);
+        asked.catch(() => undefined);
+        return asked;
+      });
+      await sleep(clock, CAPTURE_START_MS, signal);
+      return {
+        async stop(): Promise<Heard> {
+          await sleep(clock, CAPTURE_END_MS, signal);
+          stop.abort();
+          const ends = await Promise.all(running);
+          return {
+            captures: ends.map(({ stdout }) => stdout).filter(({ length }) => length > 0),
+            complaint: ends.map(({ stderr }) => stderr.toString("utf8").trim()).join("; "),
+          };
+        },
+        [Symbol.asyncDispose]: remove,
+      };
+    },
+  };
+}
+
+async function nodeOf({ client }: Cluster, { namespace, name }: Pod): Promise<string> {
+  const path = objectPath({ kind: "Pod", namespace, name });
+  const pod = (await client.call({ method: "GET", path })) as { spec: { nodeName?: string } };
+  return pod.spec.nodeName ?? "";
+}
+
+async function ready(
+  mesh: Mesh,
+  clock: Clock,
+  listeners: readonly KubernetesObject[],
+  signal: AbortSignal,
+): Promise<void> {
+  const names = listeners.map(({ metadata }) => metadata.name);
+  const deadline = clock.monotonic() + READY_MS;
+  for (;;) {
+    const pods = await mesh.pods();
+    const isReady = (name: string): boolean =>
+      pods.some((pod) => pod.namespace === NAMESPACE && pod.name === name && pod.isReady);
+    if (names.every(isReady)) return;
+    if (clock.monotonic() > deadline) {
+      throw new MeshAccessError(
+        "failed",
+        "Cannot listen on the pods' links: no pod for it starts",
+        {
+          next: `See: kubectl describe pod -n ${NAMESPACE} ${names.join(" ")}`,
+        },
+      );
+    }
+    await sleep(clock, POLL_MS, signal);
+  }
+}
+
+function listenerOn(node: string, index: number): KubernetesObject {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: `tour-listener-${index}`, namespace: NAMESPACE },
+    spec: {
+      nodeName: node,
+      hostNetwork: true,
+      restartPolicy: "Never",
+      terminationGracePeriodSeconds: 1,
+      automountServiceAccountToken: false,
+      containers: [
+        {
+          name: CONTAINER,
+          image: "signet/tour",
+          imagePullPolicy: "IfNotPresent",
+          args: ["--idle"],
+          securityContext: {
+            runAsUser: 0,
+            readOnlyRootFilesystem: true,
+            allowPrivilegeEscalation: false,
+            capabilities: { add: ["NET_RAW"], drop: ["ALL"] },
+            seccompProfile: { type: "RuntimeDefault" },
+          },
+        },
+      ],
+    },
+  };
+}

@@ -9,6 +9,7 @@ import { ApplyError, applyRules } from "./apply.ts";
 import type { CommandResult, FamilyOutcome } from "./apply.ts";
 import { UsageError, helpText, readInvocation } from "./config.ts";
 import type { RedirectConfig } from "./config.ts";
+import { refuseHostNetwork } from "./host-network.ts";
 import { buildRules, renderRules } from "./rules.ts";
 
 const outputBytesMax = 16 * 1024 * 1024;
@@ -28,6 +29,7 @@ function main(): number {
   } else if (invocation.dryRun) {
     process.stdout.write(dryRunText(invocation.config));
   } else {
+    refuseHostNetwork(process.argv.slice(2), process.env);
     // The file is there exactly when the kernel speaks IPv6, also with every address taken away.
     const hasIpv6 = existsSync("/proc/net/if_inet6");
     for (const { family, outcome } of applyRules(invocation.config, hasIpv6, runCommand)) {

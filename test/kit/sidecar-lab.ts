@@ -149,7 +149,9 @@ export class SidecarLab implements AsyncDisposable {
 
   async #startSidecar(ports: readonly number[]): Promise<void> {
     const init = path.join(repository, "proxy-init/main.ts");
-    await this.pod.succeed(process.execPath, [init], { capabilities: ["net_admin", "net_raw"] });
+    await this.pod.succeed(process.execPath, [init, "--inbound-port=4000"], {
+      capabilities: ["net_admin", "net_raw"],
+    });
     const app = this.pod.start(process.execPath, [
       recordingApp,
       ...[...ports, probedPort].map(String),

@@ -92,7 +92,7 @@ function init(
   parameters: readonly string[] = [],
   options: CommandOptions = container,
 ): Promise<CommandResult> {
-  return pod.run(process.execPath, [proxyInit, ...parameters], options);
+  return pod.run(process.execPath, [proxyInit, "--inbound-port=4000", ...parameters], options);
 }
 
 /** Connects with nothing but a shell: it needs no readable source tree, whatever its user. */

@@ -4,6 +4,8 @@ import { collectionPath, apiVersionOf, objectPath } from "#/cluster/kubernetes/r
 import { listAll } from "#/cluster/kubernetes/list.ts";
 import { KubernetesError } from "#/cluster/kubernetes/kubernetes-error.ts";
 import { getOver } from "#/cluster/kubernetes/pod-http.ts";
+import { Turnstile } from "#/cluster/kubernetes/turnstile.ts";
+import type { Clock } from "#/lib/clock.ts";
 import type { Cluster } from "./cluster-access.ts";
 import { MESH_NAMESPACE } from "./policy.ts";
 import { MeshAccessError, podName } from "./mesh.ts";
@@ -21,17 +23,22 @@ const FIELD_MANAGER = "signet-cli";
 /** What is deleted with this is killed, not asked. */
 const NO_GRACE = { gracePeriodSeconds: "0" } as const;
 
-export function clusterMesh(cluster: Cluster): Mesh {
-  return new ClusterMesh(cluster);
+/** Ports that are forwarded at the same time; each is a connection through API server and kubelet. */
+const askedAtOnce = { runningMax: 16, waitingMax: 100_000, waitMsMax: 120_000 };
+
+export function clusterMesh(cluster: Cluster, clock: Clock): Mesh {
+  return new ClusterMesh(cluster, clock);
 }
 
 class ClusterMesh implements Mesh {
   readonly place: string;
   readonly #cluster: Cluster;
+  readonly #turnstile: Turnstile;
   /** Of the controllers that were stopped; null while they were not. */
   #replicas: number | null = null;
 
-  constructor(cluster: Cluster) {
+  constructor(cluster: Cluster, clock: Clock) {
+    this.#turnstile = new Turnstile(askedAtOnce, clock);
     this.place = cluster.place;
     this.#cluster = cluster;
   }
@@ -179,9 +186,15 @@ class ClusterMesh implements Mesh {
       .filter(({ isReady }) => isReady);
   }
 
-  async #get({ namespace, name }: Pod, port: number, path: string): Promise<string> {
-    const connection = await this.#cluster.streams.connect({ namespace, pod: name }, port);
-    return getOver(connection, `${namespace}/${name}`, path);
+  #get({ namespace, name }: Pod, port: number, path: string): Promise<string> {
+    const ask = async (): Promise<string> => {
+      const connection = await this.#cluster.streams.connect({ namespace, pod: name }, port);
+      return getOver(connection, `${namespace}/${name}`, path);
+    };
+    return this.#turnstile.run(
+      ask,
+      (state) => new MeshAccessError("failed", `Cannot ask ${namespace}/${name}: ${state}`),
+    );
   }
 
   async #application(pod: Pod): Promise<string> {

@@ -14,8 +14,6 @@ import { checkPod } from "./pods.ts";
 const MINOR_MIN = 25;
 /** The first that starts native sidecars without being told to. */
 const MINOR_NATIVE = 29;
-/** Sidecars that are asked at the same time. */
-const ASKED_AT_ONCE = 16;
 const INSTALL = "signet install | kubectl apply --server-side -f -";
 const INJECT = "signet.dev/inject";
 const SIDECAR = "proxy";
@@ -207,10 +205,5 @@ function hasSidecar({ spec }: PodFacts): boolean {
 async function checkSidecars(mesh: Mesh, now: number): Promise<readonly Finding[]> {
   const meshed = (await mesh.pods()).filter(({ isMeshed }) => isMeshed);
   meshed.sort((one, other) => (podName(one) < podName(other) ? -1 : 1));
-  const findings: Finding[] = [];
-  for (let from = 0; from < meshed.length; from += ASKED_AT_ONCE) {
-    const some = meshed.slice(from, from + ASKED_AT_ONCE);
-    findings.push(...(await Promise.all(some.map((pod) => checkPod(mesh, pod, now)))));
-  }
-  return findings;
+  return Promise.all(meshed.map((pod) => checkPod(mesh, pod, now)));
 }

@@ -35,6 +35,6 @@ async function checkThere(
   cluster: Cluster,
 ): Promise<readonly Finding[]> {
   print.note(`On ${cluster.place}`);
-  const mesh = clusterMesh(cluster);
+  const mesh = clusterMesh(cluster, clock);
   return checkCluster(await readClusterFacts(cluster, mesh), mesh, clock.now());
 }

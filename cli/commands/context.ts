@@ -45,7 +45,7 @@ export async function clusterOf(context: CommandContext): Promise<Cluster | null
 /** Rejects with KubernetesError when a kubeconfig cannot be used. */
 export async function meshOf(context: CommandContext): Promise<Mesh> {
   const cluster = await clusterOf(context);
-  return cluster === null ? localMeshOf(context) : clusterMesh(cluster);
+  return cluster === null ? localMeshOf(context) : clusterMesh(cluster, context.clock);
 }
 
 export function clientOf({ names }: CommandContext): LocalClient {

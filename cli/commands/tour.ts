@@ -35,7 +35,7 @@ function siteOf(
   if (cluster === null) {
     return { mesh: localMeshOf(context), wire: localWire(nodeNamespace(names), clock) };
   }
-  const mesh = clusterMesh(cluster);
+  const mesh = clusterMesh(cluster, clock);
   return { mesh, wire: clusterWire(cluster, mesh, clock) };
 }
 

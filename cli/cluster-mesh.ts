@@ -98,7 +98,7 @@ class ClusterMesh implements Mesh {
     const { exitCode, stdout, stderr } = await this.#cluster.streams.execute(
       { ...place, container: container ?? (await this.#application(pod)) },
       commandInContainer(command),
-      signal,
+      signal === undefined ? {} : { signal },
     );
     signal?.throwIfAborted();
     return {

@@ -32,7 +32,7 @@ const POLL_MS = 100;
 export function hold(condition: boolean, seen: string): asserts condition {
   if (condition) return;
   throw new FalseClaim("claim_false", `Cannot confirm the claim: ${seen}`, {
-    next: "Look at the pods with: signet local up, signet local logs POD -c proxy",
+    next: "Look at the sidecars: signet check",
   });
 }
 

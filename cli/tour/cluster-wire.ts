@@ -1,12 +1,13 @@
 // The links of pods on a cluster's nodes: a pod of ours on each node, in the node's own network, listens.
 // Its image has tcpdump; its only capability is the one for listening.
 import { objectPath } from "#/cluster/kubernetes/resources.ts";
+import type { CommandEnd } from "#/cluster/kubernetes/pod-streams.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { sleep } from "#/lib/clock.ts";
 import type { Cluster } from "../cluster-access.ts";
 import { MeshAccessError } from "../mesh.ts";
 import type { KubernetesObject, Mesh, Pod } from "../mesh.ts";
-import { CAPTURE_END_MS, CAPTURE_START_MS, tcpdumpOf } from "./wire.ts";
+import { CAPTURE_END_MS, UntilListening, tcpdumpOf } from "./wire.ts";
 import type { Heard, Wire } from "./wire.ts";
 
 /** Without the mesh, and without rules that would refuse a pod in the node's network. */
@@ -26,25 +27,28 @@ export function clusterWire(cluster: Cluster, mesh: Mesh, clock: Clock): Wire {
         stop.abort();
         await mesh.remove(listeners);
       };
+      const start = async ({ metadata: { name } }: KubernetesObject): Promise<Run> => {
+        const place = { namespace: NAMESPACE, pod: name, container: CONTAINER };
+        const listening = new UntilListening();
+        const options = { signal: either, onStderr: listening.onStderr };
+        const ended = cluster.streams.execute(place, tcpdumpOf(pods), options);
+        await listening.wait(ended, clock, signal);
+        return { ended };
+      };
+      let running: readonly Run[];
       try {
         await mesh.apply(listeners);
         await ready(mesh, clock, listeners, signal);
+        running = await Promise.all(listeners.map(start));
       } catch (thrown) {
         await remove();
         throw thrown;
       }
-      const running = listeners.map(({ metadata: { name } }) => {
-        const place = { namespace: NAMESPACE, pod: name, container: CONTAINER };
-        const asked = cluster.streams.execute(place, tcpdumpOf(pods), either);
-        asked.catch(() => undefined);
-        return asked;
-      });
-      await sleep(clock, CAPTURE_START_MS, signal);
       return {
         async stop(): Promise<Heard> {
           await sleep(clock, CAPTURE_END_MS, signal);
           stop.abort();
-          const ends = await Promise.all(running);
+          const ends = await Promise.all(running.map(({ ended }) => ended));
           return {
             captures: ends.map(({ stdout }) => stdout).filter(({ length }) => length > 0),
             complaint: ends.map(({ stderr }) => stderr.toString("utf8").trim()).join("; "),
@@ -54,6 +58,10 @@ export function clusterWire(cluster: Cluster, mesh: Mesh, clock: Clock): Wire {
       };
     },
   };
+}
+
+interface Run {
+  readonly ended: Promise<CommandEnd>;
 }
 
 async function nodeOf({ client }: Cluster, { namespace, name }: Pod): Promise<string> {

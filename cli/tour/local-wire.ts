@@ -2,7 +2,7 @@
 import type { Clock } from "#/lib/clock.ts";
 import { sleep } from "#/lib/clock.ts";
 import { runUntil } from "./run-here.ts";
-import { CAPTURE_END_MS, CAPTURE_START_MS, tcpdumpOf } from "./wire.ts";
+import { CAPTURE_END_MS, UntilListening, tcpdumpOf } from "./wire.ts";
 import type { Wire } from "./wire.ts";
 
 /** `nodeNamespace` is the name of the one that joins the pods. */
@@ -12,9 +12,10 @@ export function localWire(nodeNamespace: string, clock: Clock): Wire {
       const stop = new AbortController();
       const enter = ["nsenter", `--net=/run/netns/${nodeNamespace}`];
       const either = AbortSignal.any([stop.signal, signal]);
-      const running = runUntil([...enter, ...tcpdumpOf(pods)], "", either);
-      running.catch(() => undefined);
-      await sleep(clock, CAPTURE_START_MS, signal);
+      const listening = new UntilListening();
+      const options = { signal: either, onStderr: listening.onStderr };
+      const running = runUntil([...enter, ...tcpdumpOf(pods)], "", options);
+      await listening.wait(running, clock, signal);
       return {
         async stop() {
           await sleep(clock, CAPTURE_END_MS, signal);

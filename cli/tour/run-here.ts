@@ -11,6 +11,12 @@ export async function runHere(command: readonly string[], input: string): Promis
   return { ...rest, stdout: stdout.toString("utf8") };
 }
 
+interface RunOptions {
+  readonly signal?: AbortSignal;
+  /** As it comes. */
+  readonly onStderr?: (text: string) => void;
+}
+
 export interface RunEnd {
   readonly exitCode: number;
   readonly stdout: Buffer;
@@ -21,7 +27,7 @@ export interface RunEnd {
 export function runUntil(
   [program = "", ...rest]: readonly string[],
   input: string,
-  signal?: AbortSignal,
+  { signal, onStderr }: RunOptions = {},
 ): Promise<RunEnd> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, rest, { stdio: "pipe" });
@@ -40,6 +46,7 @@ export function runUntil(
       else out.push(chunk);
     });
     child.stderr.on("data", (chunk: Buffer) => {
+      onStderr?.(chunk.toString("utf8"));
       stderr = (stderr + chunk.toString("utf8")).slice(-ERROR_CHARACTERS_MAX);
     });
     child.on("close", (code) => {

@@ -19,6 +19,12 @@ export interface CommandEnd {
   readonly stderr: Buffer;
 }
 
+export interface ExecuteOptions {
+  readonly signal?: AbortSignal;
+  /** As it comes. */
+  readonly onStderr?: (text: string) => void;
+}
+
 export interface PodStreams {
   /**
    * Runs it in the container and resolves at its end, or with what it has written when `signal` aborts; the
@@ -27,7 +33,7 @@ export interface PodStreams {
   execute(
     place: PodPlace & { readonly container: string },
     command: readonly string[],
-    signal?: AbortSignal,
+    options?: ExecuteOptions,
   ): Promise<CommandEnd>;
   /** A connection to a port of the pod's loopback. Rejects with KubernetesError. */
   connect(place: PodPlace, port: number): Promise<Duplex>;
@@ -46,7 +52,7 @@ interface Socket {
 export function openPodStreams(choice: KubeconfigChoice): PodStreams {
   const config = loadKubeconfig(choice);
   return {
-    execute: (place, command, signal) => execute(new Exec(config), place, command, signal),
+    execute: (place, command, options = {}) => execute(new Exec(config), place, command, options),
     connect: (place, port) => connect(new PortForward(config), place, port),
   };
 }
@@ -55,10 +61,10 @@ async function execute(
   exec: Exec,
   { namespace, pod, container }: PodPlace & { readonly container: string },
   command: readonly string[],
-  signal: AbortSignal | undefined,
+  { signal, onStderr }: ExecuteOptions,
 ): Promise<CommandEnd> {
   const what = `run "${command[0] ?? ""}" in ${namespace}/${pod}`;
-  const [stdout, stderr] = [new Collected(), new Collected()];
+  const [stdout, stderr] = [new Collected(), new Collected(onStderr)];
   const { promise, resolve, reject } = Promise.withResolvers<number | null>();
   // It may settle before anybody waits for it.
   promise.catch(() => undefined);
@@ -159,8 +165,15 @@ function refused(what: string, state: string, cause?: unknown): KubernetesError 
 class Collected extends Writable {
   readonly #chunks: Buffer[] = [];
   #length = 0;
+  readonly #onText: (text: string) => void;
+
+  constructor(onText: (text: string) => void = () => undefined) {
+    super();
+    this.#onText = onText;
+  }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.#onText(chunk.toString("utf8"));
     if (this.#length + chunk.length <= outputBytesMax) this.#chunks.push(chunk);
     this.#length += chunk.length;
     done();

@@ -1,5 +1,5 @@
 // The links of pods on a cluster's nodes: a pod of ours on each node, in the node's own network, listens.
-// Its image has tcpdump; its only capability is the one for listening.
+// Its image has tcpdump.
 import { objectPath } from "#/cluster/kubernetes/resources.ts";
 import type { CommandEnd } from "#/cluster/kubernetes/pod-streams.ts";
 import type { Clock } from "#/lib/clock.ts";
@@ -117,7 +117,8 @@ function listenerOn(node: string, index: number): KubernetesObject {
             runAsUser: 0,
             readOnlyRootFilesystem: true,
             allowPrivilegeEscalation: false,
-            capabilities: { add: ["NET_RAW"], drop: ["ALL"] },
+            // To listen; and tcpdump changes to the user it is told, also to the one it is.
+            capabilities: { add: ["NET_RAW", "SETGID", "SETUID"], drop: ["ALL"] },
             seccompProfile: { type: "RuntimeDefault" },
           },
         },

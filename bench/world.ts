@@ -79,6 +79,7 @@ export function sidecarEnvironment(
     "metadata.namespace": facts.namespace,
     "metadata.uid": facts.uid,
     "status.podIP": facts.address,
+    "status.podIPs": facts.address,
     "spec.serviceAccountName": facts.serviceAccount,
   };
   const pairs = (proxy?.env ?? []).map(({ name, value, valueFrom }) => {

@@ -52,7 +52,7 @@ test("decodeObject reads a pod with the fields the mesh looks at", (t) => {
 });
 
 test("decodeObject reads the addresses of both families", (t) => {
-  const status = { podIP: "10.1.0.1", podIPs: [{ ip: "10.1.0.1" }, { ip: "FD00::1" }] };
+  const status = { podIP: "10.1.0.1", podIPs: [{ ip: "10.1.0.1" }, { ip: "FD00:0:0::1" }] };
   t.like(decodeObject({ ...pod, status }), { addresses: ["10.1.0.1", "fd00::1"] });
 });
 

@@ -3,6 +3,7 @@
 // is refused by name rather than read as something wider. Fields that nothing here looks at are
 // ignored. Pure.
 import { z } from "#/lib/config.ts";
+import { canonicalIp } from "#/lib/ip.ts";
 import { DecodeError } from "./decode-error.ts";
 import type {
   EndpointSliceRecord,
@@ -191,7 +192,7 @@ function toPod({ metadata, spec, status }: z.output<typeof podShape>): PodRecord
 /** With both families the second address stands in podIPs alone. */
 function addressesOf(status: z.output<typeof podShape>["status"]): readonly string[] {
   const all = [status?.podIP, ...(status?.podIPs ?? []).map(({ ip }) => ip)];
-  return [...new Set(all.flatMap((text) => (text ? [text.toLowerCase()] : [])))];
+  return [...new Set(all.flatMap((text) => (text ? [canonicalIp(text)] : [])))];
 }
 
 function toService({ metadata, spec }: z.output<typeof serviceShape>): ServiceRecord {
@@ -200,9 +201,7 @@ function toService({ metadata, spec }: z.output<typeof serviceShape>): ServiceRe
   return {
     kind: "Service",
     meta: toMeta(metadata),
-    addresses: addresses
-      .filter((address) => address !== "" && address !== "None")
-      .map((address) => address.toLowerCase()),
+    addresses: addresses.filter((address) => address !== "" && address !== "None").map(canonicalIp),
     external: spec.type === "ExternalName",
     ports: ports.map(({ name, port, targetPort, appProtocol }) => ({
       name: name ?? "",
@@ -231,7 +230,7 @@ function toSlice(
       isTcp(protocol) && typeof port === "number" ? [{ name: name ?? "", port }] : [],
     ),
     endpoints: (endpoints ?? []).map(({ addresses, conditions, targetRef }) => ({
-      addresses: addresses.map((address) => address.toLowerCase()),
+      addresses: addresses.map(canonicalIp),
       ready: conditions?.ready ?? true,
       pod:
         targetRef?.kind === "Pod"

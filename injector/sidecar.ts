@@ -126,6 +126,7 @@ function proxyEnvironment(
     fromField("POD_NAMESPACE", "metadata.namespace"),
     fromField("POD_UID", "metadata.uid"),
     fromField("POD_IP", "status.podIP"),
+    fromField("POD_IPS", "status.podIPs"),
     fromField("SERVICE_ACCOUNT", "spec.serviceAccountName"),
     { name: "SIGNET_TRUST_DOMAIN", value: config.trustDomain },
     { name: "SIGNET_CONTROLLER_ADDRESS", value: config.controllerAddress },

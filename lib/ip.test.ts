@@ -1,5 +1,12 @@
 import test from "ava";
-import { AddressError, formatHostPort, isLoopback, normalizeIp, parseHostPort } from "./ip.ts";
+import {
+  AddressError,
+  canonicalIp,
+  formatHostPort,
+  isLoopback,
+  normalizeIp,
+  parseHostPort,
+} from "./ip.ts";
 
 for (const [given, expected] of [
   ["10.0.0.1", "10.0.0.1"],
@@ -9,6 +16,20 @@ for (const [given, expected] of [
   ["", ""],
 ] as const) {
   test(`normalizeIp "${given}" is "${expected}"`, (t) => t.is(normalizeIp(given), expected));
+}
+
+for (const [given, expected] of [
+  ["10.0.0.1", "10.0.0.1"],
+  ["FD00:0:0:0::A", "fd00::a"],
+  ["fd00:0010:0244:0000:0000:0000:0000:0003", "fd00:10:244::3"],
+  ["0:0:0:0:0:0:0:1", "::1"],
+  ["1:0:0:2:0:0:0:3", "1:0:0:2::3"],
+  ["::FFFF:10.0.0.1", "10.0.0.1"],
+  ["::ffff:a00:1", "10.0.0.1"],
+  ["fe80::1%eth0", "fe80::1%eth0"],
+  ["app-b", "app-b"],
+] as const) {
+  test(`canonicalIp "${given}" is "${expected}"`, (t) => t.is(canonicalIp(given), expected));
 }
 
 for (const address of ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"]) {

@@ -15,6 +15,19 @@ export function normalizeIp(address: string): string {
   return address.toLowerCase();
 }
 
+/**
+ * The one text of an address that may be written in many ways (by hand, in an object): as `normalizeIp`,
+ * and IPv6 by RFC 5952, as kernels and API servers print it. Anything else comes back unchanged.
+ */
+export function canonicalIp(address: string): string {
+  if (!isIPv6(address) || address.includes("%")) return address;
+  const text = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(text) ?? [];
+  if (high === undefined || low === undefined) return text;
+  const [upper, lower] = [Number.parseInt(high, 16), Number.parseInt(low, 16)];
+  return [upper >> 8, upper & 0xff, lower >> 8, lower & 0xff].join(".");
+}
+
 export function isLoopback(address: string): boolean {
   const normal = normalizeIp(address);
   return normal === "::1" || (isIPv4(normal) && normal.startsWith("127."));

@@ -1,7 +1,7 @@
 // One inbound connection after its verdict: HTTP or opaque TCP to the application, bound to the life of
 // the certificates that opened it, and to its lease.
 import type { Socket } from "node:net";
-import { normalizeIp } from "#/lib/ip.ts";
+import { formatHostPort, normalizeIp } from "#/lib/ip.ts";
 import { Cut } from "../net/cut.ts";
 import type { Deadlines } from "../net/deadline.ts";
 import { defaultExchangeLimits } from "../stream/dispatcher.ts";
@@ -126,7 +126,7 @@ export class InboundConnection implements Lease {
       sourceAddress: this.#sourceAddress,
       source,
       destination,
-      upstream: `${target.address}:${target.port}`,
+      upstream: formatHostPort(target.address, target.port),
       bytesReceived,
       bytesSent,
       verdict: "allowed",

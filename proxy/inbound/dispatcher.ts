@@ -2,6 +2,7 @@
 // application, with the caller's proven identity in place of whatever the request claims.
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import type { Clock } from "#/lib/clock.ts";
+import { formatHostPort } from "#/lib/ip.ts";
 import { linesOf, requestBytes } from "../http1/writer.ts";
 import type { Lines } from "../http1/writer.ts";
 import type { AccessLog } from "../observe/access-log.ts";
@@ -20,6 +21,8 @@ export interface InboundContext {
 export class InboundDispatcher implements Dispatcher {
   readonly #context: InboundContext;
   readonly #target: Target;
+  /** "address:port", for logs. */
+  readonly #upstream: string;
   readonly #source: string;
   readonly #destination: string;
   readonly #identityLine: Lines | null;
@@ -35,6 +38,7 @@ export class InboundDispatcher implements Dispatcher {
   ) {
     this.#context = context;
     this.#target = target;
+    this.#upstream = formatHostPort(target.address, target.port);
     this.#source = source ?? "plaintext";
     this.#destination = destination;
     // Claims of identity are taken out of every request; only what mTLS proved is put in.
@@ -94,7 +98,7 @@ export class InboundDispatcher implements Dispatcher {
       source: this.#source,
       destination: this.#destination,
       service: "",
-      upstream: `${this.#target.address}:${this.#target.port}`,
+      upstream: this.#upstream,
       tries: exchange.tries,
       reason: exchange.reason,
     });

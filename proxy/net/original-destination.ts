@@ -3,7 +3,7 @@
 import { dlopen } from "node:ffi";
 import { isIPv4 } from "node:net";
 import type { Socket } from "node:net";
-import { normalizeIp } from "#/lib/ip.ts";
+import { canonicalIp, normalizeIp } from "#/lib/ip.ts";
 
 /** netinet/in.h and linux/netfilter_ipv4.h, linux/netfilter_ipv6/ip6_tables.h. */
 const SOL_IP = 0;
@@ -65,10 +65,5 @@ function destinationV6(descriptor: number): Destination | null {
   for (let offset = 8; offset < 24; offset += 2) {
     groups.push(addressBytes.readUInt16BE(offset).toString(16));
   }
-  return { address: canonicalV6(groups.join(":")), port: addressBytes.readUInt16BE(2) };
-}
-
-/** RFC 5952 text, as the URL parser writes it. */
-function canonicalV6(address: string): string {
-  return new URL(`http://[${address}]`).hostname.slice(1, -1);
+  return { address: canonicalIp(groups.join(":")), port: addressBytes.readUInt16BE(2) };
 }

@@ -2,7 +2,7 @@
 // mesh -> HTTP or opaque TCP. Reads as a table of contents of the outbound side.
 import type { Socket } from "node:net";
 import { messageOf } from "#/lib/errors.ts";
-import { normalizeIp } from "#/lib/ip.ts";
+import { formatHostPort, normalizeIp } from "#/lib/ip.ts";
 import type { Log } from "#/lib/log.ts";
 import { detectHttp } from "../detect/http.ts";
 import { peekFirstBytes } from "../net/first-bytes.ts";
@@ -121,7 +121,7 @@ export class OutboundSide {
       identity: null,
       pod: "",
       local,
-      name: `${address}:${port}`,
+      name: formatHostPort(address, port),
       activeRequests: 0,
       consecutiveFailures: 0,
       ejections: 0,

@@ -93,6 +93,33 @@ test("table keeps ports and endpoints across snapshots, and swaps their content"
   t.true(made.update(snapshot()).has(endpoint!));
 });
 
+const dual: Service = { ...service([route()]), addresses: ["10.78.0.1", "fd00:78::1"] };
+
+/** Addresses of the endpoints that a caller of the service's address is sent to. */
+function reachedBy(made: RouteTable, address: string): readonly string[] {
+  const resolved = made.resolve({ address, port: 80 });
+  if (resolved.kind !== "service") return [resolved.kind];
+  return resolved.port.routes[0]?.canary.pick()?.endpoints.map((each) => each.address) ?? [];
+}
+
+test("table answers callers of each family at endpoints of that family", (t) => {
+  const [endpoint] = cluster.endpoints;
+  const mixed = { ...cluster, endpoints: [endpoint!, { ...endpoint!, address: "fd00::2" }] };
+  const services = new Map([["b/b", dual]]);
+  const made = table({ ...snapshot([], [mixed]), services });
+  t.deepEqual(reachedBy(made, "10.78.0.1"), ["10.77.1.2"]);
+  t.deepEqual(reachedBy(made, "fd00:78::1"), ["fd00::2"]);
+  const direct = made.resolve({ address: "fd00::2", port: 8080 });
+  t.is(direct.kind === "endpoint" ? direct.endpoint.identity : direct.kind, id);
+  made.update({ ...snapshot(), services });
+  t.deepEqual(reachedBy(made, "fd00:78::1"), ["10.77.1.2"], "better another family than none");
+  const before = made.resolve({ address: "fd00:78::1", port: 80 });
+  made.update(snapshot());
+  t.is(made.resolve({ address: "fd00:78::1", port: 80 }).kind, "passthrough");
+  t.deepEqual(before.kind === "service" ? before.port.routes : null, []);
+  t.deepEqual(reachedBy(made, "10.78.0.1"), ["10.77.1.2"]);
+});
+
 test("table empties the routes of a service that is gone", (t) => {
   const made = table();
   const before = made.resolve({ address: "10.78.0.1", port: 80 });

@@ -11,6 +11,8 @@ import type { Destination } from "../net/original-destination.ts";
 import { Claims } from "./claims.ts";
 import { EndpointStates } from "./endpoint.ts";
 import type { ClusterState, EndpointState } from "./endpoint.ts";
+import { ClusterFamilies, familyOf } from "./families.ts";
+import type { Family } from "./families.ts";
 import { compileRoute } from "./route.ts";
 import type { CompiledRoute } from "./route.ts";
 
@@ -57,16 +59,21 @@ const loopback: Resolved = { kind: "refused", reason: "loopback" };
 const unspecified: Resolved = { kind: "refused", reason: "unspecified" };
 
 interface ClusterEntry {
-  readonly state: ClusterState;
+  readonly families: ClusterFamilies;
   /** null: named by a route only, so far. */
   source: Cluster | null;
   addresses: readonly EndpointAddress[];
 }
 
+type PortAddresses = ReadonlyMap<number, ServiceAddress>;
+
 interface ServiceEntry {
   readonly source: Service;
-  readonly ports: ReadonlyMap<number, ServiceAddress>;
+  /** Of each family in which the service has an address. */
+  readonly ports: ReadonlyMap<Family, PortAddresses>;
 }
+
+const noPorts: PortAddresses = new Map();
 
 export class RouteTable {
   readonly #ownAddresses: ReadonlySet<string>;
@@ -125,11 +132,12 @@ export class RouteTable {
   }
 
   #setCluster(entry: ClusterEntry, cluster: Cluster | null): void {
-    const { state, addresses: previous } = entry;
+    const { families, addresses: previous } = entry;
     const endpoints = (cluster?.endpoints ?? []).filter((each) => this.#isDiallable(each));
     // First the new ones: what stays must not be forgotten in between.
     const addresses = endpoints.map((each): EndpointAddress => {
       const endpoint = this.#states.acquire(each);
+      const state = families[familyOf(endpoint.address)];
       return { kind: "endpoint", cluster: state, endpoint, protocol: cluster!.protocol };
     });
     for (const address of previous) {
@@ -139,7 +147,7 @@ export class RouteTable {
     for (const address of addresses) this.#byEndpoint.add(addressKey(address.endpoint), address);
     entry.source = cluster;
     entry.addresses = addresses;
-    state.endpoints = addresses.map(({ endpoint }) => endpoint);
+    families.set(addresses.map(({ endpoint }) => endpoint));
   }
 
   /** An endpoint must not lead back into this sidecar, whoever wrote it down (attack case 28). */
@@ -149,16 +157,22 @@ export class RouteTable {
   }
 
   #setService(service: Service, previous: ServiceEntry | undefined): void {
-    const ports = new Map<number, ServiceAddress>();
-    for (const port of service.ports) {
-      const there = previous?.ports.get(port.port);
-      ports.set(port.port, this.#compilePort(service.name, port, there));
+    const families = new Map<Family, PortAddresses>();
+    for (const family of new Set(service.addresses.map(familyOf))) {
+      const there = previous?.ports.get(family);
+      const ports = service.ports.map((port) => {
+        const address = this.#compilePort(service.name, port, family, there?.get(port.port));
+        return [port.port, address] as const;
+      });
+      families.set(family, new Map(ports));
     }
-    if (previous !== undefined) this.#forgetPorts(previous, ports);
+    if (previous !== undefined) this.#forgetPorts(previous, families);
     for (const address of service.addresses) {
-      for (const [port, state] of ports) this.#byService.add(`${address}|${port}`, state);
+      for (const [port, state] of families.get(familyOf(address)) ?? noPorts) {
+        this.#byService.add(`${address}|${port}`, state);
+      }
     }
-    this.#services.set(service.name, { source: service, ports });
+    this.#services.set(service.name, { source: service, ports: families });
   }
 
   #removeService(name: string, entry: ServiceEntry): void {
@@ -168,22 +182,33 @@ export class RouteTable {
 
   /** Takes the addresses away, and the routes of the ports that are not `kept`. */
   #forgetPorts({ source, ports }: ServiceEntry, kept: ServiceEntry["ports"]): void {
-    for (const [port, state] of ports) {
-      if (!kept.has(port)) state.port.routes = [];
-      for (const address of source.addresses) this.#byService.remove(`${address}|${port}`, state);
+    for (const [family, states] of ports) {
+      for (const [port, state] of states) {
+        if (kept.get(family)?.has(port) !== true) state.port.routes = [];
+      }
+    }
+    for (const address of source.addresses) {
+      for (const [port, state] of ports.get(familyOf(address)) ?? noPorts) {
+        this.#byService.remove(`${address}|${port}`, state);
+      }
     }
   }
 
   #compilePort(
     service: string,
     { port, protocol, routes }: ServicePort,
+    family: Family,
     there: ServiceAddress | undefined,
   ): ServiceAddress {
     const state = there ?? { kind: "service", port: { service, port, protocol, routes: [] } };
     const previous = new Map(state.port.routes.map((route) => [route.name, route]));
     state.port.protocol = protocol;
     state.port.routes = routes.map((route) =>
-      compileRoute(route, (name) => this.#cluster(name).state, previous.get(route.name) ?? null),
+      compileRoute(
+        route,
+        (name) => this.#cluster(name).families[family],
+        previous.get(route.name) ?? null,
+      ),
     );
     return state;
   }
@@ -191,7 +216,7 @@ export class RouteTable {
   #cluster(name: string): ClusterEntry {
     let entry = this.#clusters.get(name);
     if (entry === undefined) {
-      entry = { state: { name, endpoints: [] }, source: null, addresses: [] };
+      entry = { families: new ClusterFamilies(name), source: null, addresses: [] };
       this.#clusters.set(name, entry);
     }
     return entry;

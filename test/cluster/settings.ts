@@ -1,5 +1,6 @@
 // Names, addresses and folders of the cluster, all fixed: there is one per machine. Versions of what
 // it is made of stand beside the code that builds it.
+import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,6 +21,16 @@ export const linkPrefixLength = 30;
 export const podRange = "10.244.0.0/24";
 export const podGateway = "10.244.0.1";
 export const serviceRange = "10.96.0.0/16";
+/**
+ * Of the second family, where the kernel has it: every pod then has an address of each, and a Service
+ * may. Pods and Services only: the host and the node speak IPv4 to each other.
+ */
+export const isDualStack: boolean = existsSync("/proc/net/if_inet6");
+export const nodeAddress6 = "fd00:10:245::2";
+export const linkPrefixLength6 = 64;
+export const podRange6 = "fd00:10:244::/64";
+export const podGateway6 = "fd00:10:244::1";
+export const serviceRange6 = "fd00:10:96::/112";
 /** The API server's own Service: the first of the range. */
 export const apiServiceAddress = "10.96.0.1";
 export const dnsAddress = "10.96.0.10";

@@ -3,8 +3,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { pauseImageName } from "../build/images.ts";
-import { containerdSocket, dnsAddress, logFolder, nodeName, podRange } from "../settings.ts";
-import { stateFolder } from "../settings.ts";
+import { containerdSocket, dnsAddress, isDualStack, logFolder, nodeName } from "../settings.ts";
+import { podRange, podRange6, stateFolder } from "../settings.ts";
 import { pkiFolder } from "./pki.ts";
 
 const inState = (name: string): string => path.join(stateFolder, name);
@@ -43,6 +43,8 @@ state = "/run/containerd-state"
 `;
 }
 
+const podRanges = isDualStack ? [podRange, podRange6] : [podRange];
+
 const network = {
   cniVersion: "1.0.0",
   name: "signet-test",
@@ -52,12 +54,13 @@ const network = {
       bridge: "cni0",
       isGateway: true,
       ipMasq: false,
+      // Also spares IPv6 addresses the wait for a duplicate, which would cost each pod a second.
       hairpinMode: true,
       ipam: {
         type: "host-local",
         dataDir: "/run/cni-addresses",
-        ranges: [[{ subnet: podRange }]],
-        routes: [{ dst: "0.0.0.0/0" }],
+        ranges: podRanges.map((subnet) => [{ subnet }]),
+        routes: (isDualStack ? ["0.0.0.0/0", "::/0"] : ["0.0.0.0/0"]).map((dst) => ({ dst })),
       },
     },
     { type: "portmap", capabilities: { portMappings: true } },
@@ -107,7 +110,7 @@ function kubeProxy(): object {
     kind: "KubeProxyConfiguration",
     mode: "nftables",
     clientConnection: { kubeconfig: path.join(pkiFolder, "kube-proxy.conf") },
-    clusterCIDR: podRange,
+    clusterCIDR: podRanges.join(","),
     healthzBindAddress: "127.0.0.1:10256",
     metricsBindAddress: "127.0.0.1:10249",
     conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },

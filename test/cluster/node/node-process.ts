@@ -8,14 +8,19 @@ import { RigError } from "../errors.ts";
 import {
   apiPort,
   hostAddress,
+  isDualStack,
   linkPrefixLength,
+  linkPrefixLength6,
   logFolder,
   nodeAddress,
+  nodeAddress6,
   nodeDevice,
   nodeName,
   podGateway,
+  podGateway6,
   rigFolder,
   serviceRange,
+  serviceRange6,
   stateFolder,
 } from "../settings.ts";
 
@@ -95,6 +100,12 @@ function nodeEnvironment(programs: string): NodeJS.ProcessEnv {
     NODE_POD_GATEWAY: podGateway,
     NODE_SERVICE_RANGE: serviceRange,
     NODE_API_PORT: String(apiPort),
+    ...(isDualStack && {
+      NODE_ADDRESS6: nodeAddress6,
+      NODE_LINK_PREFIX6: String(linkPrefixLength6),
+      NODE_POD_GATEWAY6: podGateway6,
+      NODE_SERVICE_RANGE6: serviceRange6,
+    }),
   };
 }
 

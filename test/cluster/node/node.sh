@@ -5,6 +5,8 @@
 # a test may kill one.
 set -u
 state=$NODE_STATE log=$NODE_STATE/log pki=$NODE_STATE/pki
+# Empty where the kernel has one family only.
+address6=${NODE_ADDRESS6:-}
 export PATH=$NODE_PROGRAMS:/usr/sbin:/usr/bin:/sbin:/bin
 
 prepare_mounts() {
@@ -31,7 +33,6 @@ prepare_network() {
   ip link set lo up
   sysctl -qw net.ipv4.ip_forward=1
   sysctl -qw net.bridge.bridge-nf-call-iptables=1 2>/dev/null
-  sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null
   until ip link show dev "$NODE_DEVICE" >/dev/null 2>&1; do sleep 0.05; done
   ip addr add "$NODE_ADDRESS/$NODE_LINK_PREFIX" dev "$NODE_DEVICE"
   ip link set "$NODE_DEVICE" up
@@ -42,6 +43,17 @@ prepare_network() {
   ip link set cni0 up
   # A service address without endpoints ends on the bridge instead of leaving.
   ip route add "$NODE_SERVICE_RANGE" dev cni0
+  if [ -n "$address6" ]; then prepare_network6; fi
+}
+
+# The same of the second family. nodad: an address is there at once, and nobody else could have it.
+prepare_network6() {
+  sysctl -qw net.ipv6.conf.all.forwarding=1
+  ip addr add "$address6/$NODE_LINK_PREFIX6" dev "$NODE_DEVICE" nodad
+  # Nobody is there: kubelet and kube-proxy want a default route.
+  ip -6 route add default dev "$NODE_DEVICE"
+  ip addr add "$NODE_POD_GATEWAY6/64" dev cni0 nodad
+  ip -6 route add "$NODE_SERVICE_RANGE6" dev cni0
 }
 
 # keep NAME PROGRAM ARGUMENTS...: runs it, again and again; its PID in this namespace is in NAME.pid.
@@ -70,7 +82,7 @@ start_api_server() {
   keep kube-apiserver kube-apiserver \
     --etcd-servers=http://127.0.0.1:2379 \
     --advertise-address="$NODE_ADDRESS" --secure-port="$NODE_API_PORT" \
-    --service-cluster-ip-range="$NODE_SERVICE_RANGE" \
+    --service-cluster-ip-range="$NODE_SERVICE_RANGE${address6:+,$NODE_SERVICE_RANGE6}" \
     --client-ca-file="$pki/ca.crt" \
     --tls-cert-file="$pki/kube-apiserver.crt" --tls-private-key-file="$pki/kube-apiserver.key" \
     --service-account-issuer=https://kubernetes.default.svc.cluster.local \
@@ -102,7 +114,7 @@ start_the_rest() {
     --authorization-kubeconfig="$pki/kube-scheduler.conf" \
     --leader-elect=false --bind-address=127.0.0.1
   keep kubelet kubelet --config="$state/kubelet.yaml" --kubeconfig="$pki/kubelet.conf" \
-    --hostname-override="$NODE_NAME" --node-ip="$NODE_ADDRESS" --root-dir="$state/kubelet"
+    --hostname-override="$NODE_NAME" --node-ip="$NODE_ADDRESS${address6:+,$address6}" --root-dir="$state/kubelet"
   keep kube-proxy kube-proxy --config="$state/kube-proxy.yaml" --hostname-override="$NODE_NAME"
 }
 

@@ -38,7 +38,8 @@ const loadedFile = path.join(stateFolder, "images.json");
 const smallBytesMax = 64 * 1024;
 
 interface Loaded {
-  readonly index: string;
+  /** Of each kind of layout the one that was loaded last. */
+  readonly indexes: Readonly<Record<string, string>>;
   readonly blobs: readonly string[];
 }
 
@@ -96,13 +97,14 @@ export async function updateImages(): Promise<void> {
   await loadImages(await imagesPart());
 }
 
-/** Sends containerd the index, and of the blobs those that it was not sent before. */
-async function loadImages(layout: string): Promise<void> {
+/** Sends containerd a layout's index, and of the blobs those that it was not sent before. */
+export async function loadImages(layout: string): Promise<void> {
+  const [kind = ""] = path.basename(layout).split("-");
   const index = readFileSync(path.join(layout, "index.json"), "utf8");
   const loaded: Loaded = existsSync(loadedFile)
     ? (JSON.parse(readFileSync(loadedFile, "utf8")) as Loaded)
-    : { index: "", blobs: [] };
-  if (loaded.index === index) return;
+    : { indexes: {}, blobs: [] };
+  if (loaded.indexes[kind] === index) return;
   const known = new Set(loaded.blobs);
   const blobs = blobPaths(layout).filter((blob) => !isLarge(layout, blob) || !known.has(blob));
   await step("Loading the images", async () => {
@@ -111,7 +113,8 @@ async function loadImages(layout: string): Promise<void> {
     const input = ["oci-layout", "index.json", ...blobs].join("\n");
     await succeed("bash", ["-c", pipe], { input });
   });
-  const next: Loaded = { index, blobs: [...new Set([...loaded.blobs, ...blobs])] };
+  const indexes = { ...loaded.indexes, [kind]: index };
+  const next: Loaded = { indexes, blobs: [...new Set([...loaded.blobs, ...blobs])] };
   writeFileSync(loadedFile, JSON.stringify(next));
 }
 

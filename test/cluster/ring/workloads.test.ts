@@ -6,7 +6,9 @@ import { eventually } from "../kit/eventually.ts";
 import { applyObjects, getObject, kubectl } from "../kit/kubectl.ts";
 import { installMesh } from "../kit/mesh.ts";
 import { readyPod } from "../kit/pods.ts";
-import { appB, client, meshed, pod, service, statusOf } from "../kit/workloads.ts";
+import { appB, client, meshed, pod, policy, service, statusOf } from "../kit/workloads.ts";
+
+const localPort = { type: "NodePort", externalTrafficPolicy: "Local" };
 
 test.before(async (t) => {
   t.timeout(300_000);
@@ -71,20 +73,40 @@ clusterTest(
   meshed,
 );
 
+const ingresses: readonly (readonly [string, object])[] = [
+  ["a node port", { type: "NodePort" }],
+  ["a node port that keeps the caller's address", localPort],
+  ["a load balancer's node port without a load balancer", { type: "LoadBalancer" }],
+];
 clusterTest(
-  "a node port leads into a meshed pod",
+  "node ports lead into a meshed pod, and strangers no further than strict lets them",
   async (t, { name }) => {
     const address = process.env["SIGNET_TEST_NODE_ADDRESS"];
     if (address === undefined) {
       t.pass("only where the node's address is known");
       return;
     }
-    await applyObjects([appB, service("app-b", { type: "NodePort" })], name);
+    const services = ingresses.map(([, spec], index) =>
+      service(`ingress-${index}`, { selector: { app: "app-b" }, ...spec }),
+    );
+    await applyObjects([appB, ...services], name);
     await readyPod(name, "app-b");
-    const { spec } = await getObject("service", "app-b", name);
-    const { nodePort } = (spec.ports as { nodePort: number }[])[0]!;
-    const status = await eventually("the node port answers", () => get(address, nodePort));
-    t.is(status, 200);
+    const ports = await Promise.all(
+      ingresses.map(async (_, index) => {
+        const { spec } = await getObject("service", `ingress-${index}`, name);
+        return (spec.ports as { nodePort: number }[])[0]!.nodePort;
+      }),
+    );
+    for (const [index, port] of ports.entries()) {
+      const title = ingresses[index]![0];
+      t.is(await eventually(`${title} answers`, () => get(address, port)), 200, title);
+    }
+    await applyObjects([policy("STRICT")], name);
+    const first = async (): Promise<true | null> =>
+      (await get(address, ports[0]!)) === null ? true : null;
+    await eventually("strict is in force", first);
+    const refused = await Promise.all(ports.map((port) => get(address, port)));
+    t.deepEqual(refused, [null, null, null]);
   },
   meshed,
 );

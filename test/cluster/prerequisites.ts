@@ -20,6 +20,7 @@ const programs: readonly (readonly [program: string, debian: string])[] = [
   ["ip", "iproute2"],
   ["buildah", "buildah"],
   ["mmdebstrap", "mmdebstrap"],
+  ["git", "git"],
   ["unzip", "unzip"],
   ["curl", "curl"],
   ["openssl", "openssl"],

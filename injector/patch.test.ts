@@ -8,7 +8,7 @@ import { decide } from "./decide.ts";
 import { config, inputFor, podWith } from "./fixture.ts";
 import { buildPatch } from "./patch.ts";
 import { readPod } from "./pod.ts";
-import type { Pod } from "./pod.ts";
+import type { Container, Pod } from "./pod.ts";
 
 const classic: InjectorConfig = { ...config, sidecarForm: "classic" };
 
@@ -77,6 +77,24 @@ test("buildPatch leaves the drain shorter than the pod's own grace period", (t) 
   t.is(drain(12), "7");
   t.is(drain(0), "1");
   t.is(drain(3600), "20");
+});
+
+test("attack-32 buildPatch lets a classic sidecar be ready first, and stop last", (t) => {
+  const proxyOf = (graceS: number): Container =>
+    inject(podWith({ spec: { terminationGracePeriodSeconds: graceS } }), classic).spec
+      .containers[0]!;
+  t.is(proxyOf(30).lifecycle?.postStart.exec.command.at(-1), "started");
+  for (const [graceS, holdS, drainS] of [
+    [30, "5", "20"],
+    [15, "5", "5"],
+    [8, "1", "2"],
+    [0, "0", "1"],
+  ] as const) {
+    const { lifecycle, env } = proxyOf(graceS);
+    t.deepEqual(lifecycle?.preStop.exec.command.slice(-2), ["stopping", holdS]);
+    t.is(env?.find(({ name }) => name === "SIGNET_DRAIN_S")?.value, drainS);
+  }
+  t.is(inject(podWith()).spec.initContainers?.[1]?.lifecycle, undefined);
 });
 
 const name = fc.stringMatching(/^[a-z][a-z0-9]{0,8}$/).map((text) => `c-${text}`);

@@ -35,6 +35,10 @@ export interface Probe {
   readonly failureThreshold: number;
 }
 
+interface Hook {
+  readonly exec: { readonly command: readonly string[] };
+}
+
 export interface Resources {
   readonly requests: { readonly cpu: string; readonly memory: string };
   readonly limits: { readonly memory: string };
@@ -55,6 +59,7 @@ export interface Container {
   readonly env?: readonly EnvironmentVariable[];
   readonly volumeMounts?: readonly VolumeMount[];
   readonly securityContext?: SecurityContext;
+  readonly lifecycle?: { readonly postStart: Hook; readonly preStop: Hook };
   readonly startupProbe?: Probe;
   readonly readinessProbe?: Probe;
   readonly resources?: Resources;

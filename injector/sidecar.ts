@@ -27,6 +27,9 @@ const graceSDefault = 30;
 /** Left between the sidecar's own deadline and the kill. */
 const graceMarginS = 5;
 
+/** Of that, what a classic sidecar gives the application before it begins to stop, at most. */
+const holdSMax = 5;
+
 /** Said, because an image without a tag would be asked for at every start. */
 const imagePullPolicy = "IfNotPresent";
 
@@ -90,7 +93,9 @@ function buildProxy(pod: Pod, options: PodOptions, config: InjectorConfig): Cont
     name: proxyName,
     image: config.images.proxy,
     imagePullPolicy,
-    ...(config.sidecarForm === "native" && { restartPolicy: "Always" }),
+    ...(config.sidecarForm === "native"
+      ? { restartPolicy: "Always" }
+      : { lifecycle: hooks(stopTimes(pod, config).holdS) }),
     ports: [{ name: "signet-metrics", containerPort: adminPort, protocol: "TCP" }],
     env: proxyEnvironment(pod, options, config),
     volumeMounts: [
@@ -118,8 +123,7 @@ function proxyEnvironment(
   options: PodOptions,
   config: InjectorConfig,
 ): EnvironmentVariable[] {
-  const graceS = pod.spec.terminationGracePeriodSeconds ?? graceSDefault;
-  const drainS = Math.max(1, Math.min(config.drainS, graceS - graceMarginS));
+  const { drainS } = stopTimes(pod, config);
   const lifetimeS = options.svidLifetimeS;
   return [
     fromField("POD_NAME", "metadata.name"),
@@ -139,6 +143,27 @@ function proxyEnvironment(
     { name: "SIGNET_LOG_LEVEL", value: config.logLevel },
     { name: "SIGNET_DRAIN_S", value: String(drainS) },
   ];
+}
+
+/**
+ * How the pod's grace period is spent, in seconds. A native sidecar is told to stop when the application
+ * has ended; a classic one at the same time as the application, and holds on for a while first.
+ */
+function stopTimes(pod: Pod, config: InjectorConfig): { holdS: number; drainS: number } {
+  const graceS = pod.spec.terminationGracePeriodSeconds ?? graceSDefault;
+  const wholeS = Math.max(1, graceS - graceMarginS);
+  const isNative = config.sidecarForm === "native";
+  const holdS = isNative ? 0 : Math.min(holdSMax, Math.floor(wholeS / 2));
+  return { holdS, drainS: Math.min(config.drainS, wholeS - holdS) };
+}
+
+/** proxy/hook/main.ts says what each of them is for. */
+function hooks(holdS: number): NonNullable<Container["lifecycle"]> {
+  const program = ["node", "--disable-warning=ExperimentalWarning", "proxy/hook/main.ts"];
+  return {
+    postStart: { exec: { command: [...program, "started"] } },
+    preStop: { exec: { command: [...program, "stopping", String(holdS)] } },
+  };
 }
 
 function probesOf(pod: Pod): EnvironmentVariable[] {

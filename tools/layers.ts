@@ -77,6 +77,7 @@ export const proxyLayers: Readonly<Record<string, readonly string[]>> = {
   stream: ["http1", "net", "observe"],
   control: ["observe", "proxy/config.ts"],
   probe: [],
+  hook: ["proxy/config.ts"],
 };
 
 /** `new Date()`, timers and randomness are arguments; these files are where they come from. */

@@ -166,7 +166,9 @@ export class ControlPlane implements AsyncDisposable {
   #spawn(name: string, parameters: readonly string[]): ChildProcess {
     const own = path.join(this.#bin, name);
     const log = openSync(path.join(this.folder, `${name}.log`), "a");
-    const child = spawn(existsSync(own) ? own : name, parameters, {
+    // Whatever becomes of the tests, nothing of it outlives them.
+    const program = ["--pdeathsig", "KILL", existsSync(own) ? own : name];
+    const child = spawn("setpriv", [...program, ...parameters], {
       cwd: this.folder,
       stdio: ["ignore", log, log],
     });

@@ -1,5 +1,5 @@
-// `npm run test:cluster`: the ring that needs Kubernetes, on a real cluster of this machine or on one
-// that is there already. Ends with one line: N passed, N failed, N skipped.
+// `npm run test:cluster`: the tests that need Kubernetes. Those of test/apiserver start what they need of
+// it; the ring runs on a real cluster of this machine or on one that is there already. Ends with one line: N passed, N failed, N skipped.
 import { parseArgs } from "node:util";
 import { MeshError, messageOf } from "#/lib/errors.ts";
 import { kubernetesPart } from "./build/kubernetes.ts";
@@ -9,18 +9,21 @@ import { takeLock } from "./lock.ts";
 import { isKept, startCluster, stopCluster, updateImages } from "./node/cluster.ts";
 import { ensurePrerequisites } from "./prerequisites.ts";
 import { say } from "./progress.ts";
-import { runRing } from "./ring.ts";
+import type { Counts, Selection, Site } from "./ring.ts";
+import { conclude, runApiServerTests, runRing, selectionOf } from "./ring.ts";
 import { kubeconfigFile } from "./settings.ts";
 
 const usage = `Tests Signet on a real Kubernetes cluster (root; parts are built once, some minutes).
 
-  npm run test:cluster                  cluster up from nothing, the whole ring, cluster down
-  npm run test:cluster -- FILES         these test files of test/cluster/ring
+  npm run test:cluster                  test/apiserver; cluster up from nothing, the whole ring, down
+  npm run test:cluster -- FILES         these files of test/apiserver (they need no cluster) and of
+                                        test/cluster/ring
   npm run test:cluster -- up            brings the cluster up and leaves it; the ring then runs on it
   npm run test:cluster -- images        builds our images and loads them into it
   npm run test:cluster -- down          takes everything of it away
 
-  SIGNET_TEST_KUBECONFIG=FILE           the ring on that cluster, which has our images; none is built
+  SIGNET_TEST_KUBECONFIG=FILE           the ring on that cluster, which has our images; none is built,
+                                        and test/apiserver is left out
 
 The ring ends with one line: N passed, N failed, N skipped.
 `;
@@ -91,11 +94,36 @@ async function ring(files: readonly string[], foreign: string): Promise<number> 
 }
 
 async function ringOn(files: readonly string[], foreign: string): Promise<number> {
-  if (foreign !== "") return runRing({ files, kubeconfig: foreign, programs: null });
+  const { apiServer, cluster } = selectionOf(files);
+  if (foreign !== "") return ringOnForeign(apiServer, cluster, foreign);
   await using _lock = await takeLock("tests");
   await ensurePrerequisites();
   const programs = await kubernetesPart();
-  const site = { files, kubeconfig: kubeconfigFile, programs };
+  const counts: Counts[] = [];
+  if (apiServer !== null) counts.push(await runApiServerTests(apiServer, programs));
+  if (cluster !== null) {
+    counts.push(await ringOnOwn({ files: cluster, kubeconfig: kubeconfigFile, programs }));
+  }
+  return conclude(counts);
+}
+
+async function ringOnForeign(
+  apiServer: Selection["apiServer"],
+  cluster: Selection["cluster"],
+  kubeconfig: string,
+): Promise<number> {
+  const why =
+    "they kill, cut off and compact an API server of their own, which a cluster has no programs for";
+  if (cluster === null) {
+    throw new RigError("usage", `Cannot run the tests of test/apiserver on a cluster: ${why}`, {
+      next: "Run them without SIGNET_TEST_KUBECONFIG",
+    });
+  }
+  if (apiServer !== null) say(`- test/apiserver is left out: ${why}`);
+  return conclude([await runRing({ files: cluster, kubeconfig, programs: null })]);
+}
+
+async function ringOnOwn(site: Site): Promise<Counts> {
   if (isKept()) {
     say("- on the cluster that is up, and stays");
     await updateImages();

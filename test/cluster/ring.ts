@@ -1,5 +1,7 @@
-// Runs the test files of ring/ with ava against one cluster, and counts what they say.
+// Runs test files with ava and counts what they say: those of ring/ against one cluster, those of
+// test/apiserver, each of which starts an API server of its own and needs no cluster.
 import { spawn } from "node:child_process";
+import path from "node:path";
 import { createInterface } from "node:readline";
 import { RigError } from "./errors.ts";
 import { findProgram } from "./prerequisites.ts";
@@ -13,22 +15,72 @@ export interface Site {
   readonly programs: string | null;
 }
 
-/** Files that run at the same time. One: a file may disturb the whole cluster. Its own tests overlap. */
-const concurrency = "1";
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** Files to run; null: none of this kind, empty: all of it. */
+export interface Selection {
+  readonly apiServer: readonly string[] | null;
+  readonly cluster: readonly string[] | null;
+}
+
+const apiServerFolder = "test/apiserver";
 const timeout = "10m";
 
-/** Exit code: 0 when everything passed. */
-export async function runRing(site: Site): Promise<number> {
+/** What the words of a command line mean; none at all mean everything. */
+export function selectionOf(files: readonly string[]): Selection {
+  if (files.length === 0) return { apiServer: [], cluster: [] };
+  const isOfApiServer = (file: string): boolean =>
+    `${path.relative(checkout, path.resolve(file))}/`.startsWith(`${apiServerFolder}/`);
+  const apiServer = files.filter(isOfApiServer);
+  const cluster = files.filter((file) => !isOfApiServer(file));
+  return {
+    apiServer: apiServer.length === 0 ? null : apiServer,
+    cluster: cluster.length === 0 ? null : cluster,
+  };
+}
+
+/** `programs` is the folder with kube-apiserver. */
+export function runApiServerTests(files: readonly string[], programs: string): Promise<Counts> {
+  const environment = { SIGNET_TEST_RING: "apiserver", SIGNET_TEST_KUBE_BIN: programs };
+  // Each file has a control plane to itself; more than two at once would only wait for the processor.
+  return runTests({ files, environment, concurrency: 2 });
+}
+
+export async function runRing(site: Site): Promise<Counts> {
   if (site.programs === null && findProgram("kubectl") === null) {
     throw new RigError("prerequisite_missing", "kubectl is missing", {
       next: "Install the kubectl that suits the cluster of SIGNET_TEST_KUBECONFIG",
     });
   }
+  // One file at a time: it may disturb the whole cluster. Its own tests overlap.
+  return runTests({ files: site.files, environment: environmentFor(site), concurrency: 1 });
+}
+
+/** Says the closing line. Exit code: 0 when everything passed and nothing was left out. */
+export function conclude(parts: readonly Counts[]): number {
+  const sum = (of: keyof Counts): number => parts.reduce((all, counts) => all + counts[of], 0);
+  const [passed, failed, skipped] = [sum("passed"), sum("failed"), sum("skipped")];
+  process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
+  return failed === 0 && skipped === 0 ? 0 : 1;
+}
+
+interface Run {
+  readonly files: readonly string[];
+  readonly environment: NodeJS.ProcessEnv;
+  /** Files that run at the same time. */
+  readonly concurrency: number;
+}
+
+async function runTests({ files, environment, concurrency }: Run): Promise<Counts> {
   const ava = ["node_modules/.bin/ava", "--tap", `--concurrency=${concurrency}`];
-  const child = spawn(process.execPath, [...ava, `--timeout=${timeout}`, ...site.files], {
+  const child = spawn(process.execPath, [...ava, `--timeout=${timeout}`, ...files], {
     cwd: checkout,
     stdio: ["ignore", "pipe", "inherit"],
-    env: environmentFor(site),
+    env: { ...process.env, ...environment },
   });
   // Whoever ends this process ends its tests.
   const end = (): void => void child.kill();
@@ -43,20 +95,14 @@ export async function runRing(site: Site): Promise<number> {
   }
   const code = await ended;
   process.off("exit", end);
-  // A run that executed nothing, or whose runner died, did not pass; nor did one that left tests out.
+  // A run that executed nothing, or whose runner died, did not pass.
   if (counts.failed === 0 && (code !== 0 || counts.passed === 0)) counts.failed = 1;
-  const { passed, failed, skipped } = counts;
-  process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
-  return failed === 0 && skipped === 0 ? 0 : 1;
+  return counts;
 }
 
 /** SIGNET_TEST_RIG and _NODE_ADDRESS are there only on a cluster of ours. */
 function environmentFor(site: Site): NodeJS.ProcessEnv {
-  const common = {
-    ...process.env,
-    SIGNET_TEST_RING: "cluster",
-    KUBECONFIG: site.kubeconfig,
-  };
+  const common = { SIGNET_TEST_RING: "cluster", KUBECONFIG: site.kubeconfig };
   if (site.programs === null) return common;
   return {
     ...common,

@@ -1,9 +1,12 @@
-// HTTPRoute of the Gateway API: the part that a mesh honours. A match, filter or backend of a kind
-// that is not honoured is refused with its path: ignoring it would widen the route.
+// HTTPRoute of the Gateway API: the part that a mesh honours. A match or filter of a kind that is not
+// honoured is refused with its path: ignoring it would widen the route. A backend of another kind than
+// Service is kept: its share of the requests is refused, as the Gateway API demands.
 import { z } from "#/lib/config.ts";
 import { durationMs } from "./duration.ts";
-import type { BackendRecord, RouteMatchRecord } from "./events.ts";
+import type { BackendRecord, Meta, RouteMatchRecord } from "./events.ts";
 import type { RouteParent, RouteRuleRecord } from "./events.ts";
+import type { RetryWish } from "./retry-annotation.ts";
+import { readRouteAnnotations, retryAttemptsMax, retryCodesMax } from "./retry-annotation.ts";
 
 const lax = <Schema extends z.ZodType>(schema: Schema): z.ZodOptional<z.ZodNullable<Schema>> =>
   schema.nullable().optional();
@@ -41,15 +44,20 @@ const matchShape = z.object({
   queryParams: empty,
 });
 
-const backendShape = z.object({
-  group: lax(z.literal("", "only Service is supported")),
-  kind: lax(z.literal("Service", "only Service is supported")),
-  name: z.string().min(1).max(253),
-  namespace: lax(z.string()),
-  port: portNumber,
-  weight: lax(z.number().int().min(0).max(1_000_000)),
-  filters: empty,
-});
+const backendShape = z
+  .object({
+    group: lax(z.string()),
+    kind: lax(z.string()),
+    name: z.string().min(1).max(253),
+    namespace: lax(z.string()),
+    port: lax(portNumber),
+    weight: lax(z.number().int().min(0).max(1_000_000)),
+    filters: empty,
+  })
+  .superRefine((backend, context) => {
+    if (kindOf(backend) !== "Service" || typeof backend.port === "number") return;
+    context.addIssue({ code: "custom", path: ["port"], message: "is missing" });
+  });
 
 const ruleShape = z.object({
   matches: lax(z.array(matchShape).max(64)),
@@ -57,8 +65,8 @@ const ruleShape = z.object({
   backendRefs: lax(z.array(backendShape).max(16)),
   retry: lax(
     z.object({
-      codes: lax(z.array(z.number().int().min(400).max(599)).max(32)),
-      attempts: lax(z.number().int().min(0).max(16)),
+      codes: lax(z.array(z.number().int().min(400).max(599)).max(retryCodesMax)),
+      attempts: lax(z.number().int().min(0).max(retryAttemptsMax)),
       backoff: lax(duration),
     }),
   ),
@@ -85,36 +93,67 @@ export interface RouteSpec {
   readonly rules: readonly RouteRuleRecord[];
 }
 
-/** Reads `spec` of a route in `namespace`, or tells what is wrong with it and where. */
-export function readRouteSpec(spec: unknown, namespace: string): RouteSpec | z.ZodError {
+/** Reads `spec` of a route with that metadata, or tells what is wrong with it and where. */
+export function readRouteSpec(
+  spec: unknown,
+  { namespace, annotations }: Pick<Meta, "namespace" | "annotations">,
+): RouteSpec | { readonly fault: string } | z.ZodError {
   const parsed = specShape.safeParse(spec);
   if (!parsed.success) return parsed.error;
+  const wish = readRouteAnnotations(annotations);
+  if (wish !== null && "fault" in wish) {
+    return { fault: `metadata.annotations["${wish.key}"]: ${wish.fault}` };
+  }
   return {
     parents: (parsed.data.parentRefs ?? []).flatMap((parent) => toParent(parent, namespace)),
-    rules: (parsed.data.rules ?? [{}]).map((rule) => toRule(rule, namespace)),
+    rules: (parsed.data.rules ?? [{}]).map((rule) => toRule(rule, namespace, wish)),
   };
 }
 
 /** Parents that are not Services (gateways) are somebody else's. */
 function toParent(parent: z.output<typeof parentShape>, namespace: string): RouteParent[] {
-  const { group, kind, name, port } = parent;
-  if ((group ?? "gateway.networking.k8s.io") !== "" || kind !== "Service") return [];
-  return [{ namespace: parent.namespace ?? namespace, name, port: port ?? null }];
+  const { name, port, sectionName } = parent;
+  if (!isServiceParent(parent)) return [];
+  const portName = sectionName === "" ? null : (sectionName ?? null);
+  return [{ namespace: parent.namespace ?? namespace, name, port: port ?? null, portName }];
 }
 
-function toRule(rule: z.output<typeof ruleShape>, namespace: string): RouteRuleRecord {
+/** What a parent reference leaves out means a Gateway. */
+export function isServiceParent(parent: {
+  readonly group?: unknown;
+  readonly kind?: unknown;
+}): boolean {
+  return parent.group === "" && parent.kind === "Service";
+}
+
+/** What a backend reference leaves out means a Service. */
+function kindOf(backend: {
+  readonly group?: string | null | undefined;
+  readonly kind?: string | null | undefined;
+}): string {
+  const kind = backend.kind ?? "Service";
+  return (backend.group ?? "") === "" ? kind : `${backend.group}/${kind}`;
+}
+
+/** `wish` is what the route asks for where a rule has no `retry` of its own. */
+function toRule(
+  rule: z.output<typeof ruleShape>,
+  namespace: string,
+  wish: RetryWish | null,
+): RouteRuleRecord {
   const { matches, backendRefs, retry, timeouts } = rule;
   return {
     matches: (matches ?? []).map(toMatch),
     backends: (backendRefs ?? []).map((backend): BackendRecord => ({
+      kind: kindOf(backend),
       namespace: backend.namespace ?? namespace,
       name: backend.name,
-      port: backend.port,
+      port: backend.port ?? 0,
       weight: backend.weight ?? 1,
     })),
     retry:
       retry === undefined || retry === null
-        ? null
+        ? wish
         : {
             codes: retry.codes ?? null,
             attempts: retry.attempts ?? null,

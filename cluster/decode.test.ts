@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 import { DecodeError } from "./decode-error.ts";
 import { decodeObject, identify } from "./decode.ts";
 import { durationMs } from "./duration.ts";
+import type { HttpRouteRecord } from "./events.ts";
 
 const meta = { name: "x", namespace: "n" };
 const pod = {
@@ -101,19 +102,54 @@ test("decodeObject reads a route: defaults, header names in lower case, the firs
     },
   ];
   t.like(decodeObject(route({ rules })), {
-    parents: [{ namespace: "n", name: "s", port: null }],
+    parents: [{ namespace: "n", name: "s", port: null, portName: null }],
     rules: [
       {
         matches: [
           { path: { kind: "prefix", value: "/" }, headers: [{ name: "x-user", value: "a" }] },
         ],
-        backends: [{ namespace: "n", name: "b", port: 80, weight: 1 }],
+        backends: [{ kind: "Service", namespace: "n", name: "b", port: 80, weight: 1 }],
         retry: { codes: null, attempts: 3, backoffMs: 25 },
         requestTimeoutMs: 10_000,
         backendTimeoutMs: 61_000,
       },
     ],
   });
+});
+
+test("decodeObject reads retries from a route's annotation where a rule has none of its own", (t) => {
+  const rules = [{}, { retry: { attempts: 0 } }];
+  const annotations = { "signet.dev/retry": "attempts=12 backoff=25ms", "example.net/x": "y" };
+  const read = decodeObject({ ...route({ rules }), metadata: { ...meta, annotations } });
+  t.deepEqual(
+    (read as HttpRouteRecord).rules.map(({ retry }) => retry),
+    [
+      { codes: null, attempts: 12, backoffMs: 25 },
+      { codes: null, attempts: 0, backoffMs: null },
+    ],
+  );
+});
+
+test("decodeObject keeps a backend that is no Service, as one that is not there", (t) => {
+  const backendRefs = [
+    { kind: "Secret", name: "s" },
+    { group: "example.net", kind: "Bucket", name: "b", port: 1 },
+    { group: "", name: "b", port: 1 },
+  ];
+  const [rule] = (decodeObject(route({ rules: [{ backendRefs }] })) as HttpRouteRecord).rules;
+  t.deepEqual(
+    rule?.backends.map(({ kind, port }) => [kind, port]),
+    [
+      ["Secret", 0],
+      ["example.net/Bucket", 1],
+      ["Service", 1],
+    ],
+  );
+});
+
+test("decodeObject reads the name of a parent's port", (t) => {
+  const parentRefs = [{ group: "", kind: "Service", name: "s", sectionName: "grpc" }];
+  t.like(decodeObject(route({ parentRefs })), { parents: [{ port: null, portName: "grpc" }] });
 });
 
 test("decodeObject leaves a gateway's routes to the gateway", (t) => {
@@ -170,9 +206,19 @@ const refused: readonly [title: string, value: object, message: RegExp][] = [
     /filters: not supported/,
   ],
   [
-    "a backend that is no service",
-    route({ rules: [{ backendRefs: [{ kind: "Secret", name: "s", port: 1 }] }] }),
-    /backendRefs\.0\.kind/,
+    "a Service as backend without a port",
+    route({ rules: [{ backendRefs: [{ name: "s" }] }] }),
+    /backendRefs\.0\.port: is missing/,
+  ],
+  [
+    "an annotation that says nothing about retries",
+    { ...route({}), metadata: { ...meta, annotations: { "signet.dev/retry": "twelve" } } },
+    /metadata\.annotations\["signet\.dev\/retry"\]: "twelve" is not understood/,
+  ],
+  [
+    "an annotation of ours that does not exist",
+    { ...route({}), metadata: { ...meta, annotations: { "signet.dev/retries": "attempts=1" } } },
+    /annotations\["signet\.dev\/retries"\]: is unknown; on a route there is "signet\.dev\/retry"/,
   ],
   [
     "a weight below zero",

@@ -246,8 +246,9 @@ function toSlice(
 
 function toRoute({ metadata, spec }: z.output<typeof routeShape>, key: string): HttpRouteRecord {
   const meta = toMeta(metadata);
-  const read = readRouteSpec(spec, meta.namespace);
+  const read = readRouteSpec(spec, meta);
   if ("parents" in read) return { kind: "HTTPRoute", meta, ...read };
+  if ("fault" in read) throw new DecodeError("object_invalid", "HTTPRoute", key, read.fault);
   throw fault("HTTPRoute", key, read, "spec.");
 }
 

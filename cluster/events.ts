@@ -1,6 +1,7 @@
 // The world as the controller needs it: minimal records of Kubernetes objects and the events that
 // bring them. Whoever watches (the local runtime's socket, informers later) delivers these.
 import type { DecodeError } from "./decode-error.ts";
+import type { RetryWish } from "./retry-annotation.ts";
 
 export type Kind =
   | "Namespace"
@@ -102,6 +103,8 @@ export interface RouteParent {
   readonly name: string;
   /** null: every port of the service. */
   readonly port: number | null;
+  /** Of the port; null: whatever its name. */
+  readonly portName: string | null;
 }
 
 export interface RouteMatchRecord {
@@ -111,24 +114,21 @@ export interface RouteMatchRecord {
 }
 
 export interface BackendRecord {
+  /** "Service", or what nobody here can send requests to. */
+  readonly kind: string;
   readonly namespace: string;
   readonly name: string;
+  /** 0 for what is no Service. */
   readonly port: number;
   readonly weight: number;
-}
-
-interface RetryRecord {
-  /** null: not told. */
-  readonly codes: readonly number[] | null;
-  readonly attempts: number | null;
-  readonly backoffMs: number | null;
 }
 
 export interface RouteRuleRecord {
   /** Empty: everything. */
   readonly matches: readonly RouteMatchRecord[];
   readonly backends: readonly BackendRecord[];
-  readonly retry: RetryRecord | null;
+  /** Of the rule's own field, or else of the route's annotation. */
+  readonly retry: RetryWish | null;
   /** 0: none. */
   readonly requestTimeoutMs: number;
   readonly backendTimeoutMs: number;

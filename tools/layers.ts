@@ -45,7 +45,14 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: { "node-forge": ["certs-dev/pkcs12.ts"] },
   },
   local: {
-    imports: ["lib", "identity", "api", "injector", "certs-dev/make.ts"],
+    imports: [
+      "lib",
+      "identity",
+      "api",
+      "injector",
+      "certs-dev/make.ts",
+      "cluster/retry-annotation.ts",
+    ],
     packages: {
       yaml: ["local/manifest/manifests.ts"],
       jose: ["local/pod/tokens.ts"],

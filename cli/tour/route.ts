@@ -1,11 +1,11 @@
 // app-b's HTTPRoute as the tour changes it: other weights, or no retries. Pure.
+import { readRetryAnnotation, retryAnnotation } from "#/cluster/retry-annotation.ts";
 import type { KubernetesObject } from "../mesh.ts";
 import { hold } from "./claim.ts";
 import type { TourContext } from "./claim.ts";
 
 interface Rule {
   readonly backendRefs?: readonly { readonly name: string; readonly weight?: number }[];
-  readonly retry?: { readonly attempts?: number };
 }
 
 export async function greeterRoute(context: TourContext): Promise<KubernetesObject> {
@@ -30,13 +30,16 @@ export function withWeights(
   }));
 }
 
+/** Says that nothing is repeated; leaving it out would leave it to whoever else wrote the object. */
 export function withoutRetry(route: KubernetesObject): KubernetesObject {
-  return withRules(route, ({ retry: _retry, ...rule }) => rule);
+  const annotations = { ...route.metadata.annotations, [retryAnnotation]: "attempts=0" };
+  return { ...route, metadata: { ...route.metadata, annotations } };
 }
 
-/** Repeats after the first try, of the first rule; 0 without any. */
+/** Repeats after the first try; 0 without any. */
 export function repeatsOf(route: KubernetesObject): number {
-  return rulesOf(route)[0]?.retry?.attempts ?? 0;
+  const wish = readRetryAnnotation(route.metadata.annotations?.[retryAnnotation] ?? "");
+  return "fault" in wish ? 0 : (wish.attempts ?? 0);
 }
 
 function withRules(route: KubernetesObject, change: (rule: Rule) => Rule): KubernetesObject {

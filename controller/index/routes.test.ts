@@ -16,7 +16,7 @@ const to = (name: string, weight = 1, more: object = {}): object => ({
   ...more,
 });
 const compile = (...routes: readonly WorldObject[]): ReturnType<typeof compileRoutes> =>
-  compileRoutes(routes.map(asRoute), "app/web", 80, exists);
+  compileRoutes(routes.map(asRoute), "app/web", { name: "http", port: 80 }, exists);
 const path = (value: string, type = "PathPrefix"): object => ({ path: { type, value } });
 
 test("compileRoutes without a route leads everything to the port's own cluster", (t) => {
@@ -185,4 +185,19 @@ test("Routes marks the services that a route leaves and those that it comes to",
   t.deepEqual(routes.routesOf("app/web"), []);
   t.deepEqual(routes.delete("app/r"), ["app/api"]);
   t.deepEqual(routes.delete("app/r"), []);
+});
+
+test("compileRoutes takes a route for the port that its parent names", (t) => {
+  const names = (section: string): readonly string[] =>
+    compile(route("app/r", { ...web, sectionName: section }, [{}])).map(({ name }) => name);
+  t.deepEqual(names("http"), ["app/r#0"]);
+  t.deepEqual(names("grpc"), ["default"], "or it would be wider than it reads");
+});
+
+test("compileRoutes lets a backend that is no Service have its share of refusals", (t) => {
+  const refs = [to("v1"), { ...to("v1"), kind: "Secret" }];
+  t.deepEqual(compile(route("app/r", web, [{ backendRefs: refs }]))[0]?.backends, [
+    { cluster: "app/v1:80", weight: 1 },
+    { cluster: "unresolved", weight: 1 },
+  ]);
 });

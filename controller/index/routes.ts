@@ -3,7 +3,7 @@
 // routes another namespace's traffic (attack case 21).
 import type { Route, RouteMatch, WeightedCluster } from "#/api/discovery.ts";
 import type { BackendRecord, HttpRouteRecord, RouteMatchRecord } from "#/cluster/events.ts";
-import type { RouteRuleRecord } from "#/cluster/events.ts";
+import type { RouteParent, RouteRuleRecord, ServicePortRecord } from "#/cluster/events.ts";
 import { keyOfMeta } from "#/cluster/events.ts";
 import { Multimap } from "./multimap.ts";
 import { clusterName } from "./services.ts";
@@ -56,6 +56,11 @@ export class Routes {
     });
   }
 
+  /** Whether a version of the route is known. */
+  has(key: string): boolean {
+    return this.#routes.has(key);
+  }
+
   routesOf(service: string): readonly HttpRouteRecord[] {
     return this.#byParent.get(service).flatMap((key) => this.#routes.get(key) ?? []);
   }
@@ -75,7 +80,7 @@ export function producerParents(route: HttpRouteRecord): readonly string[] {
 export function compileRoutes(
   routes: readonly HttpRouteRecord[],
   service: string,
-  port: number,
+  port: Pick<ServicePortRecord, "name" | "port">,
   exists: (service: string, port: number) => boolean,
 ): readonly Route[] {
   const candidates = routes
@@ -87,7 +92,7 @@ export function compileRoutes(
     compiled.push(candidate.route);
     if (candidate.route.matches.length === 0) return compiled;
   }
-  return [...compiled, defaultRoute(clusterName(service, port))];
+  return [...compiled, defaultRoute(clusterName(service, port.port))];
 }
 
 interface Candidate {
@@ -98,13 +103,25 @@ interface Candidate {
   readonly rule: number;
 }
 
-function holdsOn(route: HttpRouteRecord, service: string, port: number): boolean {
+function holdsOn(
+  route: HttpRouteRecord,
+  service: string,
+  port: Pick<ServicePortRecord, "name" | "port">,
+): boolean {
   return route.parents.some(
     (parent) =>
       parent.namespace === route.meta.namespace &&
       keyOfMeta(parent) === service &&
-      (parent.port === null || parent.port === port),
+      isMeant(parent, port),
   );
+}
+
+/** Whether the reference means this port of its service. */
+export function isMeant(
+  { port, portName }: RouteParent,
+  of: Pick<ServicePortRecord, "name" | "port">,
+): boolean {
+  return (port === null || port === of.port) && (portName === null || portName === of.name);
 }
 
 /** One candidate for each match: matches of one rule may stand far apart in the order. */
@@ -168,7 +185,8 @@ function weighted(
   exists: (service: string, port: number) => boolean,
 ): WeightedCluster {
   const service = keyOfMeta(backend);
-  const isOwn = backend.namespace === namespace && exists(service, backend.port);
+  const isService = backend.kind === "Service" && backend.namespace === namespace;
+  const isOwn = isService && exists(service, backend.port);
   const cluster = isOwn ? clusterName(service, backend.port) : unresolvedCluster;
   return { cluster, weight: backend.weight };
 }

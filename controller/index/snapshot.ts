@@ -37,7 +37,7 @@ export function compileService(
     ports: uniquePorts(service.ports).map((port) => ({
       port: port.port,
       protocol: protocolOf(port),
-      routes: compileRoutes(attached, key, port.port, exists),
+      routes: compileRoutes(attached, key, port, exists),
     })),
   };
   return versioned({ kind: "service", name: key, version: "", service: compiled });

@@ -1,5 +1,6 @@
 // HTTPRoute as far as the controller honours it. What it does not is refused here already, with its
 // line: a filter or match passed over would make the route wider than it reads.
+import { readRouteAnnotations } from "#/cluster/retry-annotation.ts";
 import { fault, flag, inert, integer, listOf, oneOf, record, required, text } from "./shape.ts";
 import type { Check } from "./shape.ts";
 import { dnsName, dnsNameText, metadata, objectNameText, portNumber } from "./schema-words.ts";
@@ -56,10 +57,23 @@ const rule = record({
   timeouts: record({ request: duration, backendRequest: duration }),
 });
 
+/** Retries stand in an annotation where the cluster's channel has no field for them. */
+const annotated: Check = (value, path, report) => {
+  let isSound = true;
+  metadata(value, path, (found) => {
+    isSound &&= found.isWarning;
+    report(found);
+  });
+  const { annotations } = Object(value) as { readonly annotations?: Record<string, string> };
+  const read = isSound ? readRouteAnnotations(annotations ?? {}) : null;
+  if (read !== null && "fault" in read)
+    report(fault([...path, "annotations", read.key], read.fault));
+};
+
 export const routeShape: Check = record({
   apiVersion: required(oneOf("gateway.networking.k8s.io/v1")),
   kind: required(text()),
-  metadata: required(metadata),
+  metadata: required(annotated),
   spec: required(
     record({
       parentRefs: required(

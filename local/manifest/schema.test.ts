@@ -56,6 +56,10 @@ function route(rule: Json, spec: Json = {}): Json {
   };
 }
 
+function annotatedRoute(annotations: Json): Json {
+  return { ...route({}), metadata: { name: "r", annotations } };
+}
+
 function told(value: Json): string[] {
   return objectFaults(String(value["kind"]), value).map(
     ({ path, message }) => `${pathText(path)} ${message}`,
@@ -103,6 +107,10 @@ const sound: readonly (readonly [string, Json])[] = [
   [
     "a route with retry and timeouts",
     route({ retry: { codes: [500], attempts: 3, backoff: "25ms" }, timeouts: { request: "10s" } }),
+  ],
+  [
+    "a route with retries in its annotation",
+    annotatedRoute({ "signet.dev/retry": "attempts=3 codes=500", "example.net/x": "" }),
   ],
   [
     "a route with a header match",
@@ -343,6 +351,16 @@ const broken: readonly (readonly [string, Json, string])[] = [
     "a negative weight",
     route({ backendRefs: [{ name: "s", port: 80, weight: -1 }] }),
     "spec.rules[0].backendRefs[0].weight is -1, not a whole number 0 to 1000000",
+  ],
+  [
+    "a retry annotation that says nothing",
+    annotatedRoute({ "signet.dev/retry": "12" }),
+    'metadata.annotations.signet.dev/retry "12" is not understood; write it like "attempts=2 codes=500,502,503,504 backoff=25ms"',
+  ],
+  [
+    "an annotation of ours that does not exist",
+    annotatedRoute({ "signet.dev/retries": "attempts=1" }),
+    'metadata.annotations.signet.dev/retries is unknown; on a route there is "signet.dev/retry"',
   ],
   [
     "a backoff without a unit",

@@ -1,5 +1,5 @@
-// The definition of Gateway API's HTTPRoute, out of the Go module that publishes it: of the experimental
-// channel, where retries are.
+// The definition of Gateway API's HTTPRoute, out of the Go module that publishes it: of the standard
+// channel, which is what most clusters have.
 import { copyFileSync } from "node:fs";
 import path from "node:path";
 import { part } from "../cache.ts";
@@ -7,7 +7,7 @@ import { downloadedModule } from "./go-module.ts";
 import { goProgram } from "./go-toolchain.ts";
 
 const version = "v1.4.1";
-const file = "config/crd/experimental/gateway.networking.k8s.io_httproutes.yaml";
+const file = "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml";
 
 /** A manifest to apply. */
 export async function httpRouteManifest(): Promise<string> {

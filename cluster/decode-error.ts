@@ -8,6 +8,8 @@ export class DecodeError extends MeshError<DecodeErrorCode> {
   readonly kind: string;
   /** As keyOfMeta; empty when not even that can be read. */
   readonly key: string;
+  /** What is wrong, with its path, and nothing else. */
+  readonly state: string;
 
   constructor(code: DecodeErrorCode, kind: string, key: string, state: string) {
     const subject = `${kind === "" ? "object" : kind} "${key}"`;
@@ -16,5 +18,6 @@ export class DecodeError extends MeshError<DecodeErrorCode> {
     });
     this.kind = kind;
     this.key = key;
+    this.state = state;
   }
 }

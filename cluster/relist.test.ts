@@ -74,6 +74,25 @@ test("Relist keeps an object that is listed and cannot be read", (t) => {
   t.deepEqual(feed(relist, { type: "ADDED", object: bad }, synced), ["invalid", "synced"]);
 });
 
+const badPolicy = {
+  apiVersion: "signet.dev/v1alpha1",
+  kind: "PeerAuthentication",
+  metadata: { name: "p", namespace: "n" },
+  spec: { mtls: { mode: "NONE" } },
+};
+
+test("Relist tells that an object is gone which could never be read", (t) => {
+  const relist = new Relist();
+  relist.begin();
+  const listed = { type: "ADDED", object: badPolicy };
+  t.deepEqual(feed(relist, listed, synced), ["invalid", "synced"]);
+  t.deepEqual(feed(relist, { type: "DELETED", object: badPolicy }), ["-n/p"]);
+  relist.begin();
+  feed(relist, listed, synced);
+  relist.begin();
+  t.deepEqual(feed(relist, synced), ["-n/p", "synced"]);
+});
+
 test("Relist reports a deletion once, and none of what it never knew", (t) => {
   const relist = new Relist();
   relist.begin();

@@ -10,7 +10,7 @@ import { keyOfMeta } from "./events.ts";
 const objectsMax = 1_000_000;
 
 export class Relist {
-  /** kind -> keys of what was delivered and not deleted. */
+  /** kind -> keys of what was told, readable or not, and not deleted. */
   readonly #known = new Map<Kind, Set<string>>();
   #listed: Map<string, Set<string>> | null = null;
   readonly #max: number;
@@ -56,7 +56,10 @@ export class Relist {
       object = decodeObject(value);
     } catch (thrown) {
       if (!(thrown instanceof DecodeError)) throw thrown;
-      return thrown.code === "unknown_kind" ? [] : [{ type: "invalid", error: thrown }];
+      if (thrown.code === "unknown_kind") return [];
+      // It is there, so that it can go: whoever holds something against it must hear of that.
+      if (thrown.key !== "") this.#remember(thrown.kind as Kind, thrown.key);
+      return [{ type: "invalid", error: thrown }];
     }
     const key = keyOfMeta(object.meta);
     if (this.#remember(object.kind, key)) return [{ type: "applied", object }];

@@ -13,6 +13,7 @@ import { Registry } from "#/lib/metrics.ts";
 import type { OpenAuthority } from "./authority.ts";
 import { openAuthority } from "./authority.ts";
 import type { ControllerConfig } from "./config.ts";
+import type { Delta } from "./index/mesh.ts";
 import { Mesh } from "./index/mesh.ts";
 import { meshNamespace } from "./index/policies.ts";
 import { declareMetrics } from "./metrics.ts";
@@ -74,13 +75,15 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const opened = stack.use(await openAuthority(authority));
   mesh.setBundle({ trustDomain: config.trustDomain, roots: opened.roots });
   const hub = new DiscoveryHub({ mesh, clock, log, metrics });
-  const loop = stack.use(
-    new WorldLoop({ mesh, publish: (delta) => hub.publish(delta), clock, log, metrics }),
-  );
+  const publication = stack.use(world.publish(opened.roots, mesh));
+  const publish = (delta: Delta): void => {
+    hub.publish(delta);
+    publication.changed(delta);
+  };
+  const loop = stack.use(new WorldLoop({ mesh, publish, clock, log, metrics }));
   const server = await serveSidecars({ options, opened, hub, mesh, metrics, stack });
   const admin = await serveAdmin({ options, opened, hub, mesh, registry, stack });
   stack.use(world.watch(loop.onEvent));
-  stack.use(world.publish(opened.roots));
   log.info("controller started", { grpc_port: server.port, admin_port: admin.port });
   const held = stack.move();
   return {

@@ -1,10 +1,11 @@
 import test from "ava";
 import { DecodeError } from "#/cluster/decode-error.ts";
+import type { PodRecord } from "#/cluster/events.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import type { LogFields } from "#/lib/log.ts";
 import { silentLog } from "#/lib/log.ts";
 import { Registry } from "#/lib/metrics.ts";
-import { applied, service } from "#/test/kit/objects.ts";
+import { applied, pod, policy, service } from "#/test/kit/objects.ts";
 import type { Delta } from "./index/mesh.ts";
 import { Mesh } from "./index/mesh.ts";
 import { declareMetrics } from "./metrics.ts";
@@ -16,6 +17,7 @@ function createLoop() {
   const deltas: Delta[] = [];
   const timers: (() => void)[] = [];
   const warnings: (LogFields | undefined)[] = [];
+  const errors: string[] = [];
   const clock = {
     now: () => 0,
     monotonic: () => 0,
@@ -28,13 +30,17 @@ function createLoop() {
     mesh,
     publish: (delta) => void deltas.push(delta),
     clock,
-    log: { ...silentLog, warn: (_message, fields) => void warnings.push(fields) },
+    log: {
+      ...silentLog,
+      warn: (_message, fields) => void warnings.push(fields),
+      error: (message) => void errors.push(message),
+    },
     metrics: declareMetrics(registry),
   });
   const tick = (): void => {
     for (const callback of timers.splice(0)) callback();
   };
-  return { mesh, registry, deltas, timers, warnings, loop, tick };
+  return { mesh, registry, deltas, timers, warnings, errors, loop, tick };
 }
 
 test("WorldLoop compiles nothing before the world is listed", (t) => {
@@ -76,6 +82,26 @@ test("WorldLoop counts and names what cannot be read, and tells whether the watc
   loop.onEvent({ type: "disconnected", reason: "gone" });
   t.is(gauge(), "0");
   t.regex(registry.expose(), /world_events_total\{type="invalid"\} 1/);
+});
+
+test("WorldLoop fails closed for a policy that it never could read, and says so", (t) => {
+  const { loop, mesh, deltas, warnings, errors, tick } = createLoop();
+  const error = new DecodeError("object_invalid", "PeerAuthentication", "app/p", "spec: no");
+  loop.onEvent({ type: "invalid", error });
+  loop.onEvent({ type: "synced" });
+  tick();
+  t.deepEqual(deltas[0]?.policyNamespaces, new Set(["app"]));
+  t.is(mesh.policyOf(pod("app/a") as PodRecord).policy.mode, "strict");
+  t.regex(errors.join(), /held to STRICT/);
+  loop.onEvent(applied(policy("app/p", { mtls: { mode: "PERMISSIVE" } })));
+  loop.onEvent({ type: "invalid", error });
+  tick();
+  t.is(mesh.policyOf(pod("app/a") as PodRecord).policy.mode, "permissive");
+  t.is(errors.length, 1);
+  t.is(warnings.length, 1, "a last good version stays: no more than a warning");
+  loop.onEvent({ type: "deleted", kind: "PeerAuthentication", key: "app/p" });
+  loop.onEvent({ type: "invalid", error: new DecodeError("object_invalid", "", "", "any line") });
+  t.is(mesh.policyOf(pod("app/a") as PodRecord).policy.source, "default");
 });
 
 test("WorldLoop leaves no timer behind", (t) => {

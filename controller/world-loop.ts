@@ -1,6 +1,7 @@
 // Events of the world into the index, and what changed out to the sidecars. Events that come close
 // together are compiled once. Until the world was listed whole nothing is compiled or told: a restart
 // must not look like a mesh that lost everything.
+import type { DecodeError } from "#/cluster/decode-error.ts";
 import type { WorldEvent } from "#/cluster/events.ts";
 import type { Clock } from "#/lib/clock.ts";
 import type { Log } from "#/lib/log.ts";
@@ -36,10 +37,6 @@ export class WorldLoop implements Disposable {
   readonly onEvent = (event: WorldEvent): void => {
     const { mesh, metrics, log } = this.#options;
     metrics.worldEvents.with(event.type).add();
-    if (event.type === "invalid") {
-      const { kind, key, message } = event.error;
-      log.warn("object cannot be read", { kind, key, reason: message });
-    }
     if (event.type === "disconnected") {
       log.warn("world lost", { reason: event.reason });
       metrics.worldConnected.with().set(0);
@@ -49,12 +46,22 @@ export class WorldLoop implements Disposable {
       metrics.worldConnected.with().set(1);
     }
     mesh.apply(event);
+    if (event.type === "invalid") this.#tellInvalid(event.error);
     this.#schedule();
   };
 
   [Symbol.dispose](): void {
     this.#cancel?.();
     this.#cancel = null;
+  }
+
+  #tellInvalid({ kind, key, message }: DecodeError): void {
+    const { mesh, log } = this.#options;
+    const fields = { kind, key, reason: message };
+    if (kind !== "PeerAuthentication" || key === "" || mesh.policies.has(key)) {
+      log.warn("object cannot be read", fields);
+    } else
+      log.error("policy cannot be read, and pods that it may select are held to STRICT", fields);
   }
 
   #schedule(): void {

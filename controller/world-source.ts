@@ -8,7 +8,10 @@ import { openAccess } from "#/cluster/kubernetes/access.ts";
 import { createKubernetesClient } from "#/cluster/kubernetes/client.ts";
 import { KubernetesError } from "#/cluster/kubernetes/kubernetes-error.ts";
 import { joinLease } from "#/cluster/kubernetes/lease.ts";
+import type { PolicyView } from "#/cluster/kubernetes/policy-status.ts";
 import { writePolicyStatus } from "#/cluster/kubernetes/policy-status.ts";
+import type { RouteView } from "#/cluster/kubernetes/route-status.ts";
+import { writeRouteStatus } from "#/cluster/kubernetes/route-status.ts";
 import { TokenReviewError, createTokenReview } from "#/cluster/kubernetes/token-review.ts";
 import { keepTrustBundles } from "#/cluster/kubernetes/trust-bundle.ts";
 import { watchKubernetesWorld } from "#/cluster/kubernetes/world.ts";
@@ -23,7 +26,9 @@ import type { Log } from "#/lib/log.ts";
 import type { ControllerConfig, WorldConfig } from "./config.ts";
 import { openSecret, readFolder } from "./custody.ts";
 import type { AuthorityMaterial } from "./custody.ts";
+import type { Delta, Mesh } from "./index/mesh.ts";
 import { meshNamespace } from "./index/policies.ts";
+import { judgeRoute } from "./index/route-verdict.ts";
 
 export interface WorldSourceOptions {
   readonly config: Pick<ControllerConfig, "world" | "pod" | "trustDomain" | "caDirectory">;
@@ -41,8 +46,28 @@ export interface WorldSource extends AsyncDisposable {
   readonly reviewer: TokenReviewer;
   /** Watches until disposed of. */
   watch(onEvent: (event: WorldEvent) => void): AsyncDisposable;
-  /** Tells the world the mesh's roots (DER), and its objects' writers what it thinks of them. */
-  publish(roots: readonly Uint8Array[]): AsyncDisposable;
+  /** Tells the world the mesh's roots (DER), and its objects' writers what becomes of them. */
+  publish(roots: readonly Uint8Array[], mesh: Mesh): Publication;
+}
+
+export interface Publication extends AsyncDisposable {
+  /** The index was compiled, and this came out different. */
+  changed(delta: Pick<Delta, "changed" | "pods" | "policyNamespaces">): void;
+}
+
+function policyView({ policies }: Mesh): PolicyView {
+  return {
+    has: (key) => policies.has(key),
+    rivalOf: (key) => policies.rivalOf(key),
+    heldPods: (key) => policies.heldPods(key),
+  };
+}
+
+function routeView(mesh: Mesh): RouteView {
+  return {
+    judge: (route) => judgeRoute(route, (service) => mesh.portsOf(service)),
+    has: (key) => mesh.hasRoute(key),
+  };
 }
 
 /** Some two minutes in all. */
@@ -69,7 +94,7 @@ function socketWorld(
       clock,
     }),
     watch: (onEvent) => watchWorldSocket({ socketPath, clock, random, onEvent }),
-    publish: () => new AsyncDisposableStack(),
+    publish: () => Object.assign(new AsyncDisposableStack(), { changed() {} }),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
@@ -89,7 +114,7 @@ async function kubernetesWorld(
         : readFolder(caDirectory),
     reviewer: { review: (token) => review(token).catch(rethrow) },
     watch: (onEvent) => watchKubernetesWorld({ ...parts, onEvent }),
-    publish(roots) {
+    publish(roots, mesh) {
       const stack = new AsyncDisposableStack();
       // A replica that comes back has its name again, and is not the one that held the lease.
       const identity = `${config.pod.name}_${Buffer.from(randomBytes(8)).toString("hex")}`;
@@ -97,9 +122,23 @@ async function kubernetesWorld(
       const writer = stack.use(joinLease({ ...parts, namespace, name: leaseName, identity, log }));
       const bundle = roots.map(toPem).join("");
       const bundlePem = (): string => bundle;
-      stack.use(keepTrustBundles({ ...parts, bundlePem, namespace, writer, log }));
-      stack.use(writePolicyStatus({ ...parts, writer, log }));
-      return stack;
+      const inNeed = (): ReadonlySet<string> | null =>
+        mesh.isCompiled ? mesh.workloads.namespacesInNeed() : null;
+      const bundles = stack.use(
+        keepTrustBundles({ ...parts, bundlePem, namespace, inNeed, writer, log }),
+      );
+      const common = { ...parts, writer, log, isReady: () => mesh.isCompiled };
+      const policies = stack.use(writePolicyStatus({ ...common, view: policyView(mesh) }));
+      const routes = stack.use(writeRouteStatus({ ...common, view: routeView(mesh) }));
+      return Object.assign(stack, {
+        changed(delta: Parameters<Publication["changed"]>[0]) {
+          if (delta.pods.size > 0) bundles.request();
+          if (delta.policyNamespaces === "all" || delta.policyNamespaces.size > 0) {
+            policies.request();
+          }
+          if (delta.changed.some(({ kind }) => kind === "service")) routes.request();
+        },
+      });
     },
     [Symbol.asyncDispose]() {
       client.close();

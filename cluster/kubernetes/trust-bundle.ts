@@ -1,6 +1,7 @@
-// The mesh's roots as a ConfigMap in every namespace whose pods may have a sidecar, and in the mesh's own.
-// It is a hint (a sidecar holds it against the pins of its pod), so it need not be secret, only there:
-// edited or deleted, it is put back. Only the holder of the lease writes.
+// The mesh's roots as a ConfigMap where sidecars are: in the mesh's own namespace, in each that has the
+// label, and in each with a pod that has a sidecar or asks for one itself. It is a hint (a sidecar holds it
+// against the pins of its pod), so it need not be secret, only there: edited or deleted, it is put back,
+// and taken away where nothing asks for it any more. Only the holder of the lease writes.
 import { messageOf } from "#/lib/errors.ts";
 import type { Log } from "#/lib/log.ts";
 import { KubernetesError } from "./kubernetes-error.ts";
@@ -16,31 +17,46 @@ export interface TrustBundleOptions extends KubernetesParts {
   readonly bundlePem: () => string;
   /** The mesh's own namespace. */
   readonly namespace: string;
+  /** Namespaces with a pod that cannot start without it; null until all pods are known. */
+  readonly inNeed: () => ReadonlySet<string> | null;
   readonly writer: Writer;
   readonly log: Log;
+}
+
+export interface TrustBundles extends AsyncDisposable {
+  /** Who is in need may have changed. */
+  request(): void;
 }
 
 export const bundleName = "signet-trust-bundle";
 const bundleKey = "bundle.pem";
 const injectedLabel = "signet.dev/inject=enabled";
+const partOfKey = "app.kubernetes.io/part-of";
+const partOf = "signet";
+
+/** What stands in a namespace under the bundle's name. */
+interface Found {
+  readonly text: string;
+  /** We made it. */
+  readonly isOurs: boolean;
+  readonly version: string;
+}
 
 /** Keeps them until disposed of. */
-export function keepTrustBundles(options: TrustBundleOptions): AsyncDisposable {
+export function keepTrustBundles(options: TrustBundleOptions): TrustBundles {
   const { writer, log } = options;
-  const wanted = new Set([options.namespace]);
-  /** Namespace -> what stands there. */
-  const found = new Map<string, string>();
+  const labelled = new Set([options.namespace]);
+  const found = new Map<string, Found>();
   const isListed = { namespaces: false, bundles: false };
   const run = async (): Promise<void> => {
     if (!isListed.namespaces || !isListed.bundles) return;
-    const bundle = options.bundlePem();
     let failure: unknown = null;
-    for (const namespace of wanted) {
+    for (const step of stepsTo(options, labelled, found)) {
       if (!writer.isHeld.get()) return;
-      if (found.get(namespace) === bundle) continue;
+      const { namespace } = step;
       try {
-        await put(options, namespace, bundle);
-        log.info("trust bundle published", { namespace });
+        await take(options, step);
+        log.info(`trust bundle ${step.kind === "put" ? "published" : "taken away"}`, { namespace });
       } catch (thrown) {
         // One namespace that is going away must not keep the others from theirs.
         if (isOfNoUse(thrown)) log.debug("namespace is going", { reason: messageOf(thrown) });
@@ -75,34 +91,66 @@ export function keepTrustBundles(options: TrustBundleOptions): AsyncDisposable {
     );
   };
   follow("namespaces", "/api/v1/namespaces", { labelSelector: injectedLabel }, (change) => {
-    if (change.type === "applied" && !isTerminating(change.object)) wanted.add(change.key);
-    else if (change.key !== options.namespace) wanted.delete(change.key);
+    if (change.type === "applied" && !isTerminating(change.object)) labelled.add(change.key);
+    else if (change.key !== options.namespace) labelled.delete(change.key);
   });
   const named = { fieldSelector: `metadata.name=${bundleName}` };
   follow("bundles", "/api/v1/configmaps", named, (change) => {
     const namespace = change.key.split("/")[0] ?? "";
-    if (change.type === "applied") found.set(namespace, textOf(change.object));
+    if (change.type === "applied") found.set(namespace, foundOf(change.object));
     else found.delete(namespace);
   });
   stack.defer(writer.isHeld.onChange(() => pass.request()));
-  return stack;
+  return {
+    request: () => pass.request(),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
 }
 
-async function put(
-  { client }: TrustBundleOptions,
-  namespace: string,
-  bundle: string,
-): Promise<void> {
+type Step =
+  | { readonly kind: "put"; readonly namespace: string; readonly bundle: string }
+  | { readonly kind: "remove"; readonly namespace: string; readonly version: string };
+
+/** What is missing where it is wanted, and what we made where it no longer is. Pure. */
+function stepsTo(
+  { bundlePem, inNeed }: TrustBundleOptions,
+  labelled: ReadonlySet<string>,
+  found: ReadonlyMap<string, Found>,
+): readonly Step[] {
+  const bundle = bundlePem();
+  const needing = inNeed();
+  const wanted = labelled.union(needing ?? new Set<string>());
+  const missing = [...wanted].filter((namespace) => found.get(namespace)?.text !== bundle);
+  // While not all pods are known, nobody is taken for one that needs nothing.
+  const left = needing === null ? [] : [...found].filter(([name]) => !wanted.has(name));
+  return [
+    ...missing.map((namespace): Step => ({ kind: "put", namespace, bundle })),
+    ...left
+      .filter(([, { isOurs }]) => isOurs)
+      .map(([namespace, { version }]): Step => ({ kind: "remove", namespace, version })),
+  ];
+}
+
+async function take({ client }: TrustBundleOptions, step: Step): Promise<void> {
+  const { namespace } = step;
+  const path = `/api/v1/namespaces/${namespace}/configmaps/${bundleName}`;
+  if (step.kind === "remove") {
+    // The very version that was judged: one that was changed meanwhile is judged anew.
+    const preconditions = { resourceVersion: step.version };
+    const body = { apiVersion: "v1", kind: "DeleteOptions", preconditions };
+    await client.call({ method: "DELETE", path, body });
+    return;
+  }
   await client.call({
     method: "PATCH",
-    path: `/api/v1/namespaces/${namespace}/configmaps/${bundleName}`,
+    path,
     query: { fieldManager, force: "true" },
     contentType: "application/apply-patch+yaml",
     body: {
       apiVersion: "v1",
       kind: "ConfigMap",
-      metadata: { name: bundleName, namespace, labels: { "app.kubernetes.io/part-of": "signet" } },
-      data: { [bundleKey]: bundle },
+      metadata: { name: bundleName, namespace, labels: { [partOfKey]: partOf } },
+      data: { [bundleKey]: step.bundle },
     },
   });
 }
@@ -118,8 +166,13 @@ function isTerminating({ metadata }: RawObject): boolean {
 }
 
 /** Also what stands beside it counts: somebody else's key is left alone, a missing one is not ours. */
-function textOf(object: RawObject): string {
+function foundOf({ metadata, ...object }: RawObject): Found {
   const data = (object["data"] ?? {}) as Readonly<Record<string, unknown>>;
   const text = data[bundleKey];
-  return typeof text === "string" ? text : "";
+  const labels = (metadata["labels"] ?? {}) as Readonly<Record<string, unknown>>;
+  return {
+    text: typeof text === "string" ? text : "",
+    isOurs: labels[partOfKey] === partOf,
+    version: metadata.resourceVersion ?? "",
+  };
 }

@@ -89,18 +89,20 @@ export function toEvent(watched: WatchedKind, change: Change): WorldEvent {
       return { type: "invalid", error: new DecodeError("object_invalid", kind, change.key, state) };
     }
     case "applied":
-      return decoded(watched, change.object);
+      return decoded(watched, change.key, change.object);
     default:
       return change satisfies never;
   }
 }
 
-/** What a list leaves out of its items is put back. */
-function decoded({ kind, apiVersion }: WatchedKind, object: RawObject): WorldEvent {
+/** What a list leaves out of its items is put back, and what cannot be told of an object's head. */
+function decoded({ kind, apiVersion }: WatchedKind, key: string, object: RawObject): WorldEvent {
   try {
     return { type: "applied", object: decodeObject({ ...object, kind, apiVersion }) };
   } catch (thrown) {
     if (!(thrown instanceof DecodeError)) throw thrown;
-    return { type: "invalid", error: thrown };
+    const error =
+      thrown.key === "" ? new DecodeError("object_invalid", kind, key, thrown.state) : thrown;
+    return { type: "invalid", error };
   }
 }

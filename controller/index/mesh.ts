@@ -6,7 +6,8 @@ import { checkResource } from "#/api/resource-check.ts";
 import type { Resource, ResourceKey, TrustBundle } from "#/api/discovery.ts";
 import { keyOf } from "#/api/discovery.ts";
 import type { PolicyResource } from "#/api/discovery.ts";
-import type { Kind, PodRecord, WorldEvent } from "#/cluster/events.ts";
+import type { DecodeError } from "#/cluster/decode-error.ts";
+import type { Kind, PodRecord, ServicePortRecord, WorldEvent } from "#/cluster/events.ts";
 import type { WorldObject } from "#/cluster/events.ts";
 import { keyOfMeta } from "#/cluster/events.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
@@ -77,6 +78,16 @@ export class Mesh {
     };
   }
 
+  /** The ports of a service that requests can be routed for; null when there is no such service. */
+  portsOf(service: string): readonly ServicePortRecord[] | null {
+    const record = this.#services.get(service);
+    return record === undefined || record.external ? null : record.ports;
+  }
+
+  hasRoute(key: string): boolean {
+    return this.#routes.has(key);
+  }
+
   setBundle(bundle: TrustBundle): void {
     this.#newBundle = bundle;
   }
@@ -92,6 +103,7 @@ export class Mesh {
         this.#isSynced = true;
         return;
       case "invalid":
+        return this.#refuseObject(event.error);
       case "disconnected":
         return;
       default:
@@ -164,8 +176,7 @@ export class Mesh {
   }
 
   #hasPort(service: string, port: number): boolean {
-    const record = this.#services.get(service);
-    return record?.external === false && record.ports.some((each) => each.port === port);
+    return this.portsOf(service)?.some((each) => each.port === port) === true;
   }
 
   #applyObject(object: WorldObject): void {
@@ -208,6 +219,13 @@ export class Mesh {
       default:
         assertNever(kind);
     }
+  }
+
+  /** What was known of it stays; a policy of which nothing is known must not count for nothing. */
+  #refuseObject({ kind, key, message }: DecodeError): void {
+    if (kind !== "PeerAuthentication" || key === "") return;
+    const scope = this.policies.refuse(key, message);
+    if (scope !== null) this.#markPolicies(scope);
   }
 
   #podChanged(key: string, before: PodRecord | undefined, after: PodRecord | undefined): void {

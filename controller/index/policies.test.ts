@@ -1,6 +1,6 @@
 import test from "ava";
 import type { MtlsMode } from "#/api/policy.ts";
-import type { PodRecord, WorldObject } from "#/cluster/events.ts";
+import type { PeerAuthenticationRecord, PodRecord, WorldObject } from "#/cluster/events.ts";
 import { keyOfMeta } from "#/cluster/events.ts";
 import { pod, policy } from "#/test/kit/objects.ts";
 import { Policies } from "./policies.ts";
@@ -140,4 +140,66 @@ test("decide goes back to the wider object when the nearer one is deleted", (t) 
 test("decide for a pod of signet-system takes the mesh's object", (t) => {
   const own = pod("signet-system/controller") as PodRecord;
   t.is(policiesOf(policy("signet-system/default", strict)).decide(own).mode, "strict");
+});
+
+const unreadable = (key: string): string => `PeerAuthentication ${key} (cannot be read)`;
+const other = pod("other/db-1") as PodRecord;
+
+test("refuse holds a whole namespace to STRICT while no version of its policy is known", (t) => {
+  const policies = policiesOf(
+    policy("app/default", permissive),
+    policy("app/web", forWeb(disable)),
+  );
+  t.deepEqual(policies.refuse("app/new", "spec.mtls.mode: no"), {
+    kind: "namespace",
+    namespace: "app",
+  });
+  t.like(policies.decide(web), { mode: "strict", source: unreadable("app/new") });
+  t.is(policies.decide(web).ports.size, 0);
+  t.is(policies.decide(other).mode, "permissive", "another namespace is none of its business");
+  t.deepEqual(policies.unreadable(), [
+    { namespace: "app", name: "new", reason: "spec.mtls.mode: no" },
+  ]);
+});
+
+test("refuse in signet-system holds everybody to STRICT for whom no nearer policy decides", (t) => {
+  const exception = { portLevelMtls: { 9090: { mode: "PERMISSIVE" } } };
+  const policies = policiesOf(
+    policy("signet-system/default", permissive),
+    policy("app/default", permissive),
+    policy("open/default", exception),
+  );
+  t.deepEqual(policies.refuse("signet-system/new", "?"), { kind: "mesh" });
+  t.like(policies.decide(other), { mode: "strict", source: unreadable("signet-system/new") });
+  t.like(policies.decide(web), { mode: "permissive", source: "PeerAuthentication app/default" });
+  const open = policies.decide(pod("open/a"));
+  t.is(open.mode, "strict", "a mode that the nearer policy leaves open is the mesh's");
+  t.deepEqual([...open.ports], [[9090, "permissive"]], "its ports would be its own in any case");
+  t.is(policies.decide(pod("signet-system/a")).mode, "strict");
+});
+
+test("refuse leaves the last good version in force", (t) => {
+  const policies = policiesOf(policy("app/default", permissive));
+  t.is(policies.refuse("app/default", "?"), null);
+  t.like(policies.decide(web), { mode: "permissive", source: "PeerAuthentication app/default" });
+  t.deepEqual(policies.unreadable(), []);
+});
+
+test("refuse ends when the policy can be read, and when it is deleted", (t) => {
+  const policies = policiesOf();
+  policies.refuse("app/a", "?");
+  policies.refuse("app/b", "?");
+  t.is(policies.decide(web).source, unreadable("app/a"));
+  policies.apply(policy("app/a", disable) as PeerAuthenticationRecord);
+  t.is(policies.decide(web).source, unreadable("app/b"), "one of two is still unreadable");
+  t.deepEqual(policies.delete("app/b"), { kind: "namespace", namespace: "app" });
+  t.is(policies.decide(web).mode, "disable");
+  t.deepEqual(policies.unreadable(), []);
+});
+
+test("refuse holds again what was deleted and comes back unreadable", (t) => {
+  const policies = policiesOf(policy("app/default", permissive));
+  policies.delete("app/default");
+  policies.refuse("app/default", "?");
+  t.is(policies.decide(web).mode, "strict");
 });

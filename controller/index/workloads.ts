@@ -8,6 +8,9 @@ import { keyOfMeta } from "#/cluster/events.ts";
 /** Set by the injector on pods that have our sidecar. */
 const statusAnnotation = "signet.dev/status";
 const statusInjected = "injected";
+/** By which a pod asks for a sidecar where its namespace does not. */
+const askingLabel = "service-mesh";
+const askingValue = "enabled";
 
 /** What stands behind an endpoint's address. unknown: not to be used until more is known. */
 export type Resolution =
@@ -19,6 +22,8 @@ export class Workloads {
   /** Live pods by their own address; those that share the node's are left out. */
   readonly #byAddress = new Map<string, Map<string, PodRecord>>();
   readonly #byNamespace = new Map<string, Set<string>>();
+  /** Namespace -> pods there that need the trust bundle. */
+  readonly #inNeed = new Map<string, Set<string>>();
 
   get(key: string): PodRecord | undefined {
     return this.#pods.get(key);
@@ -36,6 +41,11 @@ export class Workloads {
     return this.#pods.keys();
   }
 
+  /** With a pod that cannot start without the trust bundle. */
+  namespacesInNeed(): ReadonlySet<string> {
+    return new Set(this.#inNeed.keys());
+  }
+
   /** Returns what was there before. */
   apply(pod: PodRecord): PodRecord | undefined {
     const key = keyOfMeta(pod.meta);
@@ -46,6 +56,7 @@ export class Workloads {
     const siblings = this.#byNamespace.get(namespace);
     if (siblings === undefined) this.#byNamespace.set(namespace, new Set([key]));
     else siblings.add(key);
+    this.#noteNeed(key, namespace, needsBundle(pod));
     if (pod.hostNetwork || !isLive(pod)) return before;
     for (const address of pod.addresses) {
       const there = this.#byAddress.get(address);
@@ -62,6 +73,7 @@ export class Workloads {
     this.#dropAddresses(key, before);
     const siblings = this.#byNamespace.get(before.meta.namespace);
     siblings?.delete(key);
+    this.#noteNeed(key, before.meta.namespace, false);
     if (siblings?.size === 0) this.#byNamespace.delete(before.meta.namespace);
     return before;
   }
@@ -89,6 +101,12 @@ export class Workloads {
     return { kind: "known", identity: null, pod: key };
   }
 
+  #noteNeed(key: string, namespace: string, isInNeed: boolean): void {
+    const there = this.#inNeed.get(namespace) ?? new Set();
+    if (isInNeed) this.#inNeed.set(namespace, there.add(key));
+    else if (there.delete(key) && there.size === 0) this.#inNeed.delete(namespace);
+  }
+
   #dropAddresses(key: string, pod: PodRecord): void {
     for (const address of pod.addresses) {
       const there = this.#byAddress.get(address);
@@ -104,6 +122,11 @@ export function isLive(pod: PodRecord): boolean {
 
 export function isInjected(pod: PodRecord): boolean {
   return pod.meta.annotations[statusAnnotation] === statusInjected && !pod.hostNetwork;
+}
+
+/** It has a sidecar, or asks for one: without the bundle's ConfigMap kubelet does not start it. */
+function needsBundle(pod: PodRecord): boolean {
+  return isLive(pod) && (isInjected(pod) || pod.meta.labels[askingLabel] === askingValue);
 }
 
 /** The identity that the pod proves to its peers; null: it has no sidecar. */

@@ -101,7 +101,7 @@ function certificateView(record: LedgerRecord, above: Chain | null): object {
   return { ...rest, chain: [base64(certificate), ...(isPresent ? above.certificates : [])] };
 }
 
-/** The objects, and what they come to for each live pod. */
+/** The objects, those that nobody can read, and what they come to for each live pod. */
 function policies(mesh: Mesh): object {
   return {
     policies: mesh.policies.all().map(({ meta, selector, mode, ports }) => ({
@@ -111,6 +111,7 @@ function policies(mesh: Mesh): object {
       mode,
       ports: Object.fromEntries(ports),
     })),
+    unreadable: mesh.policies.unreadable(),
     pods: [...mesh.workloads.keys()].sort().flatMap((key) => {
       const pod = mesh.workloads.get(key);
       if (pod === undefined || !isLive(pod)) return [];

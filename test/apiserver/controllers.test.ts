@@ -1,6 +1,5 @@
 // Two controllers as they ship, on a real API server: tokens, issuing, the published trust bundle, the
 // lease and its hand-over, the status of policies.
-import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -9,14 +8,12 @@ import type { RpcError } from "#/api/rpc-error.ts";
 import { openAccess } from "#/cluster/kubernetes/access.ts";
 import { createKubernetesClient } from "#/cluster/kubernetes/client.ts";
 import { createTokenReview } from "#/cluster/kubernetes/token-review.ts";
-import type { Controller } from "#/controller/app.ts";
-import { startController } from "#/controller/app.ts";
-import { readControllerConfig } from "#/controller/config.ts";
 import { toPem } from "#/identity/bundle.ts";
 import { systemClock } from "#/lib/clock.ts";
-import { silentLog } from "#/lib/log.ts";
 import { Site } from "../kit/controller-site.ts";
 import { ControlPlane } from "./control-plane.ts";
+import type { Started } from "./controller.ts";
+import { startOn } from "./controller.ts";
 import { eventually } from "./eventually.ts";
 import { accountObject, laxPolicyResource, namespaceObject } from "./objects.ts";
 import { podObject, policyObject } from "./objects.ts";
@@ -44,31 +41,11 @@ test.after.always(async () => {
   await site?.[Symbol.asyncDispose]();
 });
 
-const lines = new Map<string, string[]>();
+const start = (name: string, kubeconfig = plane.kubeconfig): Promise<Started> =>
+  startOn({ name, folder: site.folder, kubeconfig });
 
-function start(name: string, kubeconfig = plane.kubeconfig): Promise<Controller> {
-  const config = readControllerConfig({
-    SIGNET_CA_DIRECTORY: path.join(site.folder, "ca"),
-    SIGNET_DATA_DIRECTORY: path.join(site.folder, name),
-    SIGNET_WORLD: "kubernetes",
-    KUBECONFIG: kubeconfig,
-    SIGNET_ADMIN_SOCKET: path.join(site.folder, `${name}.sock`),
-    POD_NAME: name,
-  });
-  const said: string[] = [];
-  lines.set(name, said);
-  const say = (message: string): void => void said.push(message);
-  return startController({
-    config: { ...config, grpcPort: 0, adminPort: 0 },
-    clock: systemClock,
-    random: Math.random,
-    randomBytes,
-    log: { ...silentLog, info: say, warn: say, error: say },
-  });
-}
-
-const listed = (name: string): Promise<void> =>
-  eventually(() => lines.get(name)?.includes("world listed") === true);
+const listed = ({ said }: Started): Promise<void> =>
+  eventually(() => said.info.some((line) => line.startsWith("world listed")));
 
 async function newToken(...parameters: readonly string[]): Promise<string> {
   const given = ["create", "token", "-n", "app-a", "app-a", ...parameters];
@@ -142,8 +119,9 @@ test.serial(
   "a controller issues to a pod of the cluster, and to nobody while it cannot ask",
   async (t) => {
     await using relay = await plane.relay();
-    await using controller = await start("issuing", relay.kubeconfig);
-    await listed("issuing");
+    await using started = await start("issuing", relay.kubeconfig);
+    const { controller } = started;
+    await listed(started);
     await new Promise((resolve) => setTimeout(resolve, 50));
     const svid = await site.issue(controller, await newToken(...ours, ...bound));
     t.is(String(svid.id), "spiffe://cluster.local/ns/app-a/sa/app-a");
@@ -179,6 +157,58 @@ test.serial("the trust bundle stands where it belongs, and is put back", async (
   t.pass();
 });
 
+test.serial(
+  "the trust bundle goes where nothing asks for it any more, and no sooner",
+  async (t) => {
+    const label = (value: string): Promise<string> =>
+      plane.kubectl("label", "namespace", "leaving", `signet.dev/inject${value}`, "--overwrite");
+    const isThere = async (namespace: string): Promise<boolean> => namespace in (await bundles());
+    const stays = async (namespace: string, why: string): Promise<void> => {
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      t.true(await isThere(namespace), why);
+    };
+    const asking = (name: string): object => {
+      const pod = podObject("asking", name, "default") as { metadata: { annotations?: object } };
+      delete pod.metadata.annotations;
+      return { ...pod, metadata: { ...pod.metadata, labels: { "service-mesh": "enabled" } } };
+    };
+    const remove = (namespace: string, name: string): Promise<string> =>
+      plane.kubectl("delete", "-n", namespace, "pod", name, "--force", "--grace-period=0");
+    const foreign = {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { namespace: "plain", name: "signet-trust-bundle" },
+      data: { "bundle.pem": "somebody else's" },
+    };
+    await plane.apply(
+      foreign,
+      namespaceObject("leaving", { "signet.dev/inject": "enabled" }),
+      namespaceObject("asking"),
+      ...["leaving", "asking"].map((namespace) => accountObject(namespace, "default")),
+      podObject("leaving", "meshed", "default"),
+    );
+    await using _controller = await start("leaving");
+    await eventually(() => isThere("leaving"), 25_000);
+    t.false(await isThere("asking"));
+    await plane.apply(asking("one"));
+    await eventually(() => isThere("asking"));
+    await label("-");
+    await stays("leaving", "a pod with a sidecar still needs it");
+    await remove("leaving", "meshed");
+    await eventually(async () => !(await isThere("leaving")));
+    await label("=enabled");
+    await eventually(() => isThere("leaving"));
+    await label("-");
+    await eventually(async () => !(await isThere("leaving")));
+    t.true(await isThere("asking"), "a pod asks for itself");
+    await remove("asking", "one");
+    await eventually(async () => !(await isThere("asking")));
+    t.is((await bundles())["plain"], "somebody else's");
+    t.true(await isThere("signet-system"));
+    t.true(await isThere("app-a"));
+  },
+);
+
 test.serial("a policy says whether it is read, and what is wrong with it", async (t) => {
   await using _controller = await start("telling");
   await plane.apply(policyObject("app-a", "STRICT"));
@@ -212,7 +242,7 @@ test.serial(
     await eventually(async () => (await holder().catch(() => "")).startsWith("first_"), 25_000);
     await using relay = await plane.relay();
     const second = await start("second", relay.kubeconfig);
-    await listed("second");
+    await listed(second);
     await new Promise((resolve) => setTimeout(resolve, 6_000));
     t.regex(await holder(), /^first_/, "who came second waits");
     const leftAt = performance.now();
@@ -220,11 +250,11 @@ test.serial(
     await eventually(async () => (await holder()).startsWith("second_"));
     const handOverMs = performance.now() - leftAt;
     t.true(handOverMs < 5_000, `${handOverMs} ms`);
-    await using _third = await start("third");
-    await listed("third");
+    await using third = await start("third");
+    await listed(third);
     const cutAt = performance.now();
     relay.cut();
-    await eventually(() => lines.get("second")?.includes("lease lost") === true, 12_000);
+    await eventually(() => second.said.info.some((line) => line.startsWith("lease lost")), 12_000);
     t.regex(await holder(), /^second_/, "it stops before another may begin");
     await eventually(async () => (await holder()).startsWith("third_"), 25_000);
     const takenMs = performance.now() - cutAt;

@@ -35,6 +35,21 @@ export const policyObject = (namespace: string, mode: string): object => ({
   spec: { mtls: { mode } },
 });
 
+export const routeObject = (namespace: string, name: string, spec: Fields): object => ({
+  apiVersion: "gateway.networking.k8s.io/v1",
+  kind: "HTTPRoute",
+  metadata: { namespace, name },
+  spec,
+});
+
+/** A reference to a Service of the route's own namespace. */
+export const parentOf = (name: string, more: Fields = {}): Fields => ({
+  group: "",
+  kind: "Service",
+  name,
+  ...more,
+});
+
 /** Takes any spec, as a resource of another version might; the controller must not rely on it. */
 export const laxPolicyResource: object = {
   apiVersion: "apiextensions.k8s.io/v1",

@@ -1,18 +1,15 @@
 // The roles that are shipped are enough: the controller under its own service account, on a real API
 // server, does all that it does, and is refused nothing.
-import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
-import { startController } from "#/controller/app.ts";
-import { readControllerConfig } from "#/controller/config.ts";
-import { systemClock } from "#/lib/clock.ts";
-import { silentLog } from "#/lib/log.ts";
+import { httpRouteManifest } from "../cluster/build/gateway-api.ts";
 import { Site } from "../kit/controller-site.ts";
 import { ControlPlane } from "./control-plane.ts";
+import { startOn } from "./controller.ts";
 import { eventually } from "./eventually.ts";
 import { accountObject, laxPolicyResource, namespaceObject } from "./objects.ts";
-import { podObject, policyObject } from "./objects.ts";
+import { parentOf, podObject, policyObject, routeObject } from "./objects.ts";
 
 const shipped = fileURLToPath(new URL("../../k8s/base/", import.meta.url));
 
@@ -21,6 +18,7 @@ test("the shipped roles let the controller do all that it does", async (t) => {
   await using site = await Site.create();
   await plane.kubectl("apply", "-f", path.join(shipped, "namespace.yaml"));
   await plane.kubectl("apply", "-f", path.join(shipped, "controller-access.yaml"));
+  await plane.kubectl("apply", "-f", await httpRouteManifest());
   await plane.apply(
     laxPolicyResource,
     namespaceObject("app-a", { "signet.dev/inject": "enabled" }),
@@ -32,27 +30,15 @@ test("the shipped roles let the controller do all that it does", async (t) => {
   await plane.kubectl("patch", "-n", "app-a", "pod", "a-1", ...patch);
   const account = ["-n", "signet-system", "signet-controller"];
   const token = (await plane.kubectl("create", "token", ...account)).trim();
-  const config = readControllerConfig({
-    SIGNET_CA_DIRECTORY: path.join(site.folder, "ca"),
-    SIGNET_DATA_DIRECTORY: path.join(site.folder, "data"),
-    SIGNET_WORLD: "kubernetes",
-    KUBECONFIG: plane.tokenKubeconfig("controller", token),
-    SIGNET_ADMIN_SOCKET: path.join(site.folder, "admin.sock"),
-    POD_NAME: "signet-controller-0",
+  await using started = await startOn({
+    name: "signet-controller-0",
+    folder: site.folder,
+    kubeconfig: plane.tokenKubeconfig("controller", token),
   });
-  const refused: string[] = [];
-  const warn = (message: string, fields: object = {}): void =>
-    void refused.push(`${message} ${JSON.stringify(fields)}`);
-  await using controller = await startController({
-    config: { ...config, grpcPort: 0, adminPort: 0 },
-    clock: systemClock,
-    random: Math.random,
-    randomBytes,
-    log: { ...silentLog, warn, error: warn },
-  });
-  const isReady = async (): Promise<boolean> => (await site.get("/readyz")).status === 200;
-  const said = (): string => refused.join("\n");
-  await eventually(isReady, 15_000, said);
+  const { controller, said: lines } = started;
+  const refused = (): readonly string[] => [...lines.warn, ...lines.error];
+  const said = (): string => refused().join("\n");
+  await eventually(() => lines.info.some((line) => line.startsWith("world listed")), 15_000, said);
   const bound = ["--bound-object-kind", "Pod", "--bound-object-name", "a-1", "--duration", "10m"];
   const given = ["create", "token", "-n", "app-a", "app-a", "--audience", "signet-ca", ...bound];
   t.truthy(await site.issue(controller, (await plane.kubectl(...given)).trim()));
@@ -66,6 +52,13 @@ test("the shipped roles let the controller do all that it does", async (t) => {
       );
   const output = ["-o", "jsonpath={.status.conditions}"];
   await eventually(exists("-n", "app-a", "peerauthentication", "default", ...output), 15_000, said);
+  await plane.apply(routeObject("app-a", "orphan", { parentRefs: [parentOf("app-a")] }));
+  const told = ["-n", "app-a", "httproute", "orphan", "-o", "jsonpath={.status.parents}"];
+  await eventually(exists(...told), 15_000, said);
   await eventually(exists("-n", "app-a", "configmap", "signet-trust-bundle"), 15_000, said);
-  t.deepEqual(refused, []);
+  await plane.kubectl("label", "namespace", "app-a", "signet.dev/inject-");
+  await plane.kubectl("delete", "-n", "app-a", "pod", "a-1", "--force", "--grace-period=0");
+  const bundle = exists("-n", "app-a", "configmap", "signet-trust-bundle");
+  await eventually(async () => !(await bundle()), 15_000, said);
+  t.deepEqual(refused(), []);
 });

@@ -52,6 +52,8 @@ export interface IssuerOptions {
 }
 
 const issuerLifeMs = 86_400_000;
+/** From here on each new issuer is told with a warning: whoever has the root needs some notice. */
+const intermediateLeftMsMin = 30 * 86_400_000;
 /** Renewed when this share of its life is over: leaves of 16 hours are then never cut short. */
 const renewalShare = 1 / 3;
 const retryBackoff = { baseMs: 1_000, maxMs: 60_000 };
@@ -135,6 +137,11 @@ async function makeIssuer(options: IssuerOptions): Promise<Issuer> {
   if (notAfter <= now) {
     throw new CaError("issuer_expired", "Cannot make an issuer: the intermediate has expired", {
       next: "Have the root sign a new intermediate",
+    });
+  }
+  if (parent.notAfter - now < intermediateLeftMsMin) {
+    options.log.warn("the intermediate ends soon, and with it all issuing", {
+      not_after: new Date(parent.notAfter).toISOString(),
     });
   }
   const name = `signet issuer ${Buffer.from(randomBytes(4)).toString("hex")}`;

@@ -1,9 +1,10 @@
-// certs-dev: makes the development root and intermediate and exports them. For development alone: the
-// root's key lies on this disk.
+// certs-dev: makes a root and an intermediate and exports them. The root's key lies on this disk: that is
+// for development, or for a machine that is never connected.
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { writeAuthority } from "#/ca/authority-pem.ts";
+import { toSecret } from "#/ca/mesh-authorities.ts";
 import { fingerprint } from "#/identity/bundle.ts";
 import { IdentityError } from "#/identity/identity-error.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
@@ -14,7 +15,7 @@ import { exportPkcs12 } from "./pkcs12.ts";
 
 class UsageError extends MeshError<"usage"> {}
 
-const helpText = `certs-dev: a root and an intermediate for development
+const helpText = `certs-dev: a root and an intermediate, for development or for an offline root
 
   certs-dev [--out DIR] [--trust-domain NAME] [--force]
       Makes root.crt, root.key, intermediate.crt and intermediate.key in DIR unless
@@ -23,6 +24,11 @@ const helpText = `certs-dev: a root and an intermediate for development
 
   certs-dev export pem [--name root|intermediate]
       Prints the certificate (default: root), to put into a trust store.
+
+  certs-dev export secret
+      Prints the Secret "signet-ca" with root, intermediate and the intermediate's
+      key, for kubectl apply. The root's key stays here: keep it offline. Run again
+      each year; with less than 30 days left a new intermediate is made first.
 
   certs-dev export p12 --name root|intermediate --password-file FILE --file FILE
       Writes key and certificates as PKCS#12 for browsers and key chains. The
@@ -50,12 +56,17 @@ async function main(): Promise<void> {
   if (command === "export" && force) throw usage("--force does not go with export");
   const certificates = await ensureDevelopmentCertificates(directory, trustDomain, { force });
   if (command === undefined) return report(directory, certificates);
+  if (form === "secret") {
+    const secret = toSecret({ ...certificates, withRootKey: false });
+    process.stdout.write(`${JSON.stringify(secret, null, 2)}\n`);
+    return;
+  }
   const name = readName(values.name);
   if (form === "pem") {
     process.stdout.write(writeAuthority(certificates[name]).certificate);
   } else if (form === "p12") {
     writePkcs12(certificates, name, values["password-file"], values.file);
-  } else throw usage(`"export" wants pem or p12`);
+  } else throw usage(`"export" wants pem, secret or p12`);
 }
 
 function readArguments() {

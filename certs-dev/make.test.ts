@@ -13,9 +13,10 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test from "ava";
+import { intermediateLifeMs, rootLifeMs } from "#/ca/mesh-authorities.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { ManualClock } from "#/test/kit/manual-clock.ts";
-import { ensureDevelopmentCertificates, intermediateLifeMs, rootLifeMs } from "./make.ts";
+import { ensureDevelopmentCertificates } from "./make.ts";
 import { exportPkcs12 } from "./pkcs12.ts";
 
 const trustDomain = parseTrustDomain("cluster.local");
@@ -215,6 +216,10 @@ test("main makes, exports and explains itself", (t) => {
   t.regex(run("--out", folder.directory), /nothing to make/);
   const pem = run("export", "pem", "--out", folder.directory);
   t.is(pem, readFileSync(folder.file("root.crt"), "utf8"));
+  const exported = run("export", "secret", "--out", folder.directory);
+  const { data } = JSON.parse(exported) as { readonly data: Readonly<Record<string, string>> };
+  t.is(Buffer.from(data["root.crt"] ?? "", "base64").toString(), pem);
+  t.false("root.key" in data, "the root's key stays where it is");
   const secret = folder.file("password");
   const target = folder.file("dev.p12");
   writeFileSync(secret, "long enough\n");

@@ -1,11 +1,11 @@
-// A root and an intermediate for development: four PEM files that only their owner can read. They are
-// made once and kept; a real mesh's root lies on a machine that is never connected.
+// A root and an intermediate: four PEM files that only their owner can read, made once and kept. For
+// development on the machine itself; for a real mesh on one that is never connected.
 import { createPublicKey, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { createIntermediate, createRoot } from "#/ca/authority-certificate.ts";
 import type { Authority } from "#/ca/authority-certificate.ts";
 import { readAuthority, writeAuthority } from "#/ca/authority-pem.ts";
+import { makeIntermediate, makeRoot } from "#/ca/mesh-authorities.ts";
 import { extensionOf, readCertificate } from "#/identity/certificate.ts";
 import { readNameConstraints } from "#/identity/extensions.ts";
 import { oid } from "#/identity/object-identifiers.ts";
@@ -16,11 +16,8 @@ import { MeshError, messageOf } from "#/lib/errors.ts";
 
 class CertsDevError extends MeshError<"certificates_unusable" | "directory_unusable"> {}
 
-export const rootLifeMs: number = 10 * 365 * 86_400_000;
-export const intermediateLifeMs: number = 365 * 86_400_000;
 /** An intermediate with less than this left is made anew. */
 const intermediateLeftMinMs: number = 30 * 86_400_000;
-const backdateMs = 3_600_000;
 
 export interface MakeOptions {
   readonly clock?: Clock;
@@ -52,25 +49,12 @@ export async function ensureDevelopmentCertificates(
   if (kept !== null && readCertificate(kept.certificate).notAfter <= now) {
     throw unusable(directory, "the root has expired");
   }
-  const notBefore = now - backdateMs;
-  const root =
-    kept ??
-    (await createRoot({
-      name: "signet development root",
-      trustDomain,
-      notBefore,
-      notAfter: now + rootLifeMs,
-    }));
+  const root = kept ?? (await makeRoot(trustDomain, now));
   const old = kept === null ? null : readPair(directory, "intermediate");
   if (kept !== null && old !== null && isUsable(old, kept, trustDomain, now)) {
     return { root, intermediate: old, made: [] };
   }
-  const intermediate = await createIntermediate(root, {
-    name: "signet development intermediate",
-    trustDomain,
-    notBefore,
-    notAfter: now + intermediateLifeMs,
-  });
+  const intermediate = await makeIntermediate(root, trustDomain, now);
   // A run that ends between the two is completed by the next one.
   if (kept === null) writePair(directory, "root", root);
   writePair(directory, "intermediate", intermediate);

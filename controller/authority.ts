@@ -4,17 +4,20 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { TokenReviewer, WorkloadDirectory } from "#/ca/attest.ts";
 import { readAuthority } from "#/ca/authority-pem.ts";
+import type { IssuerOptions } from "#/ca/issuer.ts";
 import { IssuerSource } from "#/ca/issuer.ts";
 import { openLedger } from "#/ca/ledger/ledger.ts";
 import type { Ledger } from "#/ca/ledger/ledger.ts";
 import { createCaMetrics } from "#/ca/metrics.ts";
 import { CertificateAuthority } from "#/ca/service.ts";
-import { parsePem } from "#/identity/bundle.ts";
+import { fingerprint, parsePem } from "#/identity/bundle.ts";
+import { readCertificate } from "#/identity/certificate.ts";
 import type { Clock } from "#/lib/clock.ts";
 import type { Log } from "#/lib/log.ts";
 import type { Registry } from "#/lib/metrics.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { AuthorityMaterial } from "./custody.ts";
+import { tellCustody, unusableMaterial } from "./custody.ts";
 import { servingNames } from "./serving-names.ts";
 
 export interface AuthorityOptions {
@@ -31,6 +34,23 @@ export interface AuthorityOptions {
   readonly log: Log;
 }
 
+/** The issuer has shown that its chain leads to the roots. */
+async function certifyIssuer(
+  material: AuthorityMaterial,
+  options: Omit<IssuerOptions, "roots" | "intermediate">,
+): Promise<{ readonly roots: readonly Uint8Array[]; readonly issuer: IssuerSource }> {
+  const roots = parsePem(material.roots);
+  const intermediate = readAuthority(material.intermediate, material.intermediateKey);
+  const issuer = await IssuerSource.start({ ...options, roots, intermediate });
+  const { notAfter } = readCertificate(intermediate.certificate);
+  const facts = {
+    roots: roots.map((root) => fingerprint(root)),
+    intermediate_not_after: new Date(notAfter).toISOString(),
+  };
+  tellCustody(material, facts, options.log);
+  return { roots, issuer };
+}
+
 export interface OpenAuthority extends AsyncDisposable {
   readonly authority: CertificateAuthority;
   readonly issuer: IssuerSource;
@@ -44,16 +64,9 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
   const { config, material, reviewer, directory, registry, clock, random, randomBytes, log } =
     options;
   const { trustDomain } = config;
-  const roots = parsePem(material.roots);
-  const intermediate = readAuthority(material.intermediate, material.intermediateKey);
-  const issuer = await IssuerSource.start({
-    trustDomain,
-    intermediate,
-    roots,
-    clock,
-    random,
-    randomBytes,
-    log,
+  const common = { trustDomain, clock, random, randomBytes, log };
+  const { roots, issuer } = await certifyIssuer(material, common).catch((thrown: unknown) => {
+    throw unusableMaterial(material, thrown);
   });
   await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 });
   const ledger = await openLedger(path.join(config.dataDirectory, "ledger.sqlite"), clock);

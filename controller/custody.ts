@@ -1,33 +1,33 @@
-// Where the mesh's root comes from: files that somebody else made, or a Secret of the mesh's own
-// namespace that the first controller makes. Two that start at once make two roots; the API server stores
-// one, and both use that.
+// Who has the mesh's keys. On a cluster a Secret of the mesh's own namespace is looked at: the first
+// controller makes it with a root of its own, key included (managed); or somebody put an intermediate there
+// whose root's key is elsewhere (offline root), and then it is used as it is and never written. Elsewhere, or
+// when it is told so, files have it. Two controllers that start at once make two roots; the API server
+// stores one, and both use that.
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { createIntermediate, createRoot } from "#/ca/authority-certificate.ts";
-import { writeAuthority } from "#/ca/authority-pem.ts";
+import { authoritySecret, makeIntermediate, makeRoot, toSecret } from "#/ca/mesh-authorities.ts";
 import type { KubernetesClient } from "#/cluster/kubernetes/client.ts";
 import { KubernetesError } from "#/cluster/kubernetes/kubernetes-error.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { MeshError, messageOf } from "#/lib/errors.ts";
 import type { Log } from "#/lib/log.ts";
-import { meshNamespace } from "./index/policies.ts";
 
 class CustodyError extends MeshError<"authority_unreadable"> {}
 
+/** managed: the root's key is in the cluster. offline_root: it is not. folder: whoever filled it knows. */
+type Custody = "managed" | "offline_root" | "folder";
+
 /** PEM. */
 export interface AuthorityMaterial {
+  readonly custody: Custody;
+  /** For people: where it was found. */
+  readonly place: string;
   /** Every trusted root. */
   readonly roots: string;
   readonly intermediate: string;
   readonly intermediateKey: string;
 }
-
-export const secretName = "signet-ca";
-const rootLifeMs = 10 * 365 * 86_400_000;
-const intermediateLifeMs = 365 * 86_400_000;
-/** For clocks that are behind ours. */
-const backdateMs = 3_600_000;
 
 /** From root.crt, intermediate.crt and intermediate.key in `folder`. */
 export async function readFolder(folder: string): Promise<AuthorityMaterial> {
@@ -43,6 +43,8 @@ export async function readFolder(folder: string): Promise<AuthorityMaterial> {
     }
   };
   return {
+    custody: "folder",
+    place: `folder "${folder}"`,
     roots: await read("root.crt"),
     intermediate: await read("intermediate.crt"),
     intermediateKey: await read("intermediate.key"),
@@ -56,37 +58,24 @@ export interface SecretOptions {
   readonly log: Log;
 }
 
+const { namespace, name: secretName } = authoritySecret;
+const place = `Secret "${namespace}/${secretName}"`;
+
 /** From the Secret, which is made when there is none. Rejects with MeshError. */
 export async function openSecret(options: SecretOptions): Promise<AuthorityMaterial> {
-  const { client, log } = options;
+  const { client, trustDomain, clock, log } = options;
   const present = await readSecret(client);
   if (present !== null) return present;
-  const made = await makeData(options);
-  const secrets = `/api/v1/namespaces/${meshNamespace}/secrets`;
+  const root = await makeRoot(trustDomain, clock.now());
+  const intermediate = await makeIntermediate(root, trustDomain, clock.now());
   try {
     await client.call({
       method: "POST",
-      path: secrets,
+      path: `/api/v1/namespaces/${namespace}/secrets`,
       query: { fieldManager: "signet-controller" },
-      body: {
-        apiVersion: "v1",
-        kind: "Secret",
-        metadata: {
-          name: secretName,
-          namespace: meshNamespace,
-          labels: { "app.kubernetes.io/part-of": "signet" },
-        },
-        type: "signet.dev/authority",
-        immutable: true,
-        data: Object.fromEntries(
-          Object.entries(made).map(([name, text]) => [name, Buffer.from(text).toString("base64")]),
-        ),
-      },
+      body: toSecret({ root, intermediate, withRootKey: true }),
     });
-    log.warn("a root was made, and its key stands in a Secret", {
-      secret: `${meshNamespace}/${secretName}`,
-      next: "Whoever may read it can be anybody: give the mesh an intermediate of an offline root instead",
-    });
+    log.warn("a root was made", { place });
   } catch (error) {
     if (!(error instanceof KubernetesError && error.code === "conflict")) throw error;
   }
@@ -96,49 +85,54 @@ export async function openSecret(options: SecretOptions): Promise<AuthorityMater
 }
 
 async function readSecret(client: KubernetesClient): Promise<AuthorityMaterial | null> {
-  const path = `/api/v1/namespaces/${meshNamespace}/secrets/${secretName}`;
-  let secret: { readonly data?: Readonly<Record<string, string>> };
+  let secret: { readonly data?: Readonly<Record<string, string>> | null };
   try {
+    const path = `/api/v1/namespaces/${namespace}/secrets/${secretName}`;
     secret = (await client.call({ method: "GET", path })) as typeof secret;
   } catch (error) {
     if (error instanceof KubernetesError && error.code === "not_found") return null;
     throw error;
   }
+  const data = secret.data ?? {};
   const text = (name: string): string => {
-    const encoded = secret.data?.[name];
-    if (encoded === undefined) throw unusable(`it has no "${name}"`);
+    const encoded = data[name] ?? "";
+    if (encoded === "") throw unusable(`it has no "${name}"`);
     return Buffer.from(encoded, "base64").toString("utf8");
   };
   return {
+    custody: "root.key" in data ? "managed" : "offline_root",
+    place,
     roots: text("root.crt"),
     intermediate: text("intermediate.crt"),
     intermediateKey: text("intermediate.key"),
   };
 }
 
-async function makeData({ trustDomain, clock }: SecretOptions): Promise<Record<string, string>> {
-  const notBefore = clock.now() - backdateMs;
-  const name = `signet root of ${trustDomain}`;
-  const notAfter = clock.now() + rootLifeMs;
-  const root = await createRoot({ name, trustDomain, notBefore, notAfter });
-  const intermediate = await createIntermediate(root, {
-    name: `signet intermediate of ${trustDomain}`,
-    trustDomain,
-    notBefore,
-    notAfter: clock.now() + intermediateLifeMs,
-  });
-  const [above, below] = [writeAuthority(root), writeAuthority(intermediate)];
-  return {
-    "root.crt": above.certificate,
-    "root.key": above.privateKey,
-    "intermediate.crt": below.certificate,
-    "intermediate.key": below.privateKey,
-  };
+/** Says at each start, loudly, who has the keys. */
+export function tellCustody({ custody, place }: AuthorityMaterial, facts: object, log: Log): void {
+  const fields = { custody, place, ...facts };
+  if (custody !== "managed") log.info("authority in force", fields);
+  else {
+    const next =
+      "Whoever may read it can be anybody; SECURITY.md says how to keep the root's key offline";
+    log.warn("authority in force, with the root's key in the cluster", { ...fields, next });
+  }
 }
 
-function unusable(state: string): CustodyError {
-  const subject = `Secret "${meshNamespace}/${secretName}"`;
-  return new CustodyError("authority_unreadable", `Cannot use ${subject}: ${state}`, {
-    next: "Put root.crt, intermediate.crt and intermediate.key into it, or delete it to make a new root",
+/** Whatever was wrong with what was found there. */
+export function unusableMaterial(
+  { custody, place }: AuthorityMaterial,
+  thrown: unknown,
+): MeshError {
+  if (custody !== "folder") return unusable(messageOf(thrown), thrown);
+  const state = `Cannot use ${place}: ${messageOf(thrown)}`;
+  const next = thrown instanceof MeshError ? thrown.next : "";
+  return new CustodyError("authority_unreadable", state, { cause: thrown, next });
+}
+
+function unusable(state: string, cause?: unknown): CustodyError {
+  return new CustodyError("authority_unreadable", `Cannot use ${place}: ${state}`, {
+    cause,
+    next: "Put root.crt, intermediate.crt and intermediate.key into it that belong together; or delete it for a new root, and nothing issued before is trusted",
   });
 }

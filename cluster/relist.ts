@@ -1,6 +1,7 @@
 // A watch lists everything, says SYNCED and goes on with changes; after a lost connection it begins
 // anew. This follows what is known, so that what is missing from the new list is reported as deleted.
-// A line that could not be read may have been any object: then nothing is taken to be gone. Pure.
+// A line that could not be read may have been any object: then nothing is taken to be gone. That is all it
+// does: the runtime, which writes the lines, refuses an object it cannot read when it is applied. Pure.
 import { DecodeError } from "./decode-error.ts";
 import { decodeObject, identify } from "./decode.ts";
 import type { Kind, WorldEvent, WorldObject } from "./events.ts";

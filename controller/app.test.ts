@@ -107,6 +107,25 @@ test("startController keeps the last good world while the world is away", async 
   sidecar.close();
 });
 
+test("startController holds pods to STRICT while a policy of theirs never could be read", async (t) => {
+  await using site = await Site.create();
+  const bad = policyObject("SOMETIMES");
+  await site.serveWorld(added(podObject), added(bad), synced);
+  await using controller = await site.start();
+  await ready(site);
+  const sidecar = await site.subscribe(controller);
+  await until(() => sidecar.snapshot.synced);
+  t.is(sidecar.snapshot.policy?.mode, "strict");
+  t.regex(sidecar.snapshot.policy?.source ?? "", /app-a\/default \(cannot be read\)$/);
+  site.say({ type: "MODIFIED", object: policyObject("PERMISSIVE") });
+  await until(() => sidecar.snapshot.policy?.mode === "permissive");
+  site.say({ type: "MODIFIED", object: bad });
+  site.say({ type: "DELETED", object: bad });
+  await until(() => sidecar.snapshot.policy?.source === "default");
+  t.is(sidecar.snapshot.policy?.mode, "permissive");
+  sidecar.close();
+});
+
 const refusals: readonly [
   title: string,
   token: (site: Site) => Promise<string>,

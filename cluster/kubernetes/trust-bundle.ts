@@ -35,7 +35,7 @@ const partOfKey = "app.kubernetes.io/part-of";
 const partOf = "signet";
 
 /** What stands in a namespace under the bundle's name. */
-interface Found {
+export interface Found {
   readonly text: string;
   /** We made it. */
   readonly isOurs: boolean;
@@ -107,13 +107,13 @@ export function keepTrustBundles(options: TrustBundleOptions): TrustBundles {
   };
 }
 
-type Step =
+export type Step =
   | { readonly kind: "put"; readonly namespace: string; readonly bundle: string }
   | { readonly kind: "remove"; readonly namespace: string; readonly version: string };
 
 /** What is missing where it is wanted, and what we made where it no longer is. Pure. */
-function stepsTo(
-  { bundlePem, inNeed }: TrustBundleOptions,
+export function stepsTo(
+  { bundlePem, inNeed }: Pick<TrustBundleOptions, "bundlePem" | "inNeed">,
   labelled: ReadonlySet<string>,
   found: ReadonlyMap<string, Found>,
 ): readonly Step[] {

@@ -37,7 +37,8 @@ export function openKubeconfig(choice: KubeconfigChoice): Kubeconfig {
   return {
     context: config.getCurrentContext(),
     cluster: cluster.name,
-    server: cluster.server.replace(/\/+$/, ""),
+    // The lookbehind keeps it linear, whatever stands there.
+    server: cluster.server.replace(/(?<!\/)\/+$/, ""),
     async credentials() {
       const options: RequestOptions = {};
       try {

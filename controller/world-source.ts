@@ -123,7 +123,7 @@ async function kubernetesWorld(
       const bundle = roots.map(toPem).join("");
       const bundlePem = (): string => bundle;
       const inNeed = (): ReadonlySet<string> | null =>
-        mesh.isCompiled ? mesh.workloads.namespacesInNeed() : null;
+        mesh.isCurrent ? mesh.workloads.namespacesInNeed() : null;
       const bundles = stack.use(
         keepTrustBundles({ ...parts, bundlePem, namespace, inNeed, writer, log }),
       );

@@ -17,7 +17,7 @@ export interface TrustBundleOptions extends KubernetesParts {
   readonly bundlePem: () => string;
   /** The mesh's own namespace. */
   readonly namespace: string;
-  /** Namespaces with a pod that cannot start without it; null until all pods are known. */
+  /** Namespaces with a pod that cannot start without it; null while not all pods are known. */
   readonly inNeed: () => ReadonlySet<string> | null;
   readonly writer: Writer;
   readonly log: Log;

@@ -308,3 +308,19 @@ test("flush gives updates that a sidecar can apply, whatever happens", (t) => {
     { numRuns: 100 },
   );
 });
+
+test("isCurrent is true while the world is listed whole, compiled and followed", (t) => {
+  const mesh = new Mesh(trustDomain);
+  const isCurrent = (event: WorldEvent): boolean => {
+    mesh.apply(event);
+    mesh.flush();
+    return mesh.isCurrent;
+  };
+  t.false(isCurrent(applied(web)));
+  mesh.apply({ type: "synced" });
+  t.false(mesh.isCurrent, "not compiled yet");
+  t.true(isCurrent(applied(one)));
+  t.false(isCurrent({ type: "disconnected", reason: "gone" }));
+  t.true(mesh.isCompiled, "what is known is served all the same");
+  t.true(isCurrent({ type: "synced" }));
+});

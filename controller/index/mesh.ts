@@ -49,6 +49,7 @@ export class Mesh {
   #newBundle: TrustBundle | null = null;
   #isSynced = false;
   #isCompiled = false;
+  #isFollowed = false;
 
   constructor(trustDomain: TrustDomain) {
     this.trustDomain = trustDomain;
@@ -64,6 +65,11 @@ export class Mesh {
   /** True once the listed world was compiled: what `resources` holds is all that there is. */
   get isCompiled(): boolean {
     return this.#isCompiled;
+  }
+
+  /** True while what is known is also what is there: nothing may be taken from anybody otherwise. */
+  get isCurrent(): boolean {
+    return this.#isCompiled && this.#isFollowed;
   }
 
   get resources(): ReadonlyMap<string, Resource> {
@@ -101,10 +107,12 @@ export class Mesh {
         return this.#deleteObject(event.kind, event.key);
       case "synced":
         this.#isSynced = true;
+        this.#isFollowed = true;
         return;
       case "invalid":
         return this.#refuseObject(event.error);
       case "disconnected":
+        this.#isFollowed = false;
         return;
       default:
         assertNever(event);

@@ -9,7 +9,10 @@ export interface Layer {
 }
 
 export const layers: Readonly<Record<string, Layer>> = {
-  lib: { imports: [], packages: { pino: ["lib/log.ts"], zod: ["lib/config.ts"] } },
+  lib: {
+    imports: [],
+    packages: { pino: ["lib/log.ts"], zod: ["lib/config.ts"], yaml: ["lib/yaml.ts"] },
+  },
   identity: { imports: ["lib"], packages: {} },
   api: {
     imports: ["lib", "identity"],
@@ -54,7 +57,6 @@ export const layers: Readonly<Record<string, Layer>> = {
       "cluster/retry-annotation.ts",
     ],
     packages: {
-      yaml: ["local/manifest/manifests.ts"],
       jose: ["local/pod/tokens.ts"],
       "dns-packet": ["local/cluster/dns"],
     },

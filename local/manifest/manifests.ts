@@ -1,20 +1,18 @@
 // Reads manifests as kubectl would: files or folders of YAML with several documents. Every fault says
-// file, line and reason, all of a text at once, and nothing of a faulty one is applied. The only file
-// that imports yaml.
+// file, line and reason, all of a text at once, and nothing of a faulty one is applied.
 import { readFileSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
-import { LineCounter, isMap, isNode, parseAllDocuments } from "yaml";
-import type { Document } from "yaml";
 import { messageOf } from "#/lib/errors.ts";
+import { parseYaml } from "#/lib/yaml.ts";
+import type { YamlDocument } from "#/lib/yaml.ts";
 import { LocalError, isClusterWide, keyOf } from "../objects.ts";
 import type { KubernetesObject } from "../objects.ts";
 import { objectFaults, passedOverKinds } from "./schema.ts";
 import { fault, pathText } from "./shape.ts";
-import type { Fault, Path } from "./shape.ts";
+import type { Fault } from "./shape.ts";
 
 export const fileBytesMax: number = 1024 * 1024;
 export const documentsMax = 500;
-const aliasesMax = 100;
 const faultsTold = 8;
 
 export interface Manifest {
@@ -49,30 +47,26 @@ export function readManifests(location: string): Manifest {
 
 /** `name` is told in errors. JSON is YAML, too. Throws LocalError that tells every fault. */
 export function parseManifest(source: string, name: string): Manifest {
-  const lines = new LineCounter();
-  const options = { lineCounter: lines, prettyErrors: false };
-  const documents = parseAllDocuments(source, options) as readonly Document.Parsed[];
-  const at = (offset: number): string => `"${name}" line ${lines.linePos(offset).line}`;
-  if (!Array.isArray(documents)) return { objects: [], warnings: [] };
+  const documents = parseYaml(source);
+  const at = (line: number): string => `"${name}" line ${line}`;
   if (documents.length > documentsMax) {
     throw invalid(`Cannot read "${name}": over ${documentsMax} documents`);
   }
   const faults: string[] = [];
   const warnings: string[] = [];
   const objects = documents.flatMap((document) => {
-    const [broken] = [...document.errors, ...document.warnings];
-    if (broken !== undefined) {
-      faults.push(`${at(broken.pos[0])}: ${broken.message}`);
+    if (document.fault !== null) {
+      faults.push(`${at(document.fault.line)}: ${document.fault.message}`);
       return [];
     }
-    const value = plainOf(document, (reason) => faults.push(`${at(document.range[0])}: ${reason}`));
+    const value = plainOf(document, (reason) => faults.push(`${at(document.line)}: ${reason}`));
     if (value === null) return [];
     const kind = kindOf(value);
     if (passedOverKinds.includes(kind)) return [];
     for (const found of faultsIn(kind, value)) {
       const list = found.isWarning ? warnings : faults;
       // To look a place up costs as much as the document is long: only of what is told.
-      const place = list.length < faultsTold ? `${at(offsetOf(document, found.path))}: ` : "";
+      const place = list.length < faultsTold ? `${at(document.lineOf(found.path))}: ` : "";
       list.push(`${place}${pathText(found.path)} ${found.message}`);
     }
     return [withNamespace(value as unknown as KubernetesObject)];
@@ -83,12 +77,12 @@ export function parseManifest(source: string, name: string): Manifest {
 
 /** The document's value, or null when there is none or when it cannot be had. */
 function plainOf(
-  document: Document.Parsed,
+  document: YamlDocument,
   refuse: (reason: string) => void,
 ): Readonly<Record<string, unknown>> | null {
   try {
-    const value: unknown = document.toJS({ maxAliasCount: aliasesMax });
-    if (value === null || value === undefined) return null;
+    const value = document.value();
+    if (value === null) return null;
     if (typeof value === "object" && !Array.isArray(value)) return value as Record<string, unknown>;
     refuse("is not an object");
   } catch (error) {
@@ -104,21 +98,6 @@ function kindOf(value: Readonly<Record<string, unknown>>): string {
 
 function faultsIn(kind: string, value: Readonly<Record<string, unknown>>): readonly Fault[] {
   return kind === "" ? [fault(["kind"], "is missing")] : objectFaults(kind, value);
-}
-
-/** Where the path's key stands; what is missing is told at what it is missing from. */
-function offsetOf(document: Document.Parsed, where: Path): number {
-  for (let depth = where.length; depth > 0; depth -= 1) {
-    const parent: unknown = document.getIn(where.slice(0, depth - 1), true);
-    const last = where[depth - 1];
-    if (isMap(parent)) {
-      const pair = parent.items.find(({ key }) => isNode(key) && String(key) === String(last));
-      if (isNode(pair?.key) && pair.key.range) return pair.key.range[0];
-    }
-    const node: unknown = document.getIn(where.slice(0, depth), true);
-    if (isNode(node) && node.range) return node.range[0];
-  }
-  return document.contents?.range?.[0] ?? document.range[0];
 }
 
 function withNamespace(object: KubernetesObject): KubernetesObject {

@@ -61,6 +61,29 @@ test("readArguments refuses --detach beside --check, which it would have to leav
   t.true(read("local", "up", "--detach").options["detach"]);
 });
 
+for (const other of ["--storage=fast", "--storage-size=4Gi"]) {
+  test(`readArguments refuses ${other} beside --no-storage`, (t) => {
+    t.throws(() => read("install", other, "--no-storage"), {
+      instanceOf: UsageError,
+      message: /cannot be used with option "--no-storage"/,
+    });
+  });
+}
+
+test("readArguments takes --no-storage for a switch of its own, set only when given", (t) => {
+  t.deepEqual(read("install").options, { output: "table" });
+  t.deepEqual(read("install", "--no-storage").options, { output: "table", "no-storage": true });
+  t.is(read("install", "--storage", "fast").options["storage"], "fast");
+});
+
+test("readArguments takes no word or several where they are optional", (t) => {
+  t.deepEqual(read("inject").words["files"], []);
+  t.deepEqual(read("inject", "-").words["files"], ["-"]);
+  t.deepEqual(read("inject", "a", "b").words["files"], ["a", "b"]);
+  const error = t.throws(() => read("inject", "--bundel", "x"), { instanceOf: UsageError });
+  t.is(error.next, 'See "signet inject --help"');
+});
+
 test("readArguments takes - as a word", (t) => {
   t.deepEqual(read("certs", "inspect", "-").words["source"], ["-"]);
 });

@@ -151,17 +151,26 @@ function optionsOf(command: Command): Record<string, string | true> {
 function optionOf(option: tree.Option): Option {
   const names = option.short === undefined ? option.long : `${option.short}, ${option.long}`;
   const flags = option.value === undefined ? names : `${names} <${option.value.name}>`;
-  const built = new Option(flags, option.summary);
+  const built = flagOf(flags, option.summary);
   const kind = option.value?.kind;
   if (typeof kind === "object") built.choices(kind.choices);
   if (option.byDefault !== undefined) built.default(option.byDefault);
-  if (option.excludes !== undefined) built.conflicts(option.excludes.replace(/^--/, ""));
+  if (option.excludes !== undefined) built.conflicts(flagOf(option.excludes, "").attributeName());
+  return built;
+}
+
+/** A switch of its own whatever its name: commander would make "--no-x" set the option "--x". */
+function flagOf(flags: string, summary: string): Option {
+  const built = new Option(flags, summary);
+  built.negate = false;
   return built;
 }
 
 function argumentOf(argument: tree.Argument): Argument {
   const dots = argument.variadic === true ? "..." : "";
-  const built = new Argument(`<${argument.name}${dots}>`, argument.summary);
+  const name = `${argument.name}${dots}`;
+  const shown = argument.isOptional === true ? `[${name}]` : `<${name}>`;
+  const built = new Argument(shown, argument.summary);
   if (typeof argument.kind === "object") built.choices(argument.kind.choices);
   return built;
 }
@@ -214,7 +223,7 @@ function dashesHint(root: tree.Command, path: readonly string[]): string | null 
   let node: tree.Command | undefined = root;
   for (const word of path) node = node?.commands?.find(({ name }) => name === word);
   const last = node?.arguments?.at(-1);
-  if (last?.variadic !== true) return null;
+  if (last?.variadic !== true || last.isOptional === true) return null;
   const before = (node?.arguments ?? []).slice(0, -1).map(({ name }) => name.toUpperCase());
   const usage = ["signet", ...path, ...before, "--", `${last.name.toUpperCase()}...`].join(" ");
   return `Put -- before the ${last.name}: ${usage}`;

@@ -1,53 +1,10 @@
 // The commands of `signet` as data: what the parser reads, what help and completion are made from.
 // A command does its work in commands/; its path ("certs list") is what joins the two.
 
-/** What a shell may offer for a value. */
-export type ValueKind =
-  | "pod"
-  | "namespace"
-  | "file"
-  | "pod-or-file"
-  | "directory"
-  | "text"
-  | { readonly choices: readonly string[] };
+import type { Argument, Command, Option } from "./command.ts";
+import { inject, install, uninstall } from "./install/commands.ts";
 
-export interface Argument {
-  readonly name: string;
-  readonly summary: string;
-  readonly kind: ValueKind;
-  /** Takes all that is left; only the last one may. */
-  readonly variadic?: boolean;
-}
-
-export interface Option {
-  /** With its dashes. */
-  readonly long: string;
-  readonly short?: string;
-  readonly summary: string;
-  /** Absent: a switch. */
-  readonly value?: { readonly name: string; readonly kind: ValueKind };
-  readonly byDefault?: string;
-  /** The long name of one that it cannot stand beside. */
-  readonly excludes?: string;
-}
-
-export interface Example {
-  readonly command: string;
-  readonly shows: string;
-}
-
-export interface Command {
-  readonly name: string;
-  readonly summary: string;
-  /** Sentences below the summary in its own help. */
-  readonly details?: string;
-  readonly arguments?: readonly Argument[];
-  readonly options?: readonly Option[];
-  readonly examples?: readonly Example[];
-  readonly commands?: readonly Command[];
-  /** Left out of help and completion. */
-  readonly isHidden?: boolean;
-}
+export type { Argument, Command, Example, Option, ValueKind } from "./command.ts";
 
 /** Understood by every command, before or after its own words. */
 export const globalOptions: readonly Option[] = [
@@ -266,6 +223,9 @@ export const commandTree: Command = {
     local,
     certs,
     strict,
+    install,
+    inject,
+    uninstall,
     tour,
     {
       name: "check",
@@ -303,7 +263,12 @@ export const commandTree: Command = {
         },
       ],
     },
-    { name: "version", summary: "Show the versions of signet, Node and OpenSSL" },
+    {
+      name: "version",
+      summary:
+        "Show the versions of signet and Node, and of the mesh on the cluster if one answers",
+      options: [{ long: "--client", summary: "ask no cluster" }],
+    },
     {
       name: "complete",
       summary: "Names that a shell may offer",

@@ -62,7 +62,20 @@ export const layers: Readonly<Record<string, Layer>> = {
     },
   },
   cli: {
-    imports: ["lib", "identity", "api", "cluster", "local"],
+    // Of the injector what it decides with: `signet inject` must answer as the webhook does.
+    imports: [
+      "lib",
+      "identity",
+      "api",
+      "cluster",
+      "local",
+      "injector/annotations.ts",
+      "injector/apply-patch.ts",
+      "injector/config.ts",
+      "injector/decide.ts",
+      "injector/patch.ts",
+      "injector/pod.ts",
+    ],
     packages: { commander: ["cli/args.ts"] },
   },
   apps: { imports: ["lib"], packages: {} },

@@ -2,8 +2,11 @@
 import { certsInspect, certsList } from "./certs.ts";
 import { checkAll } from "./check.ts";
 import type { Action } from "./context.ts";
+import { injectManifests } from "./inject.ts";
+import { printInstall } from "./install.ts";
 import { localDown, localExec, localLogs, localStatus } from "./local.ts";
 import { strictEnforce, strictPermit, strictStatus } from "./strict.ts";
+import { uninstallMesh } from "./uninstall.ts";
 import { localUp } from "./up.ts";
 import { walkClaims } from "./tour.ts";
 import { listNames, printCompletion, showVersion } from "./version.ts";
@@ -20,6 +23,9 @@ export const actions: Readonly<Record<string, Action>> = {
   "strict enforce": strictEnforce,
   "strict permit": strictPermit,
   tour: walkClaims,
+  install: printInstall,
+  inject: injectManifests,
+  uninstall: uninstallMesh,
   check: checkAll,
   completion: printCompletion,
   version: showVersion,

@@ -1,8 +1,11 @@
-// `signet version` and `signet completion`: what needs no mesh.
+// `signet version` and `signet completion`: what needs no mesh. What a cluster runs is told when it answers
+// quickly.
 import { bashCompletion } from "../completion/bash.ts";
 import { fishCompletion } from "../completion/fish.ts";
 import { zshCompletion } from "../completion/zsh.ts";
 import { commandTree } from "../command-tree.ts";
+import { hasKubeconfig, namesCluster } from "../cluster-access.ts";
+import { askCluster, clusterText } from "../cluster-version.ts";
 import { podName } from "../mesh.ts";
 import { formatFields } from "../table.ts";
 import { signetVersion } from "#/lib/version.ts";
@@ -10,15 +13,22 @@ import { EXIT_OK } from "../exit-codes.ts";
 import type { CommandContext } from "./context.ts";
 import { meshOf, word } from "./context.ts";
 
-export async function showVersion({ print }: CommandContext): Promise<number> {
+export async function showVersion(context: CommandContext): Promise<number> {
+  const { print, options } = context;
   const versions = {
     signet: signetVersion,
     node: process.versions.node,
     openssl: process.versions.openssl ?? "unknown",
     platform: `${process.platform} ${process.arch}`,
   };
-  if (print.format === "json") print.json(versions);
-  else print.lines(formatFields(Object.entries(versions), print.style));
+  const isAsked = options["client"] !== true && (namesCluster(context) || hasKubeconfig(context));
+  const cluster = isAsked ? await askCluster(context) : null;
+  if (print.format === "json") {
+    print.json({ ...versions, ...(cluster === null ? {} : { cluster }) });
+  } else {
+    const fields = [...Object.entries(versions), ...(cluster === null ? [] : clusterText(cluster))];
+    print.lines(formatFields(fields, print.style));
+  }
   return EXIT_OK;
 }
 

@@ -54,7 +54,21 @@ test("bashCompletion is a script that bash can load without a word", (t) => {
 });
 
 for (const [words, offered] of [
-  [[""], ["local", "certs", "strict", "tour", "check", "completion", "version"]],
+  [
+    [""],
+    [
+      "local",
+      "certs",
+      "strict",
+      "install",
+      "inject",
+      "uninstall",
+      "tour",
+      "check",
+      "completion",
+      "version",
+    ],
+  ],
   [["c"], ["certs", "check", "completion"]],
   [
     ["certs", ""],
@@ -88,9 +102,28 @@ for (const [words, offered] of [
     ["bash", "zsh", "fish"],
   ],
   [["check", ""], []],
+  [["in"], ["install", "inject"]],
+  [["inject", "lo"], ["local.pem"]],
+  [["inject", "--bundle", "lo"], ["local.pem"]],
+  [
+    ["install", "--st"],
+    ["--storage", "--storage-size", "--state"],
+  ],
+  [["uninstall", "--d"], ["--dry-run"]],
   [
     ["nope", ""],
-    ["local", "certs", "strict", "tour", "check", "completion", "version"],
+    [
+      "local",
+      "certs",
+      "strict",
+      "install",
+      "inject",
+      "uninstall",
+      "tour",
+      "check",
+      "completion",
+      "version",
+    ],
   ],
 ] as const) {
   test(`bashCompletion offers what may follow "signet ${words.join(" ")}"`, (t) => {

@@ -16,6 +16,22 @@ const resources: Readonly<Record<string, Resource>> = {
   ConfigMap: { apiVersion: "v1", plural: "configmaps" },
   Deployment: { apiVersion: "apps/v1", plural: "deployments" },
   StatefulSet: { apiVersion: "apps/v1", plural: "statefulsets" },
+  PersistentVolumeClaim: { apiVersion: "v1", plural: "persistentvolumeclaims" },
+  PersistentVolume: { apiVersion: "v1", plural: "persistentvolumes", isClusterWide: true },
+  PodDisruptionBudget: { apiVersion: "policy/v1", plural: "poddisruptionbudgets" },
+  NetworkPolicy: { apiVersion: "networking.k8s.io/v1", plural: "networkpolicies" },
+  Role: { apiVersion: "rbac.authorization.k8s.io/v1", plural: "roles" },
+  RoleBinding: { apiVersion: "rbac.authorization.k8s.io/v1", plural: "rolebindings" },
+  ClusterRole: {
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    plural: "clusterroles",
+    isClusterWide: true,
+  },
+  ClusterRoleBinding: {
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    plural: "clusterrolebindings",
+    isClusterWide: true,
+  },
   HTTPRoute: { apiVersion: "gateway.networking.k8s.io/v1", plural: "httproutes" },
   PeerAuthentication: { apiVersion: "signet.dev/v1alpha1", plural: "peerauthentications" },
   CustomResourceDefinition: {
@@ -26,6 +42,11 @@ const resources: Readonly<Record<string, Resource>> = {
   MutatingWebhookConfiguration: {
     apiVersion: "admissionregistration.k8s.io/v1",
     plural: "mutatingwebhookconfigurations",
+    isClusterWide: true,
+  },
+  ValidatingWebhookConfiguration: {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    plural: "validatingwebhookconfigurations",
     isClusterWide: true,
   },
 };

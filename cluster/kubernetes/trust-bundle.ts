@@ -29,7 +29,7 @@ export interface TrustBundles extends AsyncDisposable {
 }
 
 export const bundleName = "signet-trust-bundle";
-const bundleKey = "bundle.pem";
+export const bundleKey = "bundle.pem";
 const injectedLabel = "signet.dev/inject=enabled";
 const partOfKey = "app.kubernetes.io/part-of";
 const partOf = "signet";
@@ -40,6 +40,31 @@ export interface Found {
   /** We made it. */
   readonly isOurs: boolean;
   readonly version: string;
+}
+
+export interface TrustBundleObject {
+  readonly apiVersion: "v1";
+  readonly kind: "ConfigMap";
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels: Readonly<Record<string, string>>;
+  };
+  readonly data: Readonly<Record<string, string>>;
+}
+
+/** What stands in a namespace; "" leaves the namespace to whoever applies it. */
+export function trustBundleObject(namespace: string, bundlePem: string): TrustBundleObject {
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: {
+      name: bundleName,
+      ...(namespace === "" ? {} : { namespace }),
+      labels: { [partOfKey]: partOf },
+    },
+    data: { [bundleKey]: bundlePem },
+  };
 }
 
 /** Keeps them until disposed of. */
@@ -146,12 +171,7 @@ async function take({ client }: TrustBundleOptions, step: Step): Promise<void> {
     path,
     query: { fieldManager, force: "true" },
     contentType: "application/apply-patch+yaml",
-    body: {
-      apiVersion: "v1",
-      kind: "ConfigMap",
-      metadata: { name: bundleName, namespace, labels: { [partOfKey]: partOf } },
-      data: { [bundleKey]: step.bundle },
-    },
+    body: trustBundleObject(namespace, step.bundle),
   });
 }
 

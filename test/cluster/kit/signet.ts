@@ -11,12 +11,20 @@ export function signet(
   words: readonly string[],
   options: { readonly input?: string; readonly timeoutMs?: number } = {},
 ): Promise<CommandResult> {
-  const program = ["--disable-warning=ExperimentalWarning", path.join(checkout, "cli/main.ts")];
-  const cluster = ["--kubeconfig", process.env["KUBECONFIG"] ?? ""];
-  return run(process.execPath, [...program, ...cluster, ...words], {
-    timeoutMs: timeoutMsDefault,
-    ...options,
-  });
+  return run(process.execPath, wordsOf(words), { timeoutMs: timeoutMsDefault, ...options });
+}
+
+/** The same at a terminal, and what is typed there; both streams come as one. */
+export function signetAtTerminal(words: readonly string[], typed: string): Promise<CommandResult> {
+  const line = [process.execPath, ...wordsOf(words)].join(" ");
+  return run("script", ["-qec", line, "/dev/null"], { input: typed, timeoutMs: timeoutMsDefault });
+}
+
+/** Its stdout; throws with what it said when it does not end with 0. */
+export async function signetText(words: readonly string[], input = ""): Promise<string> {
+  const { exitCode, stdout, stderr } = await signet(words, { input });
+  if (exitCode === 0) return stdout;
+  throw new Error(`signet ${words.join(" ")} ended with ${exitCode}: ${stdout} ${stderr}`);
 }
 
 /** What it prints as JSON; throws with what it said when it says anything else. */
@@ -27,4 +35,9 @@ export async function signetJson(words: readonly string[]): Promise<unknown> {
   } catch (cause) {
     throw new Error(`signet ${words.join(" ")}: ${stdout} ${stderr}`, { cause });
   }
+}
+
+function wordsOf(words: readonly string[]): readonly string[] {
+  const program = ["--disable-warning=ExperimentalWarning", path.join(checkout, "cli/main.ts")];
+  return [...program, "--kubeconfig", process.env["KUBECONFIG"] ?? "", ...words];
 }

@@ -1,0 +1,114 @@
+// One object of k8s/base as options change it. Pure: what no option names stays as it is.
+import type { KubernetesObject } from "../mesh.ts";
+import type { ImageOptions, InstallOptions, Storage } from "./options.ts";
+
+type Loose = Readonly<Record<string, unknown>>;
+
+const ledgerVolume = "data";
+/** As much as node's disk may be taken by a ledger that nothing else holds. */
+const ledgerSizeLimit = "256Mi";
+const ownImage = /^signet\/(controller|injector|proxy|proxy-init)$/;
+
+/** The very same object when nothing of it changes. */
+export function renderObject(object: KubernetesObject, options: InstallOptions): KubernetesObject {
+  switch (object.kind) {
+    case "StatefulSet":
+      return renderWorkload(object, options, [
+        ...variable("SIGNET_TRUST_DOMAIN", options.trustDomain),
+        ...variable("SIGNET_SVID_LIFETIME_S", options.svidLifetimeS),
+      ]);
+    case "Deployment":
+      return renderWorkload(object, options, [
+        ...variable("SIGNET_TRUST_DOMAIN", options.trustDomain),
+      ]);
+    case "ServiceAccount": {
+      const { imagePullSecret: name } = options;
+      return name === null ? object : { ...object, imagePullSecrets: [{ name }] };
+    }
+    default:
+      return object;
+  }
+}
+
+/** The name of one of the mesh's images where `options` say that it is; any other text as it is. */
+export function imageOf(name: string, { registry, tag }: ImageOptions): string {
+  const own = ownImage.exec(name)?.[1];
+  if (own === undefined) return name;
+  return `${registry ?? "signet"}/${own}${tag === null ? "" : `:${tag}`}`;
+}
+
+function renderWorkload(
+  object: KubernetesObject,
+  options: InstallOptions,
+  added: readonly Loose[],
+): KubernetesObject {
+  const spec = object["spec"] as Loose;
+  const template = spec["template"] as Loose;
+  const podSpec = template["spec"] as Loose;
+  const containers = (podSpec["containers"] as readonly Loose[]).map((container) =>
+    renderContainer(container, options.images, added),
+  );
+  const changed: KubernetesObject = {
+    ...object,
+    spec: {
+      ...spec,
+      replicas: options.replicas ?? spec["replicas"],
+      template: { ...template, spec: { ...podSpec, containers } },
+    },
+  };
+  return object.kind === "StatefulSet" ? withStorage(changed, options.storage) : changed;
+}
+
+function renderContainer(container: Loose, images: ImageOptions, added: readonly Loose[]): Loose {
+  const env = (container["env"] as readonly Loose[]).map((each) => {
+    const { value } = each;
+    return typeof value === "string"
+      ? Object.assign({}, each, { value: imageOf(value, images) })
+      : each;
+  });
+  const image = imageOf(String(container["image"]), images);
+  return { ...container, image, env: [...env, ...added] };
+}
+
+function variable(name: string, value: string | number | null): readonly Loose[] {
+  return value === null ? [] : [{ name, value: String(value) }];
+}
+
+function withStorage(object: KubernetesObject, storage: Storage): KubernetesObject {
+  const { volumeClaimTemplates, ...spec } = object["spec"] as Loose;
+  const claims = volumeClaimTemplates as readonly Loose[];
+  switch (storage.kind) {
+    case "volume":
+      return {
+        ...object,
+        spec: { ...spec, volumeClaimTemplates: claims.map((each) => renderClaim(each, storage)) },
+      };
+    case "none": {
+      const template = spec["template"] as Loose;
+      const podSpec = template["spec"] as Loose;
+      const volumes = [
+        ...(podSpec["volumes"] as readonly Loose[]),
+        { name: ledgerVolume, emptyDir: { sizeLimit: ledgerSizeLimit } },
+      ];
+      return {
+        ...object,
+        spec: { ...spec, template: { ...template, spec: { ...podSpec, volumes } } },
+      };
+    }
+    default:
+      return storage satisfies never;
+  }
+}
+
+function renderClaim(claim: Loose, storage: Storage & { kind: "volume" }): Loose {
+  const spec = claim["spec"] as Loose;
+  const { storageClass, size } = storage;
+  return {
+    ...claim,
+    spec: {
+      ...spec,
+      ...(storageClass === null ? {} : { storageClassName: storageClass }),
+      ...(size === null ? {} : { resources: { requests: { storage: size } } }),
+    },
+  };
+}

@@ -177,8 +177,10 @@ test("parseManifest property: throws nothing but LocalError", (t) => {
 test("attack-25 parseManifest looks up the places of told faults alone: 20,000 take seconds, not minutes", (t) => {
   const entries = Array.from({ length: 20_000 }, (_, index) => `k${index}: 1`).join(", ");
   const text = `{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {${entries}}}`;
-  const started = performance.now();
+  const started = process.cpuUsage();
   const error = t.throws(() => parseManifest(text, "input"), { instanceOf: LocalError });
   t.regex(error.message, /and 19992 more/);
-  t.true(performance.now() - started < 10_000);
+  // Not by the clock: on a machine with other work that tells how much of it there is.
+  const { user, system } = process.cpuUsage(started);
+  t.true(user + system < 10_000_000);
 });

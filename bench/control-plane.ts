@@ -29,6 +29,8 @@ export interface ControlPlaneOptions {
 
 export interface ControlPlane {
   readonly controller: Launched;
+  /** Of a controller in the same world, with its data in that folder. */
+  readonly environmentFor: (dataFolder: string) => Readonly<Record<string, string>>;
   readonly injector: InjectorConfig;
   /** PEM file with the root. */
   readonly bundleFile: string;
@@ -80,22 +82,23 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   chmodSync(`${folder}/world/world.sock`, 0o777);
   const bundleFile = `${folder}/world/bundle.pem`;
   writeFileSync(bundleFile, readFileSync(`${folder}/authority/root.crt`));
+  const environmentFor = (dataFolder: string): Readonly<Record<string, string>> => ({
+    POD_NAME: "signet-controller-0",
+    POD_IP: layout.controller,
+    SIGNET_TRUST_DOMAIN: trustDomain,
+    SIGNET_CA_DIRECTORY: `${folder}/authority`,
+    SIGNET_DATA_DIRECTORY: dataFolder,
+    SIGNET_WORLD: `unix:${folder}/world/world.sock`,
+    SIGNET_TOKEN_ISSUER: tokenIssuer,
+    SIGNET_TOKEN_JWKS_FILE: `${folder}/world/jwks.json`,
+    SIGNET_ADMIN_SOCKET: `${dataFolder}/admin.sock`,
+  });
   const controller = stack.use(
     launch({
       placement: { namespace, core: options.core ?? loadCore, uid: plainUid },
       command: process.execPath,
       parameters: nodeParameters("signet/controller", folder, options.profileFolder),
-      environment: {
-        POD_NAME: "signet-controller-0",
-        POD_IP: layout.controller,
-        SIGNET_TRUST_DOMAIN: trustDomain,
-        SIGNET_CA_DIRECTORY: `${folder}/authority`,
-        SIGNET_DATA_DIRECTORY: `${folder}/data`,
-        SIGNET_WORLD: `unix:${folder}/world/world.sock`,
-        SIGNET_TOKEN_ISSUER: tokenIssuer,
-        SIGNET_TOKEN_JWKS_FILE: `${folder}/world/jwks.json`,
-        SIGNET_ADMIN_SOCKET: `${folder}/data/admin.sock`,
-      },
+      environment: environmentFor(`${folder}/data`),
       folder: projectFolder,
       outputPath: `${folder}/controller.out`,
       errorPath: `${folder}/controller.err`,
@@ -109,5 +112,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       serviceAccount: { name: pod.serviceAccount, uid: serviceAccountUid(pod) },
       pod: { name: pod.name, uid: pod.uid },
     });
-  return { controller, injector, bundleFile, root: root.certificate, tokenFor };
+  return {
+    controller,
+    environmentFor,
+    injector,
+    bundleFile,
+    root: root.certificate,
+    tokenFor,
+  };
 }

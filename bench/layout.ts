@@ -11,6 +11,8 @@ export const layout = {
   outsider: "10.203.0.3",
   /** The controller, where a subject has one. */
   controller: "10.203.0.4",
+  /** The injector, where it is measured. */
+  injector: "10.203.0.5",
   serviceNetwork: "10.203.1.0/24",
   /** Service addresses: nobody holds them, only the redirect makes them work. */
   meshService: "10.203.1.10",

@@ -1,4 +1,4 @@
-// The bench: `npm run bench -- [proxy|ca]`. Joins command line, prerequisites, suites and output.
+// The bench: `npm run bench -- [proxy|ca|startup]`. Joins command line, prerequisites, suites and output.
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { constants, cpus, loadavg, release, tmpdir } from "node:os";
 import { dirname, resolve } from "node:path";
@@ -14,6 +14,8 @@ import { runProxySuite } from "./proxy-suite.ts";
 import type { Reporter } from "./proxy-suite.ts";
 import type { Row } from "./rows.ts";
 import { selectNames } from "./select.ts";
+import { startSubjects, startWorks } from "./starts.ts";
+import { runStartupSuite } from "./startup-suite.ts";
 import { works } from "./works.ts";
 import type { Work } from "./works.ts";
 
@@ -60,6 +62,7 @@ function makeReporter(jsonFile: string | null): Reporter {
 interface Plan {
   readonly proxyWorks: readonly Work[];
   readonly caWorks: readonly string[];
+  readonly startupWorks: readonly string[];
   readonly subjects: readonly string[];
 }
 
@@ -67,15 +70,19 @@ interface Plan {
 function readPlan(options: Options): Plan {
   const proxy = options.suites.includes("proxy") ? works : [];
   const ca = options.suites.includes("ca") ? Object.keys(issueWorks) : [];
-  const names = selectNames("work", options.works, [...proxy.map(({ name }) => name), ...ca]);
+  const startup = options.suites.includes("startup") ? Object.keys(startWorks) : [];
+  const known = [...proxy.map(({ name }) => name), ...ca, ...startup];
+  const names = selectNames("work", options.works, known);
   const proxyWorks = proxy.filter(({ name }) => names.includes(name));
   const caWorks = ca.filter((name) => names.includes(name));
+  const startupWorks = startup.filter((name) => names.includes(name));
   const fields = [
     ...proxyWorks.flatMap(({ route }) => subjectsOf(route).map(({ name }) => name)),
     ...caWorks.flatMap((name) => Object.keys(issueWorks[name]!)),
+    ...(startupWorks.length > 0 ? startSubjects : []),
   ];
   const subjects = selectNames("subject", options.subjects, [...new Set(fields)]);
-  return { proxyWorks, caWorks, subjects };
+  return { proxyWorks, caWorks, startupWorks, subjects };
 }
 
 async function runSuites(plan: Plan, options: Options, reporter: Reporter): Promise<Row[]> {
@@ -93,11 +100,16 @@ async function runSuites(plan: Plan, options: Options, reporter: Reporter): Prom
   const common = { ...options, subjects: plan.subjects };
   try {
     const rows: Row[] = [];
-    if (plan.proxyWorks.length > 0) {
+    if (plan.proxyWorks.length > 0 || plan.startupWorks.length > 0) {
       const programs = fetchPrograms(`${projectFolder}/.state/bench`, (text) => reporter.say(text));
       reporter.print(`${versionsOf(programs)}\n`);
       const bench = { programs, projectFolder, runFolder, profileFolder, now };
-      rows.push(...(await runProxySuite(bench, { ...common, works: plan.proxyWorks }, reporter)));
+      const proxy = { ...common, works: plan.proxyWorks };
+      rows.push(...(await runProxySuite(bench, proxy, reporter)));
+      const startup = { ...common, works: plan.startupWorks };
+      if (plan.startupWorks.length > 0) {
+        rows.push(...(await runStartupSuite(bench, startup, reporter)));
+      }
     }
     if (plan.caWorks.length > 0) {
       rows.push(

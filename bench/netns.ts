@@ -67,6 +67,8 @@ export function makeNetwork(subject: string): Network {
   connect([network.client, layout.client], [network.outsider, layout.outsider]);
   connect([network.client, layout.client], [network.controller, layout.controller]);
   connect([network.server, layout.server], [network.controller, layout.controller]);
+  // The injector lives beside the one outside the mesh, under an address of its own.
+  connect([network.outsider, layout.injector], [network.controller, layout.controller]);
   // A service address needs a route before its packets can be redirected.
   const link = linkTo(layout.server);
   run("ip", ["-n", network.client, "route", "add", layout.serviceNetwork, "dev", link]);

@@ -1,9 +1,9 @@
 import test from "ava";
 import { UsageError, readOptions } from "./options.ts";
 
-test("readOptions without parameters takes both suites in full", (t) => {
+test("readOptions without parameters takes every suite in full", (t) => {
   t.deepEqual(readOptions([]), {
-    suites: ["proxy", "ca"],
+    suites: ["proxy", "ca", "startup"],
     jsonFile: null,
     rounds: 5,
     works: [],

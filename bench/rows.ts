@@ -1,4 +1,5 @@
 // Samples of many rounds -> rows for programs and a table for people. Pure.
+import type { Phase } from "./phases.ts";
 import { median } from "./statistics.ts";
 
 export type Metric =
@@ -9,7 +10,12 @@ export type Metric =
   | "rss_kib"
   | "pss_kib"
   | "errors"
-  | "issues_per_s";
+  | "issues_per_s"
+  | "ready_ms"
+  | "cpu_ms"
+  | "node_ms"
+  | "load_ms"
+  | Phase["metric"];
 
 /** What one subject showed in one round. */
 export interface Sample {
@@ -47,6 +53,12 @@ const metrics: Readonly<Record<Metric, MetricFacts>> = {
   pss_kib: { unit: "KiB", better: "lower" },
   errors: { unit: "count", better: "lower" },
   issues_per_s: { unit: "1/s", better: "higher" },
+  ready_ms: { unit: "ms", better: "lower" },
+  cpu_ms: { unit: "ms", better: "lower" },
+  node_ms: { unit: "ms", better: "lower" },
+  load_ms: { unit: "ms", better: "lower" },
+  issue_ms: { unit: "ms", better: "lower" },
+  discovery_ms: { unit: "ms", better: "lower" },
 };
 
 /** Rows in the order in which subjects and metrics first appear. */

@@ -29,6 +29,11 @@ export type KubernetesObject = Readonly<Record<string, unknown>> & {
 export const clientPod: PodFacts = podFacts("app-a", layout.client, 1);
 export const serverPod: PodFacts = podFacts("app-b", layout.server, 2);
 const outsidePod = podFacts("outside", layout.outsider, 3);
+/** Of the one service account that may have a serving certificate. */
+export const injectorPod: PodFacts = {
+  ...podFacts("signet-injector", layout.injector, 4),
+  namespace: "signet-system",
+};
 
 const meshLabel = { "signet.dev/inject": "enabled" };
 const appLabel = (app: string): Record<string, string> => ({ app });
@@ -45,10 +50,11 @@ export function worldObjects(config: InjectorConfig): KubernetesObject[] {
     namespace("app-a", meshLabel),
     namespace("app-b", meshLabel),
     namespace("outside", {}),
-    ...[clientPod, serverPod, outsidePod].map(serviceAccount),
+    ...[clientPod, serverPod, outsidePod, injectorPod].map(serviceAccount),
     podObject(clientPod, injectedPod(clientPod, config)),
     podObject(serverPod, injectedPod(serverPod, config)),
     podObject(outsidePod, plainPod(outsidePod)),
+    podObject(injectorPod, plainPod(injectorPod)),
     service("app-a", "10.203.1.9"),
     service("app-b", layout.meshService),
     service("outside", layout.outsideService),

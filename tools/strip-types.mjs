@@ -1,0 +1,19 @@
+// Plain JavaScript, for building images: takes the types out of TypeScript files, in place. Every line and
+// column stays where it was. What is stripped at each start costs a sidecar half of that start, and 24 MiB.
+//
+//   node tools/strip-types.mjs FOLDER...
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
+import path from "node:path";
+import process from "node:process";
+import { strippedMark } from "./stripped.mjs";
+
+for (const folder of process.argv.slice(2)) {
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  for (const name of names.filter((each) => each.endsWith(".ts"))) {
+    const file = path.join(folder, name);
+    const source = readFileSync(file, "utf8");
+    if (source.endsWith(strippedMark)) continue;
+    writeFileSync(file, stripTypeScriptTypes(source, { mode: "strip" }) + strippedMark);
+  }
+}

@@ -15,6 +15,7 @@ export type Metric =
   | "cpu_ms"
   | "node_ms"
   | "load_ms"
+  | "image_mb"
   | Phase["metric"];
 
 /** What one subject showed in one round. */
@@ -56,6 +57,7 @@ const metrics: Readonly<Record<Metric, MetricFacts>> = {
   ready_ms: { unit: "ms", better: "lower" },
   cpu_ms: { unit: "ms", better: "lower" },
   node_ms: { unit: "ms", better: "lower" },
+  image_mb: { unit: "MB", better: "lower" },
   load_ms: { unit: "ms", better: "lower" },
   issue_ms: { unit: "ms", better: "lower" },
   discovery_ms: { unit: "ms", better: "lower" },

@@ -23,6 +23,8 @@ export interface StartContext {
   readonly apart: Network;
   /** Absolute; of this suite alone. */
   readonly folder: string;
+  /** Our source as an image has it. */
+  readonly imageTree: string;
 }
 
 /** One way to start one thing. */
@@ -40,17 +42,17 @@ export interface Start {
 }
 
 export const startWorks: Readonly<Record<string, (context: StartContext) => Promise<Start[]>>> = {
-  "start-proxy": async (context) => [await proxyStart(context), await envoyStart(context)],
-  "start-controller": async (context) => [controllerStart(context)],
-  "start-injector": async (context) => [await injectorStart(context)],
+  "start-proxy": async (context) => [...(await proxyStarts(context)), await envoyStart(context)],
+  "start-controller": async (context) => controllerStarts(context),
+  "start-injector": async (context) => injectorStarts(context),
 };
 
 /** Known before anything runs, for the command line. */
-export const startSubjects: readonly string[] = ["signet", "envoy"];
+export const startSubjects: readonly string[] = ["signet", "signet-typed", "envoy"];
 
 const adminPort = 4100;
 
-async function proxyStart(context: StartContext): Promise<Start> {
+async function proxyStarts(context: StartContext): Promise<Start[]> {
   const folder = makeFolder(context, "proxy", proxyUid);
   return ours(context, "proxy", {
     folder,
@@ -69,10 +71,10 @@ async function proxyStart(context: StartContext): Promise<Start> {
   });
 }
 
-function controllerStart(context: StartContext): Start {
+async function controllerStarts(context: StartContext): Promise<Start[]> {
   const folder = makeFolder(context, "controller", plainUid);
   const data = `${folder}/data`;
-  const start = ours(context, "controller", {
+  const starts = ours(context, "controller", {
     folder,
     namespace: context.apart.controller,
     uid: plainUid,
@@ -86,10 +88,10 @@ function controllerStart(context: StartContext): Start {
     mkdirSync(data);
     chownSync(data, plainUid, plainUid);
   };
-  return { ...start, prepare };
+  return starts.map((start) => Object.assign(start, { prepare }));
 }
 
-async function injectorStart(context: StartContext): Promise<Start> {
+async function injectorStarts(context: StartContext): Promise<Start[]> {
   const folder = makeFolder(context, "injector", plainUid);
   return ours(context, "injector", {
     folder,
@@ -113,36 +115,43 @@ interface OurStart extends Pick<Start, "namespace" | "uid" | "phases"> {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-function ours({ bench }: StartContext, image: string, options: OurStart): Start {
-  const { folder, namespace, uid, phases } = options;
+/** As the image runs it, and as it is run without an image: from source that is stripped at each start. */
+function ours({ bench, imageTree }: StartContext, image: string, options: OurStart): Start[] {
   const dockerfile = readFileSync(`${bench.projectFolder}/Dockerfile`, "utf8");
   const entrypoint = readEntrypoint(dockerfile, image);
+  return [
+    ourStart("signet", imageTree, entrypoint, options),
+    ourStart("signet-typed", bench.projectFolder, commandOfTyped(entrypoint), options),
+  ];
+}
+
+function commandOfTyped(entrypoint: readonly string[]): readonly string[] {
+  return entrypoint.filter((word) => !word.startsWith("--import="));
+}
+
+function ourStart(
+  subject: string,
+  workingFolder: string,
+  command: readonly string[],
+  { folder, namespace, uid, phases, port, environment }: OurStart,
+): Start {
   // The folder stands for the volumes of whoever may write to those alone.
-  const volumes = entrypoint.includes("--permission") ? [`--allow-fs-write=${folder}`] : [];
-  const parameters = [...volumes, ...entrypoint];
+  const volumes = command.includes("--permission") ? [`--allow-fs-write=${folder}`] : [];
+  const parameters = [...volumes, ...command];
   const common = {
     command: process.execPath,
-    folder: bench.projectFolder,
+    folder: workingFolder,
     core: proxyCore,
     logPath: `${folder}/log`,
   };
+  const bare = [...parameters.slice(0, -1), "--eval", ""];
   return {
-    subject: "signet",
+    subject,
     namespace,
     uid,
     phases,
-    plan: {
-      ...common,
-      parameters,
-      environment: options.environment,
-      ready: { port: options.port, path: "/readyz" },
-    },
-    bare: {
-      ...common,
-      parameters: [...parameters.slice(0, -1), "--eval", ""],
-      environment: {},
-      ready: null,
-    },
+    plan: { ...common, parameters, environment, ready: { port, path: "/readyz" } },
+    bare: { ...common, parameters: bare, environment: {}, ready: null },
   };
 }
 

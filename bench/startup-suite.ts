@@ -3,6 +3,8 @@
 import { chownSync, readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { startControlPlane } from "./control-plane.ts";
+import { measureImages } from "./image-sizes.ts";
+import { makeImageTree } from "./image-tree.ts";
 import { loadCore } from "./layout.ts";
 import { makeNetwork } from "./netns.ts";
 import { readPhases } from "./phases.ts";
@@ -44,11 +46,13 @@ export async function runStartupSuite(
     now: bench.now,
     stack,
   });
+  const imageTree = `${folder}/image`;
+  makeImageTree(bench.projectFolder, imageTree);
   await delay(settleMs);
   const rows: Row[] = [];
   for (const [work, make] of Object.entries(startWorks)) {
     if (!options.works.includes(work)) continue;
-    const all = await make({ bench, plane, network, apart, folder });
+    const all = await make({ bench, plane, network, apart, folder, imageTree });
     const field = all.filter(({ subject }) => options.subjects.includes(subject));
     const samples: Sample[] = [];
     // The first brings files into memory, as the first pod on a node does; it is not counted.
@@ -64,6 +68,15 @@ export async function runStartupSuite(
     reporter.keep(done);
     rows.push(...done);
   }
+  return [...rows, ...reportImages(reporter)];
+}
+
+function reportImages(reporter: Reporter): Row[] {
+  const images = measureImages(process.env);
+  if (images === null) return [];
+  const rows = buildRows("startup", "image", images.samples);
+  reporter.print(`\nimages in ${images.layout}\n${renderWork(rows)}`);
+  reporter.keep(rows);
   return rows;
 }
 

@@ -8,10 +8,14 @@ import path from "node:path";
 import process from "node:process";
 import { strippedMark } from "./stripped.mjs";
 
-for (const folder of process.argv.slice(2)) {
-  const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  for (const name of names.filter((each) => each.endsWith(".ts"))) {
-    const file = path.join(folder, name);
+for (const folder of process.argv.slice(2)) stripFolder(folder);
+
+/** Follows no link: what is not below the folder is somebody else's. */
+function stripFolder(folder) {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const file = path.join(folder, entry.name);
+    if (entry.isDirectory()) stripFolder(file);
+    if (!entry.isFile() || !entry.name.endsWith(".ts")) continue;
     const source = readFileSync(file, "utf8");
     if (source.endsWith(strippedMark)) continue;
     writeFileSync(file, stripTypeScriptTypes(source, { mode: "strip" }) + strippedMark);

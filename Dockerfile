@@ -32,24 +32,13 @@ RUN node tools/packages-of.mjs /out/common pino zod \
  && node tools/packages-of.mjs /out/control pino zod @bufbuild/protobuf @grpc/grpc-js @kubernetes/client-node \
       @peculiar/x509 reflect-metadata jose
 
-# Our own code without tests (.dockerignore) and without types.
+# Our own code without tests (.dockerignore) and without types. A context with less than all of it will do for
+# targets that need no more.
 FROM ${BASE} AS source
 WORKDIR /signet
-COPY tools/strip-types.mjs tools/stripped.mjs tools/
-COPY lib lib
-COPY identity identity
-COPY api api
-COPY cluster cluster
-COPY ca ca
-COPY controller controller
-COPY injector injector
-COPY proxy proxy
-COPY proxy-init proxy-init
-COPY apps apps
-COPY cli/tour cli/tour
-RUN node --disable-warning=ExperimentalWarning tools/strip-types.mjs \
-      lib identity api cluster ca controller injector proxy proxy-init apps cli \
- && rm tools/strip-types.mjs
+COPY . .
+RUN node --disable-warning=ExperimentalWarning tools/strip-types.mjs . \
+ && mkdir loader && mv tools/stripped.mjs loader/ && rm -r tools && mv loader tools
 
 # Node with what it is linked with, the C library's name resolution, and the usual certificates; and who
 # brought them. Node comes with symbols for debuggers, which are a fifth of it.

@@ -21,6 +21,8 @@ const programs: readonly (readonly [program: string, debian: string])[] = [
   ["buildah", "buildah"],
   ["mmdebstrap", "mmdebstrap"],
   ["git", "git"],
+  ["gcc", "gcc"],
+  ["/usr/include/stdio.h", "libc6-dev"],
   ["unzip", "unzip"],
   ["curl", "curl"],
   ["openssl", "openssl"],

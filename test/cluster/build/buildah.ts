@@ -1,5 +1,6 @@
 // Images without a daemon and without a registry. Layers are kept in the cache folder; finished images
 // leave as one OCI layout, in which those that share a layer share its bytes.
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { succeed } from "../command.ts";
 import { cacheFolder } from "../settings.ts";
@@ -15,7 +16,7 @@ export interface ImageBuild {
 }
 
 /** Roots that the machine trusts, for package registries that need them; not part of any image. */
-const certificates = "/etc/ssl/certs/ca-certificates.crt";
+export const certificates = "/etc/ssl/certs/ca-certificates.crt";
 
 export async function buildImage(build: ImageBuild): Promise<void> {
   const extra = Object.entries(build.buildArguments ?? {});
@@ -54,8 +55,27 @@ function fullName(name: string): string {
   return tagged.includes("/") ? `docker.io/${tagged}` : `docker.io/library/${tagged}`;
 }
 
+/** Gives an image a second name, which keeps its layers, and takes the first away. */
+export async function renameImage(from: string, to: string): Promise<void> {
+  await buildah(["tag", from, to]);
+  await buildah(["rmi", from]);
+}
+
+/** For a buildah that somebody else runs: the same store of layers, and what works on this machine. */
+export function buildahEnvironment(folder: string): NodeJS.ProcessEnv {
+  const file = path.join(folder, "storage.conf");
+  const { root, run } = storeFolders();
+  writeFileSync(file, `[storage]\ndriver = "overlay"\ngraphroot = "${root}"\nrunroot = "${run}"\n`);
+  return { CONTAINERS_STORAGE_CONF: file, BUILDAH_ISOLATION: "chroot" };
+}
+
 function buildah(parameters: readonly string[]): Promise<string> {
-  const store = path.join(cacheFolder(process.env), "layers");
-  const places = [`--root=${store}/root`, `--runroot=${store}/run`, "--storage-driver=overlay"];
+  const { root, run } = storeFolders();
+  const places = [`--root=${root}`, `--runroot=${run}`, "--storage-driver=overlay"];
   return succeed("buildah", [...places, ...parameters]);
+}
+
+function storeFolders(): { readonly root: string; readonly run: string } {
+  const store = path.join(cacheFolder(process.env), "layers");
+  return { root: path.join(store, "root"), run: path.join(store, "run") };
 }

@@ -19,7 +19,7 @@ export interface GoRecipe {
 }
 
 /** Language version that the modules ask for; any Go from here on builds them. */
-const languageVersion = "1.25.0";
+export const languageVersion = "1.25.0";
 
 /** The folder that has the program under its name. */
 export async function goPart(recipe: GoRecipe): Promise<string> {
@@ -62,6 +62,6 @@ export async function downloadedModule(
 }
 
 /** Static programs, and never another toolchain than the one that was chosen. */
-function goEnvironment(): NodeJS.ProcessEnv {
+export function goEnvironment(): NodeJS.ProcessEnv {
   return { ...process.env, CGO_ENABLED: "0", GOTOOLCHAIN: "local", GOFLAGS: "-buildvcs=false" };
 }

@@ -1,8 +1,18 @@
 // The cluster of this machine: up from built parts in seconds, down without a trace. Nothing here
 // asks what state the last run left: what is there is found, and taken away first.
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { writeLayout } from "../build/buildah.ts";
 import { httpRouteManifest } from "../build/gateway-api.ts";
 import { imagesPart } from "../build/images.ts";
 import { blobPaths } from "../build/layout.ts";
@@ -95,6 +105,17 @@ export async function stopCluster(): Promise<void> {
 /** Gives a running cluster the present images; nothing when it has them. */
 export async function updateImages(): Promise<void> {
   await loadImages(await imagesPart());
+}
+
+/** Gives a running cluster one image more, out of the store of layers, and nothing that it has already. */
+export async function addImageToCluster(name: string): Promise<void> {
+  const layout = mkdtempSync(path.join(tmpdir(), "signet-image-"));
+  try {
+    await writeLayout(layout, [name]);
+    await loadImages(layout);
+  } finally {
+    rmSync(layout, { recursive: true });
+  }
 }
 
 /** Sends containerd a layout's index, and of the blobs those that it was not sent before. */

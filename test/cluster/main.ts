@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { MeshError, messageOf } from "#/lib/errors.ts";
 import { kubernetesPart } from "./build/kubernetes.ts";
 import { imagesPart } from "./build/images.ts";
+import { tiltPart } from "./build/tilt.ts";
 import { RigError } from "./errors.ts";
 import { takeLock } from "./lock.ts";
 import { isKept, startCluster, stopCluster, updateImages } from "./node/cluster.ts";
@@ -99,10 +100,11 @@ async function ringOn(files: readonly string[], foreign: string): Promise<number
   await using _lock = await takeLock("tests");
   await ensurePrerequisites();
   const programs = await kubernetesPart();
+  const more = cluster === null ? [] : await programsOfTests(cluster);
   const counts: Counts[] = [];
   if (apiServer !== null) counts.push(await runApiServerTests(apiServer, programs));
   if (cluster !== null) {
-    counts.push(await ringOnOwn({ files: cluster, kubeconfig: kubeconfigFile, programs }));
+    counts.push(await ringOnOwn({ files: cluster, kubeconfig: kubeconfigFile, programs: [programs, ...more] }));
   }
   return conclude(counts);
 }
@@ -137,6 +139,12 @@ async function ringOnOwn(site: Site): Promise<Counts> {
     await stopCluster();
     forget();
   }
+}
+
+/** Folders of programs that single test files need, built before the cluster takes the machine. */
+async function programsOfTests(files: readonly string[]): Promise<readonly string[]> {
+  const needsTilt = files.length === 0 || files.some((file) => file.endsWith("/tilt.test.ts"));
+  return needsTilt ? [await tiltPart()] : [];
 }
 
 /** Returns what takes the handlers away. */

@@ -11,8 +11,8 @@ export interface Site {
   /** Test files; all of the ring when empty. */
   readonly files: readonly string[];
   readonly kubeconfig: string;
-  /** Folder of the cluster's own programs; null on a cluster that is not ours. */
-  readonly programs: string | null;
+  /** Folders of the cluster's own programs, and of what tests run; null on a cluster that is not ours. */
+  readonly programs: readonly string[] | null;
 }
 
 export interface Counts {
@@ -106,7 +106,7 @@ function environmentFor(site: Site): NodeJS.ProcessEnv {
   if (site.programs === null) return common;
   return {
     ...common,
-    PATH: `${site.programs}:${process.env["PATH"] ?? ""}`,
+    PATH: [...site.programs, process.env["PATH"] ?? ""].join(":"),
     SIGNET_TEST_RIG: stateFolder,
     SIGNET_TEST_NODE_ADDRESS: nodeAddress,
   };

@@ -14,6 +14,12 @@ export async function installMesh(): Promise<void> {
   }
 }
 
+/** Takes it away with its namespace and all policies. Resolves when nothing of it is left. */
+export async function uninstallMesh(): Promise<void> {
+  const all = ["delete", "--kustomize", overlay, "--ignore-not-found", "--wait"];
+  await kubectl(all, { timeoutMs: rolloutMs });
+}
+
 /** What kubectl says of each object. */
 export function applyMesh(): Promise<string> {
   return kubectl(["apply", "--server-side", "--kustomize", overlay]);

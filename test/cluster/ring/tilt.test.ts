@@ -35,10 +35,17 @@ if (process.env["SIGNET_TEST_RIG"] === undefined) {
     t.is(exitCode, 0, stderr);
   });
 
+  test.serial("a cluster that nobody named is refused", async (t) => {
+    const environment = { ...site.environment, SIGNET_ALLOW_CONTEXT: "" };
+    const { exitCode, stdout } = await tiltCi({ ...site, environment });
+    t.not(exitCode, 0);
+    t.regex(stdout, /might be production/);
+  });
+
   test.serial(
     "tilt ci installs mesh and demo from nothing, and ends when all is ready",
     async (t) => {
-      t.timeout(slowMs + 60_000);
+      t.timeout(2 * slowMs);
       const { exitCode, stdout, stderr } = await tiltCi(site);
       t.is(exitCode, 0, `${stdout.slice(-4000)}\n${stderr}`);
       t.regex(stdout, /SUCCESS/);

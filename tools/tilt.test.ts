@@ -1,0 +1,93 @@
+// The Tiltfile and its overlay repeat what the Dockerfile says: which folders are in an image, and how it
+// starts. They must not drift apart, or an edit would reach nothing, or something else would run.
+import { readFileSync, readdirSync } from "node:fs";
+import test from "ava";
+
+const dockerfile = readFileSync("Dockerfile", "utf8");
+const tiltfile = readFileSync("Tiltfile", "utf8");
+
+/** What a person who edits needs, and what --watch-path asks for under the permission model. */
+const forEditing =
+  /^--watch-path=|^--import=data:|^--allow-child-process$|^--disable-warning=PERM0002$/;
+
+interface Stage {
+  readonly parent: string;
+  readonly body: string;
+}
+
+const stages = new Map<string, Stage>();
+for (const text of dockerfile.split(/^(?=FROM )/m)) {
+  const [, parent = "", name = ""] = /^FROM (\S+) AS (\S+)/.exec(text) ?? [];
+  stages.set(name, { parent, body: text });
+}
+
+/** Folders of the checkout that are in the target, of its own and of what it starts from. */
+function foldersOf(target: string): readonly string[] {
+  const stage = stages.get(target);
+  if (stage === undefined) return [];
+  const own = [...stage.body.matchAll(/^COPY ([a-z-]+) \1$/gm)].map(([, folder = ""]) => folder);
+  return [...foldersOf(stage.parent), ...own];
+}
+
+function entrypointOf(target: string): readonly string[] {
+  const text = /^ENTRYPOINT (\[.*\])$/m.exec(stages.get(target)?.body ?? "")?.[1] ?? "[]";
+  return JSON.parse(text) as string[];
+}
+
+/** Of each `image(...)`: the target, and whether its containers are edited in place. */
+const images = [...tiltfile.matchAll(/^image\("([a-z-]+)", (.*)\)$/gm)].map(
+  ([, target = "", rest = ""]) => ({
+    target,
+    source: sourceOf(rest.replace(/, editable = False$/, "")),
+    isEditable: !rest.endsWith("editable = False"),
+  }),
+);
+
+/** A sum of lists and of names of lists. */
+function sourceOf(expression: string): readonly string[] {
+  return expression.split(" + ").flatMap((term) => {
+    if (term.startsWith("[")) return JSON.parse(term) as string[];
+    const list = new RegExp(`^${term} = (\\[.*\\])$`, "m").exec(tiltfile)?.[1] ?? "[]";
+    return JSON.parse(list) as string[];
+  });
+}
+
+const commandsOf = (target: string): readonly string[] => {
+  const text = readFileSync(`k8s/overlays/tilt/${target}.yaml`, "utf8");
+  const list = / {10}command:\n((?: {12}.*\n)+)/.exec(
+    text.slice(text.indexOf(" containers:")),
+  )?.[1];
+  const lines = (list ?? "").split("\n").map((line) => line.trim());
+  return lines.filter((line) => line.startsWith("- ")).map((line) => line.slice(2));
+};
+
+test("the Tiltfile builds every image that mesh and demo name", (t) => {
+  const files = ["k8s/base", "k8s/demo"].flatMap((folder) =>
+    readdirSync(folder).map((file) => `${folder}/${file}`),
+  );
+  const named = files.flatMap((file) => [
+    ...readFileSync(file, "utf8").matchAll(/(?:image|value): signet\/([a-z-]+)$/gm),
+  ]);
+  const targets = new Set(named.map(([, target = ""]) => target));
+  t.deepEqual(images.map(({ target }) => target).toSorted(), [...targets].toSorted());
+});
+
+for (const { target, source, isEditable } of images) {
+  test(`${target} is built of the folders that Tilt watches for it`, (t) => {
+    const watched = [...new Set(source.map((each) => each.split("/")[0] ?? ""))];
+    t.deepEqual(watched.toSorted(), [...new Set(foldersOf(target))].toSorted());
+  });
+  if (!isEditable) continue;
+  test(`${target} starts under Tilt as it does by itself, and again when its source changes`, (t) => {
+    const command = commandsOf(target);
+    t.deepEqual(
+      command.filter((word) => !forEditing.test(word)),
+      entrypointOf(target),
+    );
+    const restarting = command.filter((word) => word.startsWith("--watch-path="));
+    t.deepEqual(
+      restarting.map((word) => word.slice("--watch-path=".length)).toSorted(),
+      [...new Set(foldersOf(target))].toSorted(),
+    );
+  });
+}

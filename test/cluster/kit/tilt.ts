@@ -19,11 +19,14 @@ import { httpRouteManifest } from "../build/gateway-api.ts";
 import { run } from "../command.ts";
 import type { CommandResult } from "../command.ts";
 import { checkout, nodeName, rigFolder } from "../settings.ts";
+import { eventually } from "./eventually.ts";
 
 /** Of the one server that a test has at a time. */
-export const port = 10_360;
+const port = 10_360;
 const commandMs = 300_000;
 const endMs = 15_000;
+/** All images again, and three rollouts, on a busy machine. */
+const readyMs = 240_000;
 const webMode = "--web-mode=prod";
 
 export interface TiltSite {
@@ -37,6 +40,8 @@ export interface RunningTilt {
   output(): string;
   /** Like clicking its button. Throws when Tilt does not take it. */
   trigger(resource: string): Promise<void>;
+  /** Resolves when the resource runs, and with it all that it depends on. */
+  whenReady(resource: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -104,6 +109,9 @@ export function tiltUp(site: TiltSite): RunningTilt {
       const { exitCode, stderr } = await tilt(site, ["trigger", resource, `--port=${port}`]);
       if (exitCode !== 0) throw new Error(`tilt trigger ${resource}: ${stderr}`);
     },
+    async whenReady(resource) {
+      await eventually(`Tilt has ${resource} up`, () => isReady(site, resource), readyMs);
+    },
     async stop() {
       child.kill("SIGTERM");
       const late = setTimeout(() => child.kill("SIGKILL"), endMs);
@@ -111,6 +119,13 @@ export function tiltUp(site: TiltSite): RunningTilt {
       clearTimeout(late);
     },
   };
+}
+
+async function isReady(site: TiltSite, resource: string): Promise<true | null> {
+  const get = ["get", "uiresource", resource, `--port=${port}`, "--output=json"];
+  const { stdout } = await tilt(site, get);
+  const { status } = JSON.parse(stdout) as { status: { runtimeStatus: string } };
+  return status.runtimeStatus === "ok" ? true : null;
 }
 
 /** Writes what `edit` makes of a file of the copy. */

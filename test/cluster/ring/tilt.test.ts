@@ -5,7 +5,7 @@ import { eventually } from "../kit/eventually.ts";
 import { getObject, kubectl, listObjects } from "../kit/kubectl.ts";
 import type { ApiObject } from "../kit/kubectl.ts";
 import { uninstallMesh } from "../kit/mesh.ts";
-import { editFile, port, removeSite, tilt, tiltCi, tiltSite, tiltUp } from "../kit/tilt.ts";
+import { editFile, removeSite, tilt, tiltCi, tiltSite, tiltUp } from "../kit/tilt.ts";
 import type { RunningTilt, TiltSite } from "../kit/tilt.ts";
 
 const built = /^signet\/[a-z-]+:tilt-build-\d+$/;
@@ -67,22 +67,9 @@ if (process.env["SIGNET_TEST_RIG"] === undefined) {
   test.serial(
     "what is edited is what runs: without an image built, but for the sidecar",
     async (t) => {
-      t.timeout(2 * slowMs);
+      t.timeout(3 * slowMs);
       up = tiltUp(site);
-      await eventually(
-        "Tilt has everything up",
-        async () => {
-          const { stdout } = await tilt(site, [
-            "get",
-            "uiresource",
-            "sidecars",
-            `--port=${port}`,
-            "-ojson",
-          ]);
-          return JSON.parse(stdout).status.runtimeStatus === "ok" ? true : null;
-        },
-        slowMs,
-      );
+      await up.whenReady("sidecars");
       await eventually("the sidecars are the present ones", sidecarsArePresent);
       const before = await livePods("app-b");
 

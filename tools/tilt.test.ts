@@ -25,8 +25,10 @@ for (const text of dockerfile.split(/^(?=FROM )/m)) {
 function foldersOf(target: string): readonly string[] {
   const stage = stages.get(target);
   if (stage === undefined) return [];
-  const own = [...stage.body.matchAll(/^COPY ([a-z-]+) \1$/gm)].map(([, folder = ""]) => folder);
-  return [...foldersOf(stage.parent), ...own];
+  const copies = stage.body.matchAll(/^COPY --from=source \/signet\/([a-z-]+) \1$/gm);
+  const own = [...copies].map(([, folder = ""]) => folder);
+  // What loads source without types is no source that anybody edits.
+  return [...foldersOf(stage.parent), ...own.filter((folder) => folder !== "tools")];
 }
 
 function entrypointOf(target: string): readonly string[] {

@@ -104,7 +104,13 @@ async function ringOn(files: readonly string[], foreign: string): Promise<number
   const counts: Counts[] = [];
   if (apiServer !== null) counts.push(await runApiServerTests(apiServer, programs));
   if (cluster !== null) {
-    counts.push(await ringOnOwn({ files: cluster, kubeconfig: kubeconfigFile, programs: [programs, ...more] }));
+    counts.push(
+      await ringOnOwn({
+        files: cluster,
+        kubeconfig: kubeconfigFile,
+        programs: [programs, ...more],
+      }),
+    );
   }
   return conclude(counts);
 }

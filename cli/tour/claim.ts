@@ -5,6 +5,7 @@ import { MeshError } from "#/lib/errors.ts";
 import { sleep } from "#/lib/clock.ts";
 import type { Execution, Mesh, Pod } from "../mesh.ts";
 import { findPod } from "../mesh.ts";
+import type { ImageNames } from "./manifests.ts";
 import type { Wire } from "./wire.ts";
 
 export class FalseClaim extends MeshError<"claim_false"> {}
@@ -16,6 +17,7 @@ export interface TourContext {
   /** Runs a program of this machine to its end. */
   readonly runHere: (command: readonly string[], input: string) => Promise<Execution>;
   readonly wire: Wire;
+  readonly images: ImageNames;
 }
 
 export interface Claim {

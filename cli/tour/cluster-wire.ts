@@ -18,9 +18,9 @@ const POLL_MS = 200;
 
 export function clusterWire(cluster: Cluster, mesh: Mesh, clock: Clock): Wire {
   return {
-    async listen(pods, signal) {
+    async listen(pods, images, signal) {
       const nodes = [...new Set(await Promise.all(pods.map((each) => nodeOf(cluster, each))))];
-      const listeners = nodes.map(listenerOn);
+      const listeners = nodes.map((node, index) => listenerOn(node, index, images("tour")));
       const stop = new AbortController();
       const either = AbortSignal.any([stop.signal, signal]);
       const remove = async (): Promise<void> => {
@@ -96,7 +96,7 @@ async function ready(
   }
 }
 
-function listenerOn(node: string, index: number): KubernetesObject {
+function listenerOn(node: string, index: number, image: string): KubernetesObject {
   return {
     apiVersion: "v1",
     kind: "Pod",
@@ -110,7 +110,7 @@ function listenerOn(node: string, index: number): KubernetesObject {
       containers: [
         {
           name: CONTAINER,
-          image: "signet/tour",
+          image,
           imagePullPolicy: "IfNotPresent",
           args: ["--idle"],
           securityContext: {

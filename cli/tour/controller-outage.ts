@@ -24,7 +24,7 @@ export const controllerOutage: Claim = {
 async function prove(context: TourContext): Promise<readonly string[]> {
   const { mesh, clock, signal } = context;
   // Their certificates live 30 s: they are not made for an outage of 20, and say so by failing.
-  await mesh.remove(rotationObjects);
+  await mesh.remove(rotationObjects(context.images));
   const caller = await pod(context, meshedClient);
   const meshed = (await mesh.pods()).filter(
     (each) => each.isMeshed && each.namespace !== "rotation",

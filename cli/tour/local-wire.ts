@@ -8,7 +8,7 @@ import type { Wire } from "./wire.ts";
 /** `nodeNamespace` is the name of the one that joins the pods. */
 export function localWire(nodeNamespace: string, clock: Clock): Wire {
   return {
-    async listen(pods, signal) {
+    async listen(pods, _images, signal) {
       const stop = new AbortController();
       const enter = ["nsenter", `--net=/run/netns/${nodeNamespace}`];
       const either = AbortSignal.any([stop.signal, signal]);

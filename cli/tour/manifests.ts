@@ -14,6 +14,15 @@ export const rotationServer = "rotation/server";
 export const rotationUrl = "http://server.rotation.svc.cluster.local./hello";
 export const rotationLifetimeS = 30;
 
+/** The full name of an image of ours, as "client". */
+export type ImageNames = (name: string) => string;
+
+/** The tour's images come from where the demo's client came from; null: as they are built here. Pure. */
+export function imagesLike(client: string | null): ImageNames {
+  const [, place = "", tag = ""] = /^(.*\/)client(:[^:@/]+)?(?:@.*)?$/.exec(client ?? "") ?? [];
+  return (name) => (place === "" ? `signet/${name}` : `${place}${name}${tag}`);
+}
+
 interface Workload {
   readonly namespace: string;
   readonly name: string;
@@ -48,19 +57,19 @@ const identityVolumes = [
 ];
 
 /** Needed from the beginning to the end of the tour. */
-export const tourObjects: readonly KubernetesObject[] = [
+export const tourObjects = (images: ImageNames): readonly KubernetesObject[] => [
   deployment({
     namespace: "app-a",
     name: "tour-client",
     serviceAccount: "app-a",
-    image: "signet/client",
+    image: images("client"),
     arguments: ["--idle"],
   }),
   deployment({
     namespace: "app-a",
     name: "tour-prober",
     serviceAccount: "app-a",
-    image: "signet/tour",
+    image: images("tour"),
     arguments: ["--idle"],
     annotations: { "signet.dev/inject": "disabled" },
     hasToken: true,
@@ -70,13 +79,13 @@ export const tourObjects: readonly KubernetesObject[] = [
     namespace: "outside",
     name: "tour-server",
     serviceAccount: "tour-server",
-    image: "signet/app-b",
+    image: images("app-b"),
     environment: quietServer,
   }),
   service("outside", "tour-server"),
 ];
 
-export const rotationObjects: readonly KubernetesObject[] = [
+export const rotationObjects = (images: ImageNames): readonly KubernetesObject[] => [
   {
     apiVersion: "v1",
     kind: "Namespace",
@@ -88,7 +97,7 @@ export const rotationObjects: readonly KubernetesObject[] = [
     namespace: "rotation",
     name: "client",
     serviceAccount: "client",
-    image: "signet/client",
+    image: images("client"),
     arguments: ["--idle"],
     annotations: shortLife,
   }),
@@ -96,7 +105,7 @@ export const rotationObjects: readonly KubernetesObject[] = [
     namespace: "rotation",
     name: "server",
     serviceAccount: "server",
-    image: "signet/app-b",
+    image: images("app-b"),
     environment: quietServer,
     annotations: shortLife,
   }),

@@ -25,7 +25,11 @@ async function prove(context: TourContext): Promise<readonly string[]> {
   const stranger = await pod(context, plainClient);
   const server = await pod(context, plainServer);
   const greeters = (await context.mesh.pods()).filter(({ namespace }) => namespace === "app-b");
-  await using listening = await context.wire.listen([caller, stranger], context.signal);
+  await using listening = await context.wire.listen(
+    [caller, stranger],
+    context.images,
+    context.signal,
+  );
   const report = await load(
     context,
     caller,

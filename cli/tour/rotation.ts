@@ -35,7 +35,7 @@ export const rotation: Claim = {
 };
 
 async function prove(context: TourContext): Promise<readonly string[]> {
-  await context.mesh.apply(rotationObjects);
+  await context.mesh.apply(rotationObjects(context.images));
   const [client, server] = await readyPods(context, [rotationClient, rotationServer], READY_MS);
   const pods = [client!, server!];
   await warmUp(context, client!);

@@ -11,7 +11,14 @@ function contextOf(signal: AbortSignal = new AbortController().signal): TourCont
     throw new Error("not asked here");
   };
   const mesh = new Proxy({} as Mesh, { get: nobody });
-  return { mesh, clock: systemClock, signal, runHere: nobody, wire: { listen: nobody } };
+  return {
+    mesh,
+    clock: systemClock,
+    signal,
+    runHere: nobody,
+    wire: { listen: nobody },
+    images: nobody,
+  };
 }
 
 interface Recorder extends TourReport {

@@ -4,6 +4,7 @@ import { commandInPod } from "../local-mesh.ts";
 import type { KubernetesObject } from "../mesh.ts";
 import { outcomes } from "./client.ts";
 import type { LoadReport } from "./client.ts";
+import { imagesLike } from "./manifests.ts";
 import { readOpensslText } from "./openssl-text.ts";
 import { repeatsOf, withWeights, withoutRetry } from "./route.ts";
 
@@ -49,6 +50,17 @@ test("withoutRetry ends the retries and changes nothing else", (t) => {
     },
   });
 });
+
+for (const [client, tour] of [
+  ["signet/client", "signet/tour"],
+  ["signet/client:1.2.3", "signet/tour:1.2.3"],
+  ["registry.example:5000/mesh/client:1.2", "registry.example:5000/mesh/tour:1.2"],
+  ["registry.example:5000/client@sha256:abcd", "registry.example:5000/tour"],
+  ["somebody/else", "signet/tour"],
+  [null, "signet/tour"],
+] as const) {
+  test(`imagesLike ${client} takes ${tour}`, (t) => t.is(imagesLike(client)("tour"), tour));
+}
 
 test("readOpensslText reads what openssl 3 prints", (t) => {
   const text = `serial=0A1B2C

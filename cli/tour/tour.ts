@@ -11,6 +11,7 @@ import { FalseClaim, readyPods } from "./claim.ts";
 import type { Claim, TourContext } from "./claim.ts";
 import { controllerOutage } from "./controller-outage.ts";
 import {
+  imagesLike,
   meshedClient,
   plainClient,
   plainServer,
@@ -64,14 +65,16 @@ export async function walkTour(options: TourOptions): Promise<boolean> {
     tooLong.abort(tookTooLong(timeMsMax)),
   );
   const signal = AbortSignal.any([options.signal, tooLong.signal]);
-  const context: TourContext = { mesh, clock, signal, runHere, wire };
+  const images = imagesLike(await clientImage(mesh));
+  const added = tourObjects(images);
+  const context: TourContext = { mesh, clock, signal, runHere, wire, images };
   const claims = stages.flatMap(({ beside, inOrder }) => [...beside, ...inOrder]);
   try {
     print.lines([
       "",
       `Walking through ${counted(claims.length, "claim")}; each prints its evidence.`,
     ]);
-    await mesh.apply(tourObjects);
+    await mesh.apply(added);
     await readyPods(context, [meshedClient, plainClient, plainServer, prober], READY_MS);
     const isConfirmed = await runTour(context, stages, reportTo(print, clock, begunAt));
     const total = formatElapsed(clock.monotonic() - begunAt);
@@ -84,8 +87,24 @@ export async function walkTour(options: TourOptions): Promise<boolean> {
     return isConfirmed;
   } finally {
     cancel();
-    if (options.cleansUp) await mesh.remove([...tourObjects, ...rotationObjects]);
+    if (options.cleansUp) await mesh.remove([...added, ...rotationObjects(images)]);
   }
+}
+
+/** Of the demo's own client; null when nobody can tell. */
+async function clientImage(mesh: Mesh): Promise<string | null> {
+  const deployments = await mesh.objects("Deployment").catch(() => []);
+  const found = deployments.find(
+    ({ metadata }) => `${metadata.namespace}/${metadata.name}` === plainClient,
+  );
+  const spec = found?.["spec"] as DeploymentSpec | undefined;
+  return spec?.template.spec.containers[0]?.image ?? null;
+}
+
+interface DeploymentSpec {
+  readonly template: {
+    readonly spec: { readonly containers: readonly { readonly image?: string }[] };
+  };
 }
 
 function reportTo(print: Printer, clock: Clock, begunAt: number): TourReport {

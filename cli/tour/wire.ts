@@ -4,10 +4,11 @@ import { sleep } from "#/lib/clock.ts";
 import { messageOf } from "#/lib/errors.ts";
 import { MeshAccessError } from "../mesh.ts";
 import type { Pod } from "../mesh.ts";
+import type { ImageNames } from "./manifests.ts";
 
 export interface Wire {
   /** Resolves when all that these pods send and receive over TCP is captured. */
-  listen(pods: readonly Pod[], signal: AbortSignal): Promise<Listening>;
+  listen(pods: readonly Pod[], images: ImageNames, signal: AbortSignal): Promise<Listening>;
 }
 
 /** Disposed of, it ends without an answer; both may be done. */

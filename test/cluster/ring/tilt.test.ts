@@ -11,6 +11,8 @@ import type { RunningTilt, TiltSite } from "../kit/tilt.ts";
 const built = /^signet\/[a-z-]+:tilt-build-\d+$/;
 const httpRoute = "crd/httproutes.gateway.networking.k8s.io";
 const slowMs = 180_000;
+/** At the head of a program: behind its end it would wait until the program stops. */
+const sayEdited = 'process.stdout.write("edited\\n");\n';
 
 if (process.env["SIGNET_TEST_RIG"] === undefined) {
   test("Tilt is tried on a cluster of the rig's own", (t) => t.pass());
@@ -83,11 +85,7 @@ if (process.env["SIGNET_TEST_RIG"] === undefined) {
         "signet-system",
         "app.kubernetes.io/name=signet-controller",
       );
-      editFile(
-        site,
-        "controller/main.ts",
-        (text) => `${text}\nprocess.stdout.write("edited\\n");\n`,
-      );
+      editFile(site, "controller/main.ts", (text) => sayEdited + text);
       for (const { metadata } of controllers) {
         await eventually(`${metadata.name} runs the edit`, async () => {
           const log = await kubectl(["logs", metadata.name, "-c=controller", "-nsignet-system"]);
@@ -111,7 +109,7 @@ if (process.env["SIGNET_TEST_RIG"] === undefined) {
       });
 
       const former = await injectorEnvironment();
-      editFile(site, "proxy/main.ts", (text) => `${text}\nprocess.stdout.write("edited\\n");\n`);
+      editFile(site, "proxy/main.ts", (text) => sayEdited + text);
       await eventually("the injector has another sidecar", async () =>
         (await injectorEnvironment()).get("IMAGE_TO_DEPLOY_PROXY") !==
         former.get("IMAGE_TO_DEPLOY_PROXY")

@@ -1,6 +1,6 @@
 import test from "ava";
 import * as fc from "fast-check";
-import { parseYaml, stringifyYaml } from "./yaml.ts";
+import { parseYaml } from "./yaml.ts";
 
 const text = `# of the whole
 apiVersion: v1
@@ -100,7 +100,7 @@ for (const after of [{ a: { n: 2 }, b: { n: 1 } }, { a: 5, b: { n: 1 } }, { b: {
   });
 }
 
-test("property: what stringifyYaml and withValue write reads as it was", (t) => {
+test("property: what withValue writes reads as it was", (t) => {
   const words = fc.constantFrom("yes", "n", "017", "1e3", "~", "null", "12:30", "0x1f", "---", "");
   const leaf = fc.oneof(words, fc.string(), fc.integer(), fc.boolean(), fc.constant(null));
   const { tree } = fc.letrec((tie) => ({
@@ -111,8 +111,7 @@ test("property: what stringifyYaml and withValue write reads as it was", (t) => 
     fc.property(value, value, (before, after) => {
       // A key of this name is set, not made, by any parser.
       fc.pre(!JSON.stringify([before, after]).includes("__proto__"));
-      const written = stringifyYaml(before);
-      const [document] = parseYaml(written);
+      const [document] = parseYaml(parseYaml("a: 1\n")[0]!.withValue(before));
       t.deepEqual(document!.value(), plain(before));
       t.deepEqual(parseYaml(document!.withValue(after))[0]!.value(), plain(after));
     }),

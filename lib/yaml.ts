@@ -3,7 +3,8 @@
 // are kept. The only file that imports yaml.
 import { isDeepStrictEqual } from "node:util";
 import { LineCounter, Scalar, isAlias, isMap, isNode, isScalar, isSeq, visit } from "yaml";
-import { Document, parseAllDocuments } from "yaml";
+import { parseAllDocuments } from "yaml";
+import type { Document } from "yaml";
 import type {
   Node,
   Pair,
@@ -61,11 +62,6 @@ export function parseYaml(text: string): readonly YamlDocument[] {
     begin = end;
     return readDocument(document, source, lines);
   });
-}
-
-/** One document, as people write it; strings that kubectl would take for something else are quoted. */
-export function stringifyYaml(value: unknown): string {
-  return new Document(value, { ...schema, aliasDuplicateObjects: false }).toString(layout(""));
 }
 
 function readDocument(document: Document.Parsed, source: string, lines: LineCounter): YamlDocument {

@@ -67,23 +67,13 @@ test("inject prints several files as one, in their order", async (t) => {
   t.true(stdout.includes(`---\n${service}---\n`));
 });
 
-test("inject --with-bundle prints the roots before the pods that wait for them", async (t) => {
-  const { objects } = await injected([file("w.yaml", pod("w"))], { "with-bundle": true });
-  t.deepEqual(
-    objects.map(({ kind }) => kind),
-    ["ConfigMap", "Pod"],
-  );
-  t.is(objects[0].metadata.namespace, "shop");
-  t.is(objects[0].data["bundle.pem"], toPem(authority.root));
-});
-
 test("inject -o json prints all objects as one List", async (t) => {
   const files = [file("j.yaml", `${pod("j")}\n---\n${service}`)];
-  const { stdout } = await injected(files, { "with-bundle": true }, "json");
+  const { stdout } = await injected(files, {}, "json");
   const list: Loose = JSON.parse(stdout);
   t.deepEqual(
     list.items.map(({ kind }: Loose) => kind),
-    ["ConfigMap", "Pod", "Service"],
+    ["Pod", "Service"],
   );
 });
 

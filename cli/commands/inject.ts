@@ -1,19 +1,15 @@
 // `signet inject`: manifests in, the same manifests with their sidecars out. Changes no cluster; asks one
 // for what its mesh injects, unless the roots are given.
 import { readFile } from "node:fs/promises";
-import type { KubernetesClient } from "#/cluster/kubernetes/client.ts";
-import { objectPath } from "#/cluster/kubernetes/resources.ts";
-import { trustBundleObject } from "#/cluster/kubernetes/trust-bundle.ts";
 import { messageOf } from "#/lib/errors.ts";
 import { readText } from "#/lib/read-text.ts";
-import { stringifyYaml } from "#/lib/yaml.ts";
 import { UsageError } from "../args.ts";
 import { openCluster } from "../cluster-access.ts";
-import { clusterFault, orNull } from "../cluster-fault.ts";
+import { clusterFault } from "../cluster-fault.ts";
 import { EXIT_OK } from "../exit-codes.ts";
 import { InjectError, injectText } from "../inject/manifests.ts";
 import { settingsOfCluster, settingsOfFile } from "../inject/settings.ts";
-import type { MeshSettings } from "../inject/settings.ts";
+import type { InjectorConfig } from "#/injector/config.ts";
 import { checkTrustDomain, readImageOptions } from "../install/options.ts";
 import type { CommandContext } from "./context.ts";
 import { option } from "./context.ts";
@@ -21,43 +17,28 @@ import { option } from "./context.ts";
 const inputBytesMax = 16_777_216;
 
 export async function injectManifests(context: CommandContext): Promise<number> {
-  const { print, options } = context;
+  const { print } = context;
   const bundleFile = option(context, "bundle");
   const inputs = await readInputs(context.words["files"] ?? [], bundleFile, context);
-  const { settings, client } = await settingsOf(context, bundleFile);
-  const manifests = inputs.map(({ name, text }) => injectText(text, name, settings.config));
-  const namespaces = [...new Set(manifests.flatMap((each) => each.namespaces))];
+  const config = await settingsOf(context, bundleFile);
+  const manifests = inputs.map(({ name, text }) => injectText(text, name, config));
   for (const note of manifests.flatMap(({ notes }) => notes)) print.note(`signet: ${note}`);
-  const bundles =
-    options["with-bundle"] === true
-      ? namespaces.map((namespace) => trustBundleObject(namespace, settings.bundlePem))
-      : [];
-  if (options["with-bundle"] !== true && client !== null) {
-    for (const namespace of await withoutRoots(client, namespaces, context.signal)) {
-      print.note(
-        `signet: namespace "${namespace}" has no label signet.dev/inject=enabled, so nobody puts ` +
-          "the mesh's roots there and its pods would wait for them: add --with-bundle",
-      );
-    }
-  }
   if (print.format === "json") {
-    const items = [...bundles, ...manifests.flatMap(({ objects }) => objects)];
+    const items = manifests.flatMap(({ objects }) => objects);
     print.json({ apiVersion: "v1", kind: "List", items });
-  } else {
-    print.raw(joined([...bundles.map(stringifyYaml), ...manifests.map(({ text }) => text)]));
-  }
+  } else print.raw(joined(manifests.map(({ text }) => text)));
   return EXIT_OK;
 }
 
 async function settingsOf(
   context: CommandContext,
   bundleFile: string | null,
-): Promise<{ readonly settings: MeshSettings; readonly client: KubernetesClient | null }> {
+): Promise<InjectorConfig> {
   const images = readImageOptions(context.options);
   const trustDomain = option(context, "trust-domain");
   if (trustDomain !== null) checkTrustDomain(trustDomain);
   if (bundleFile !== null) {
-    return { settings: await settingsOfFile(bundleFile, images, trustDomain), client: null };
+    return settingsOfFile(bundleFile, images, trustDomain);
   }
   const given = ["registry", "tag", "trust-domain"].find((name) => context.options[name]);
   if (given !== undefined) {
@@ -67,31 +48,10 @@ async function settingsOf(
   }
   try {
     const { client } = await openCluster(context);
-    return { settings: await settingsOfCluster(client, context.signal), client };
+    return await settingsOfCluster(client, context.signal);
   } catch (thrown) {
     throw context.signal.aborted ? context.signal.reason : clusterFault(thrown);
   }
-}
-
-/** Those that are there, and that the controllers publish no bundle to. */
-async function withoutRoots(
-  client: KubernetesClient,
-  namespaces: readonly string[],
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  const looked = namespaces.map(async (namespace) => {
-    if (namespace === "") return null;
-    const path = objectPath({ kind: "Namespace", namespace: "", name: namespace });
-    // A remark is not worth a failure: whoever may not read namespaces goes without it.
-    const answer = await orNull(client.call({ method: "GET", path, signal })).catch(() => null);
-    const labels = (answer as NamespaceObject | null)?.metadata.labels ?? {};
-    return answer === null || labels["signet.dev/inject"] === "enabled" ? null : namespace;
-  });
-  return (await Promise.all(looked)).filter((each) => each !== null);
-}
-
-interface NamespaceObject {
-  readonly metadata: { readonly labels?: Readonly<Record<string, string>> };
 }
 
 interface Input {

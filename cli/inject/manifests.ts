@@ -13,8 +13,6 @@ export interface InjectedManifest {
   readonly text: string;
   readonly objects: readonly KubernetesObject[];
   readonly notes: readonly string[];
-  /** Of what got a sidecar now, each once; "" for objects that name none. */
-  readonly namespaces: readonly string[];
 }
 
 const refusalsTold = 8;
@@ -38,7 +36,6 @@ export function injectText(text: string, name: string, config: InjectorConfig): 
     text: done.map((each) => each.text).join(""),
     objects: all.map(({ object }) => object).filter((object) => object !== null),
     notes: all.flatMap(({ notes }) => notes),
-    namespaces: [...new Set(all.flatMap(({ namespaces }) => namespaces))],
   };
 }
 

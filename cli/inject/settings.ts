@@ -14,19 +14,13 @@ import type { ImageOptions } from "../install/options.ts";
 import { MeshAccessError } from "../mesh.ts";
 import { MESH_NAMESPACE } from "../policy.ts";
 
-export interface MeshSettings {
-  readonly config: InjectorConfig;
-  /** PEM of every root. */
-  readonly bundlePem: string;
-}
-
 const injectorName = "signet-injector";
 
 /** Rejects with MeshAccessError when no mesh is there, and with KubernetesError. */
 export async function settingsOfCluster(
   client: KubernetesClient,
   signal: AbortSignal,
-): Promise<MeshSettings> {
+): Promise<InjectorConfig> {
   const get = (kind: string, name: string): Promise<unknown> => {
     const path = objectPath({ kind, namespace: MESH_NAMESPACE, name });
     return orNull(client.call({ method: "GET", path, signal }));
@@ -51,7 +45,7 @@ export async function settingsOfCluster(
   const { injector } = readWebhookConfig(
     Object.fromEntries(env.map(({ name, value }) => [name, value])),
   );
-  return { config: pinned(injector, bundlePem), bundlePem };
+  return pinned(injector, bundlePem);
 }
 
 /** Rejects with MeshError for a file that holds no roots. */
@@ -59,7 +53,7 @@ export async function settingsOfFile(
   file: string,
   images: ImageOptions,
   trustDomain: string | null,
-): Promise<MeshSettings> {
+): Promise<InjectorConfig> {
   let bundlePem: string;
   try {
     bundlePem = await readFile(file, "utf8");
@@ -76,7 +70,7 @@ export async function settingsOfFile(
     trustDomain: trustDomain ?? injectorDefaults.trustDomain,
     rootFingerprints: [],
   };
-  return { config: pinned(config, bundlePem), bundlePem };
+  return pinned(config, bundlePem);
 }
 
 function pinned(config: InjectorConfig, bundlePem: string): InjectorConfig {

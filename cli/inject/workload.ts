@@ -16,8 +16,6 @@ export interface Injected {
   readonly object: KubernetesObject;
   readonly notes: readonly string[];
   readonly refusals: readonly Refusal[];
-  /** Of whatever got a sidecar now; "" for objects that name none. */
-  readonly namespaces: readonly string[];
 }
 
 export interface Refusal {
@@ -48,7 +46,6 @@ export function injectObject(value: unknown, config: InjectorConfig): Injected {
       object: isSame ? object : { ...object, items: items.map((item) => item.object) },
       notes: items.flatMap(({ notes }) => notes),
       refusals: items.flatMap(({ refusals }) => refusals),
-      namespaces: items.flatMap(({ namespaces }) => namespaces),
     };
   }
   const where = templates[`${object.apiVersion} ${object.kind}`];
@@ -88,7 +85,6 @@ function injectWorkload(
         object: replaced(object, where, patched) as KubernetesObject,
         notes: decision.warnings.map((warning) => `${name}: ${warning}`),
         refusals: [],
-        namespaces: [namespace],
       };
     }
     case "skip":
@@ -115,7 +111,7 @@ function replaced(node: unknown, [key, ...rest]: readonly string[], value: Loose
 }
 
 function untouched(object: KubernetesObject): Injected {
-  return { object, notes: [], refusals: [], namespaces: [] };
+  return { object, notes: [], refusals: [] };
 }
 
 function refused(object: KubernetesObject, refusal: Refusal): Injected {

@@ -109,20 +109,12 @@ export const inject: Command = {
     },
     ...imageOptions,
     trustDomain,
-    {
-      long: "--with-bundle",
-      summary: "print the roots' ConfigMap as well, for namespaces without the label",
-    },
   ],
   examples: [
     { command: "signet inject app.yaml | kubectl apply -f -", shows: "a file, with its sidecars" },
     {
       command: "kubectl get deployment web -o yaml | signet inject | kubectl apply -f -",
       shows: "what runs already",
-    },
-    {
-      command: "signet inject --with-bundle app.yaml | kubectl apply -n plain -f -",
-      shows: "in a namespace without the label, where nobody else puts the roots",
     },
   ],
 };

@@ -42,31 +42,6 @@ export interface Found {
   readonly version: string;
 }
 
-export interface TrustBundleObject {
-  readonly apiVersion: "v1";
-  readonly kind: "ConfigMap";
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace?: string;
-    readonly labels: Readonly<Record<string, string>>;
-  };
-  readonly data: Readonly<Record<string, string>>;
-}
-
-/** What stands in a namespace; "" leaves the namespace to whoever applies it. */
-export function trustBundleObject(namespace: string, bundlePem: string): TrustBundleObject {
-  return {
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: {
-      name: bundleName,
-      ...(namespace === "" ? {} : { namespace }),
-      labels: { [partOfKey]: partOf },
-    },
-    data: { [bundleKey]: bundlePem },
-  };
-}
-
 /** Keeps them until disposed of. */
 export function keepTrustBundles(options: TrustBundleOptions): TrustBundles {
   const { writer, log } = options;
@@ -171,7 +146,12 @@ async function take({ client }: TrustBundleOptions, step: Step): Promise<void> {
     path,
     query: { fieldManager, force: "true" },
     contentType: "application/apply-patch+yaml",
-    body: trustBundleObject(namespace, step.bundle),
+    body: {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: bundleName, namespace, labels: { [partOfKey]: partOf } },
+      data: { [bundleKey]: step.bundle },
+    },
   });
 }
 

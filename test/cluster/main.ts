@@ -101,18 +101,14 @@ async function ringOn(files: readonly string[], foreign: string): Promise<number
   await ensurePrerequisites();
   const programs = await kubernetesPart();
   const more = cluster === null ? [] : await programsOfTests(cluster);
-  const counts: Counts[] = [];
-  if (apiServer !== null) counts.push(await runApiServerTests(apiServer, programs));
+  // At the same time: while the one waits for kubelet, the other has the processor.
+  const parts: Promise<Counts>[] = [];
+  if (apiServer !== null) parts.push(runApiServerTests(apiServer, programs));
   if (cluster !== null) {
-    counts.push(
-      await ringOnOwn({
-        files: cluster,
-        kubeconfig: kubeconfigFile,
-        programs: [programs, ...more],
-      }),
-    );
+    const folders = [programs, ...more];
+    parts.push(ringOnOwn({ files: cluster, kubeconfig: kubeconfigFile, programs: folders }));
   }
-  return conclude(counts);
+  return conclude(await Promise.all(parts));
 }
 
 async function ringOnForeign(

@@ -46,8 +46,8 @@ export function selectionOf(files: readonly string[]): Selection {
 /** `programs` is the folder with kube-apiserver. */
 export function runApiServerTests(files: readonly string[], programs: string): Promise<Counts> {
   const environment = { SIGNET_TEST_RING: "apiserver", SIGNET_TEST_KUBE_BIN: programs };
-  // Each file has a control plane to itself; more than two at once would only wait for the processor.
-  return runTests({ files, environment, concurrency: 2 });
+  // Each file has a control plane to itself, and a cluster starts beside them.
+  return runTests({ files, environment, concurrency: 1 });
 }
 
 export async function runRing(site: Site): Promise<Counts> {

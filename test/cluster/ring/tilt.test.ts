@@ -35,6 +35,10 @@ if (process.env["SIGNET_TEST_RIG"] === undefined) {
     const { exitCode, stderr } = await tilt(site, ["down", "--delete-namespaces"]);
     removeSite(site);
     t.is(exitCode, 0, stderr);
+    // Tilt does not wait for them to be gone.
+    const namespaces = ["signet-system", "app-a", "app-b", "outside"];
+    const gone = ["delete", "namespace", ...namespaces, "--ignore-not-found", "--wait"];
+    await kubectl(gone, { timeoutMs: slowMs });
   });
 
   test.serial("a cluster that nobody named is refused", async (t) => {
@@ -70,9 +74,20 @@ if (process.env["SIGNET_TEST_RIG"] === undefined) {
     "what is edited is what runs: without an image built, but for the sidecar",
     async (t) => {
       t.timeout(3 * slowMs);
+      const former = await injectorEnvironment();
+      editFile(site, "proxy/main.ts", (text) => sayEdited + text);
       up = tiltUp(site);
       await up.whenReady("sidecars");
-      await eventually("the sidecars are the present ones", sidecarsArePresent);
+      await eventually("the injector has another sidecar", async () =>
+        (await injectorEnvironment()).get("IMAGE_TO_DEPLOY_PROXY") !==
+        former.get("IMAGE_TO_DEPLOY_PROXY")
+          ? true
+          : null,
+      );
+      await eventually("every pod has it", sidecarsArePresent);
+      const log = await kubectl(["logs", "deploy/app-b-v1", "-c=proxy", "-napp-b"]);
+      t.regex(log, /^edited$/m);
+      await eventually("app-a is answered by the new pods", () => lastAnswer(/Hello from app-b/));
       const before = await livePods("app-b");
 
       editFile(site, "apps/app-b/server.ts", (text) => text.replace("Hello from", "Good day from"));
@@ -108,20 +123,6 @@ if (process.env["SIGNET_TEST_RIG"] === undefined) {
         return spec.mtls.mode === "STRICT" ? true : null;
       });
 
-      const former = await injectorEnvironment();
-      editFile(site, "proxy/main.ts", (text) => sayEdited + text);
-      await eventually("the injector has another sidecar", async () =>
-        (await injectorEnvironment()).get("IMAGE_TO_DEPLOY_PROXY") !==
-        former.get("IMAGE_TO_DEPLOY_PROXY")
-          ? true
-          : null,
-      );
-      await eventually("every pod has it", sidecarsArePresent);
-      const log = await kubectl(["logs", "deploy/app-b-v1", "-c=proxy", "-napp-b"]);
-      t.regex(log, /^edited$/m);
-      await eventually("app-a is answered by the new pods", () =>
-        lastAnswer(/Good day from app-b/),
-      );
       t.notRegex(up.output(), /Error in/);
     },
   );

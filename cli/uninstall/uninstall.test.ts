@@ -1,4 +1,4 @@
-// The real thing is in test/cluster/ring/install.test.ts; here what a cluster seldom does: going slowly,
+// The real thing is in test/cluster/ring/alone/install.test.ts; here what a cluster seldom does: going slowly,
 // putting things back, not going at all.
 import test from "ava";
 import type { ApiRequest, KubernetesClient } from "#/cluster/kubernetes/client.ts";

@@ -1,11 +1,12 @@
 // Runs test files with ava and counts what they say: those of ring/ against one cluster, those of
 // test/apiserver, each of which starts an API server of its own and needs no cluster.
 import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { RigError } from "./errors.ts";
 import { findProgram } from "./prerequisites.ts";
-import { checkout, nodeAddress, stateFolder } from "./settings.ts";
+import { checkout, nodeAddress, rigFolder, stateFolder } from "./settings.ts";
 
 export interface Site {
   /** Test files; all of the ring when empty. */
@@ -27,6 +28,8 @@ export interface Selection {
   readonly cluster: readonly string[] | null;
 }
 
+const ringFolder = path.join(rigFolder, "ring");
+const aloneFolder = path.join(ringFolder, "alone");
 const apiServerFolder = "test/apiserver";
 const timeout = "10m";
 
@@ -56,16 +59,43 @@ export async function runRing(site: Site): Promise<Counts> {
       next: "Install the kubectl that suits the cluster of SIGNET_TEST_KUBECONFIG",
     });
   }
-  // One file at a time: it may disturb the whole cluster. Its own tests overlap.
-  return runTests({ files: site.files, environment: environmentFor(site), concurrency: 1 });
+  const environment = environmentFor(site);
+  const { beside, alone } = ringFiles(site.files);
+  const counts: Counts[] = [];
+  if (beside.length > 0)
+    counts.push(await runTests({ files: beside, environment, concurrency: 2 }));
+  if (alone.length > 0) counts.push(await runTests({ files: alone, environment, concurrency: 1 }));
+  return total(counts);
+}
+
+/** Files of ring/alone disturb the whole cluster: they come last, one after the other. */
+function ringFiles(files: readonly string[]): {
+  readonly beside: readonly string[];
+  readonly alone: readonly string[];
+} {
+  const chosen = files.length > 0 ? files : [ringFolder, aloneFolder].flatMap(testsIn);
+  const isAlone = (file: string): boolean => path.dirname(path.resolve(file)) === aloneFolder;
+  return {
+    beside: chosen.filter((file) => !isAlone(file)),
+    alone: chosen.filter(isAlone),
+  };
+}
+
+function testsIn(folder: string): readonly string[] {
+  const names = readdirSync(folder).filter((name) => name.endsWith(".test.ts"));
+  return names.toSorted().map((name) => path.relative(checkout, path.join(folder, name)));
 }
 
 /** Says the closing line. Exit code: 0 when everything passed and nothing was left out. */
 export function conclude(parts: readonly Counts[]): number {
-  const sum = (of: keyof Counts): number => parts.reduce((all, counts) => all + counts[of], 0);
-  const [passed, failed, skipped] = [sum("passed"), sum("failed"), sum("skipped")];
+  const { passed, failed, skipped } = total(parts);
   process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
   return failed === 0 && skipped === 0 ? 0 : 1;
+}
+
+function total(parts: readonly Counts[]): Counts {
+  const sum = (of: keyof Counts): number => parts.reduce((all, counts) => all + counts[of], 0);
+  return { passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped") };
 }
 
 interface Run {

@@ -1,13 +1,21 @@
 // What may go away while requests flow: controllers, the API server, the pods that are asked.
 import test from "ava";
-import { disturbingTest } from "../kit/cluster-test.ts";
-import { applyObjects, kubectl } from "../kit/kubectl.ts";
-import { installMesh, rollout } from "../kit/mesh.ts";
-import { crash } from "../kit/node-program.ts";
-import { readyPod, withCondition } from "../kit/pods.ts";
-import { appBDeployment, client, job, load, meshed, service, statusOf } from "../kit/workloads.ts";
-import type { LoadSummary } from "../kit/workloads.ts";
-import { eventually } from "../kit/eventually.ts";
+import { disturbingTest } from "../../kit/cluster-test.ts";
+import { applyObjects, kubectl } from "../../kit/kubectl.ts";
+import { installMesh, rollout } from "../../kit/mesh.ts";
+import { crash } from "../../kit/node-program.ts";
+import { readyPod, withCondition } from "../../kit/pods.ts";
+import {
+  appBDeployment,
+  client,
+  job,
+  load,
+  meshed,
+  service,
+  statusOf,
+} from "../../kit/workloads.ts";
+import type { LoadSummary } from "../../kit/workloads.ts";
+import { eventually } from "../../kit/eventually.ts";
 
 test.before(async (t) => {
   t.timeout(300_000);

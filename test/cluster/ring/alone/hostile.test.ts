@@ -1,13 +1,13 @@
 // Pods that want more than is theirs: another's token, another's address, the sidecar's own user.
 import test from "ava";
 import type { ExecutionContext } from "ava";
-import { clusterTest, disturbingTest } from "../kit/cluster-test.ts";
-import { eventually } from "../kit/eventually.ts";
-import { applyObjects, execute, getObject, kubectl, tryKubectl } from "../kit/kubectl.ts";
-import type { ApiObject } from "../kit/kubectl.ts";
-import { installMesh, rollout } from "../kit/mesh.ts";
-import { readyPod } from "../kit/pods.ts";
-import { appB, client, meshed, pod, service, statusOf } from "../kit/workloads.ts";
+import { clusterTest, disturbingTest } from "../../kit/cluster-test.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { applyObjects, execute, getObject, kubectl, tryKubectl } from "../../kit/kubectl.ts";
+import type { ApiObject } from "../../kit/kubectl.ts";
+import { installMesh, rollout } from "../../kit/mesh.ts";
+import { readyPod } from "../../kit/pods.ts";
+import { appB, client, meshed, pod, service, statusOf } from "../../kit/workloads.ts";
 
 test.before(async (t) => {
   t.timeout(300_000);

@@ -2,13 +2,13 @@
 // by one: through real kubelets, real admission, real tokens.
 import test from "ava";
 import path from "node:path";
-import { clusterTest } from "../kit/cluster-test.ts";
-import { applyObjects, kubectl } from "../kit/kubectl.ts";
-import { installMesh, rollout } from "../kit/mesh.ts";
-import { readyPod } from "../kit/pods.ts";
-import { signet, signetJson } from "../kit/signet.ts";
-import { appB } from "../kit/workloads.ts";
-import { checkout } from "../settings.ts";
+import { clusterTest } from "../../kit/cluster-test.ts";
+import { applyObjects, kubectl } from "../../kit/kubectl.ts";
+import { installMesh, rollout } from "../../kit/mesh.ts";
+import { readyPod } from "../../kit/pods.ts";
+import { signet, signetJson } from "../../kit/signet.ts";
+import { appB } from "../../kit/workloads.ts";
+import { checkout } from "../../settings.ts";
 
 const demo = path.join(checkout, "k8s/demo");
 const tourMs = 400_000;

@@ -1,13 +1,13 @@
 // The sidecar in its classic form, as clusters before 1.29 need it: an ordinary container that has to be
 // there before the application and after it. The injector is switched for the time of this file.
 import test from "ava";
-import { clusterTest } from "../kit/cluster-test.ts";
-import { eventually } from "../kit/eventually.ts";
-import { applyObjects, execute, getObject, kubectl } from "../kit/kubectl.ts";
-import { installMesh, rollout } from "../kit/mesh.ts";
-import { readyPod } from "../kit/pods.ts";
-import { appB, appBDeployment, client, load, meshed, pod, policy } from "../kit/workloads.ts";
-import { service, statusOf } from "../kit/workloads.ts";
+import { clusterTest } from "../../kit/cluster-test.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { applyObjects, execute, getObject, kubectl } from "../../kit/kubectl.ts";
+import { installMesh, rollout } from "../../kit/mesh.ts";
+import { readyPod } from "../../kit/pods.ts";
+import { appB, appBDeployment, client, load, meshed, pod, policy } from "../../kit/workloads.ts";
+import { service, statusOf } from "../../kit/workloads.ts";
 
 test.before(async (t) => {
   t.timeout(300_000);

@@ -1,8 +1,8 @@
 // Proves the cluster itself, with nothing of the mesh but its images: what the other files of this
 // folder take for granted.
 import test from "ava";
-import { clusterTest, disturbingTest } from "../kit/cluster-test.ts";
-import { eventually } from "../kit/eventually.ts";
+import { clusterTest, disturbingTest } from "../../kit/cluster-test.ts";
+import { eventually } from "../../kit/eventually.ts";
 import {
   applyObjects,
   createObject,
@@ -10,10 +10,10 @@ import {
   getObject,
   kubectl,
   listObjects,
-} from "../kit/kubectl.ts";
-import { crash } from "../kit/node-program.ts";
-import { idleContainer, idlePod, readyPod, withCondition } from "../kit/pods.ts";
-import { appBDeployment, service } from "../kit/workloads.ts";
+} from "../../kit/kubectl.ts";
+import { crash } from "../../kit/node-program.ts";
+import { idleContainer, idlePod, readyPod, withCondition } from "../../kit/pods.ts";
+import { appBDeployment, service } from "../../kit/workloads.ts";
 
 const onOwnCluster = process.env["SIGNET_TEST_RIG"] !== undefined;
 

@@ -2,14 +2,14 @@
 // and is left with it. One test after the other: each begins where the last one ended.
 import path from "node:path";
 import test from "ava";
-import { eventually } from "../kit/eventually.ts";
-import { applyObjects, getObject, kubectl, tryKubectl } from "../kit/kubectl.ts";
-import type { ApiObject } from "../kit/kubectl.ts";
-import { rollout } from "../kit/mesh.ts";
-import { readyPod } from "../kit/pods.ts";
-import { signet, signetAtTerminal, signetJson, signetText } from "../kit/signet.ts";
-import { appB, appBDeployment, client, policy, service, statusOf } from "../kit/workloads.ts";
-import { checkout } from "../settings.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { applyObjects, getObject, kubectl, tryKubectl } from "../../kit/kubectl.ts";
+import type { ApiObject } from "../../kit/kubectl.ts";
+import { rollout } from "../../kit/mesh.ts";
+import { readyPod } from "../../kit/pods.ts";
+import { signet, signetAtTerminal, signetJson, signetText } from "../../kit/signet.ts";
+import { appB, appBDeployment, client, policy, service, statusOf } from "../../kit/workloads.ts";
+import { checkout } from "../../settings.ts";
 
 const home = "signet-system";
 /** With the label, and without. */

@@ -1,12 +1,12 @@
 // The Tiltfile that users get, run by Tilt itself: a mesh from nothing, and code that is edited while it
 // runs. Only on a cluster of ours, because the images have to be brought to its node.
 import test from "ava";
-import { eventually } from "../kit/eventually.ts";
-import { getObject, kubectl, listObjects } from "../kit/kubectl.ts";
-import type { ApiObject } from "../kit/kubectl.ts";
-import { uninstallMesh } from "../kit/mesh.ts";
-import { editFile, removeSite, tilt, tiltCi, tiltSite, tiltUp } from "../kit/tilt.ts";
-import type { RunningTilt, TiltSite } from "../kit/tilt.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { getObject, kubectl, listObjects } from "../../kit/kubectl.ts";
+import type { ApiObject } from "../../kit/kubectl.ts";
+import { uninstallMesh } from "../../kit/mesh.ts";
+import { editFile, removeSite, tilt, tiltCi, tiltSite, tiltUp } from "../../kit/tilt.ts";
+import type { RunningTilt, TiltSite } from "../../kit/tilt.ts";
 
 const built = /^signet\/[a-z-]+:tilt-build-\d+$/;
 const httpRoute = "crd/httproutes.gateway.networking.k8s.io";

@@ -110,6 +110,7 @@ COPY --from=source /signet/api api
 COPY --from=source /signet/cluster cluster
 
 FROM control AS controller-files
+COPY --from=source /signet/transparency transparency
 COPY --from=source /signet/ca ca
 COPY --from=source /signet/controller controller
 

@@ -203,6 +203,45 @@ const local: Command = {
   ],
 };
 
+const log: Command = {
+  name: "log",
+  summary: "Prove that the logs of what was issued are whole",
+  details:
+    "Each controller keeps a log: every certificate is in it before anybody gets it. The log is a Merkle\n" +
+    "tree, so that a few hashes prove that an entry is in it, and that a later log begins with all of an\n" +
+    "earlier one. This command line checks the proofs itself.",
+  commands: [
+    {
+      name: "head",
+      summary: "Show each log's size and root",
+      examples: [
+        { command: "signet log head", shows: "what the logs come to now" },
+        { command: "signet log head -o json > seen.json", shows: "kept, to verify against later" },
+      ],
+    },
+    {
+      name: "prove",
+      summary: "Prove that a pod's certificate is in a log",
+      details: "Exits with 1 when the proof does not hold.",
+      arguments: [pod],
+      examples: [{ command: "signet log prove app-b-v1", shows: "the way from entry to root" }],
+    },
+    {
+      name: "verify",
+      summary: "Prove that the logs only grew since they were seen",
+      details: "Exits with 1 when entries were taken away or changed.",
+      arguments: [
+        {
+          name: "file",
+          summary: "what signet log head -o json printed then; - for standard input",
+          kind: "file",
+        },
+      ],
+      examples: [{ command: "signet log verify seen.json", shows: "nothing was taken back" }],
+    },
+  ],
+};
+
 const tour: Command = {
   name: "tour",
   summary: "Prove the mesh's claims one by one, each with its evidence, on the mesh that runs",
@@ -222,6 +261,7 @@ export const commandTree: Command = {
   commands: [
     local,
     certs,
+    log,
     strict,
     install,
     inject,

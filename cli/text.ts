@@ -100,6 +100,6 @@ export function colonHex(hex: string): string {
 }
 
 /** "1 pod", "2 pods". */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+export function counted(count: number, noun: string, nouns: string = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : nouns}`;
 }

@@ -5,6 +5,7 @@ import { networkInterfaces } from "node:os";
 import path from "node:path";
 import { RpcError } from "#/api/rpc-error.ts";
 import type { RpcErrorCode } from "#/api/rpc-error.ts";
+import { readGrowth, readHeads, readInclusion } from "#/cli/log-answers.ts";
 import { parseSpiffeId } from "#/identity/spiffe-id.ts";
 import { TokenSigner } from "#/local/pod/tokens.ts";
 import { until } from "#/test/kit/controller-server.ts";
@@ -218,11 +219,40 @@ test("attack-22 the read API stands on its own port of loopback alone, where it 
     await t.throwsAsync(fetch(`http://${outside.address}:${port}/v1/controller`));
 });
 
+test("the read API proves that what was issued is in the log, and that the log only grew", async (t) => {
+  await using site = await Site.create();
+  await site.serveWorld(added(podObject), synced);
+  await using controller = await site.start();
+  await ready(site);
+  const ask = async (path: string): Promise<unknown> => JSON.parse((await site.get(path)).body);
+  const [seen] = readHeads([await ask("/v1/log/head")]);
+  t.is(seen?.size, 1, "the controller's own");
+  const { chain } = await site.issue(controller);
+  const serial = new X509Certificate(chain[0]!).serialNumber.toLowerCase();
+  const found = readInclusion([await ask(`/v1/log/inclusion?serial=${serial}`)]);
+  t.like(found, { index: 1, isProven: true });
+  const told = JSON.parse(found!.entry) as { readonly certificate: string };
+  t.is(told.certificate, Buffer.from(chain[0]!).toString("base64"));
+  const query = `pod=${seen!.pod}&before=${seen!.size}`;
+  const growth = readGrowth([await ask(`/v1/log/consistency?${query}`)], seen!);
+  t.true(growth?.isProven);
+  t.is(growth?.now.size, 2);
+  const forged = { ...seen!, root: Buffer.alloc(32) };
+  t.false(readGrowth([await ask(`/v1/log/consistency?${query}`)], forged)?.isProven);
+  t.deepEqual(await ask("/v1/log/inclusion?serial=00"), { pod: seen!.pod, inclusion: null });
+});
+
 for (const query of [
   "certificates?x=1",
   "certificates?limit=all",
   "certificates?before=-1",
   "controller?a",
+  "log/head?a",
+  "log/inclusion",
+  "log/inclusion?serial=x",
+  "log/inclusion?serial=1&serial=2",
+  "log/consistency?pod=a",
+  "log/consistency?pod=a&before=-1",
   "proxies?a",
   "policies?a",
 ]) {

@@ -23,6 +23,7 @@ import { workloadDirectory } from "./serve/directory.ts";
 import { DiscoveryHub } from "./serve/discovery.ts";
 import { issue } from "./serve/identity.ts";
 import { inspectRoutes } from "./serve/inspect.ts";
+import { logRoutes } from "./serve/log.ts";
 import { WorldLoop } from "./world-loop.ts";
 import { openWorld } from "./world-source.ts";
 
@@ -152,13 +153,15 @@ async function serveAdmin({
     mesh.isCompiled
       ? { ready: true, reason: "" }
       : { ready: false, reason: "the world is not listed yet" };
-  const routes = inspectRoutes({
+  const pod = config.pod.name;
+  const inspect = inspectRoutes({
     ledger: opened.ledger,
     issuer: () => opened.issuer.current(),
     hub,
     mesh,
-    pod: config.pod.name,
+    pod,
   });
+  const routes = { ...inspect, ...logRoutes({ ledger: opened.ledger, pod }) };
   const common = { registry, ready, log };
   stack.use(
     await startAdmin({ ...common, routes, listen: { socketPath: config.adminSocketPath } }),

@@ -14,6 +14,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: { pino: ["lib/log.ts"], zod: ["lib/config.ts"], yaml: ["lib/yaml.ts"] },
   },
   identity: { imports: ["lib"], packages: {} },
+  transparency: { imports: ["lib"], packages: {} },
   api: {
     imports: ["lib", "identity"],
     packages: {
@@ -32,7 +33,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     },
   },
   ca: {
-    imports: ["lib", "identity", "api"],
+    imports: ["lib", "identity", "api", "transparency"],
     packages: {
       "@peculiar/x509": ["ca/authority-certificate.ts"],
       "reflect-metadata": ["ca/authority-certificate.ts"],
@@ -66,6 +67,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     imports: [
       "lib",
       "identity",
+      "transparency",
       "api",
       "cluster",
       "local",

@@ -32,6 +32,8 @@ export interface LedgerRecord extends LedgerEntry {
 export interface LedgerQuery {
   readonly namespace?: string;
   readonly pod?: string;
+  /** Lower-case hex. */
+  readonly serial?: string;
   /** Only what lies before this position: for reading on. */
   readonly before?: number;
   /** 1 to `recordsMax`; default `recordsMax`. */

@@ -3,6 +3,8 @@
 import { sleep } from "#/lib/clock.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { messageOf } from "#/lib/errors.ts";
+import type { Digest } from "#/transparency/hash.ts";
+import type { Tree } from "#/transparency/verify.ts";
 import { CaError } from "../ca-error.ts";
 import type { LedgerEntry, LedgerQuery, LedgerRecord } from "./entry.ts";
 import { LedgerReader } from "./store.ts";
@@ -17,7 +19,8 @@ export const pendingMax = 1_024;
  */
 const gatherMs = 3;
 
-type Reader = Pick<LedgerReader, "query" | "size"> & Disposable;
+type Reader = Pick<LedgerReader, "query" | "size" | "head" | "inclusion" | "consistency"> &
+  Disposable;
 
 interface Pending {
   readonly entry: LedgerEntry;
@@ -74,6 +77,21 @@ export class Ledger implements AsyncDisposable {
   /** Newest first. */
   query(query: LedgerQuery): readonly LedgerRecord[] {
     return this.#reader.query(query);
+  }
+
+  /** Of the Merkle tree over all entries on disk. */
+  head(): Tree {
+    return this.#reader.head();
+  }
+
+  /** That entry `index` is among the first `size`, which are on disk. */
+  inclusion(index: number, size: number): readonly Digest[] {
+    return this.#reader.inclusion(index, size);
+  }
+
+  /** That the first `before` entries are the beginning of the first `size`, which are on disk. */
+  consistency(before: number, size: number): readonly Digest[] {
+    return this.#reader.consistency(before, size);
   }
 
   /** Entries on disk. */

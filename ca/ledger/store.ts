@@ -4,8 +4,15 @@ import { DatabaseSync } from "node:sqlite";
 import type { SQLInputValue, StatementSync } from "node:sqlite";
 import { messageOf } from "#/lib/errors.ts";
 import { CaError } from "../ca-error.ts";
+import type { Frontier } from "#/transparency/frontier.ts";
+import { hashLeaf } from "#/transparency/hash.ts";
+import type { Digest } from "#/transparency/hash.ts";
+import { proveConsistency, proveInclusion, rootOf } from "#/transparency/tree.ts";
+import type { Tree } from "#/transparency/verify.ts";
+import { entryText } from "./entry-text.ts";
 import { recordsMax } from "./entry.ts";
 import type { LedgerEntry, LedgerQuery, LedgerRecord } from "./entry.ts";
+import { HashWriter, Hashes, hashesSchema } from "./hashes.ts";
 import type { Outcome } from "./writer.ts";
 
 /** How long a writer waits for another, milliseconds. */
@@ -30,6 +37,7 @@ const schema = `
     certificate BLOB NOT NULL
   ) STRICT;
   CREATE INDEX IF NOT EXISTS entries_by_pod ON entries (namespace, pod, position);
+  CREATE INDEX IF NOT EXISTS entries_by_serial ON entries (serial);
   CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key_fingerprint);
   CREATE TRIGGER IF NOT EXISTS entries_are_never_changed BEFORE UPDATE ON entries
     BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
@@ -40,6 +48,8 @@ const schema = `
 /** Reads. */
 export class LedgerReader implements Disposable {
   protected readonly database: DatabaseSync;
+  /** Its statements can be made only once there is a schema. */
+  #opened: Hashes | null = null;
 
   /** Throws CaError `ledger_failed`; read-only, the file must be there. */
   constructor(file: string, readOnly: boolean = true) {
@@ -60,6 +70,7 @@ export class LedgerReader implements Disposable {
     };
     if (query.namespace !== undefined) where("namespace = ?", query.namespace);
     if (query.pod !== undefined) where("pod = ?", query.pod);
+    if (query.serial !== undefined) where("serial = ?", query.serial);
     if (query.before !== undefined) where("position < ?", query.before);
     const limit = Math.min(Math.max(1, Math.floor(query.limit ?? recordsMax)), recordsMax);
     const filter = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
@@ -68,6 +79,29 @@ export class LedgerReader implements Disposable {
       .prepare(text)
       .all(...values)
       .map((row) => asRecord(row));
+  }
+
+  /** The log's Merkle tree as it is now. */
+  head(): Tree {
+    const hashes = this.#hashes();
+    const size = hashes.size();
+    return { size, root: rootOf(size, (level, index) => hashes.read(level, index)) };
+  }
+
+  /** That entry `index` is among the first `size`; both must be there. */
+  inclusion(index: number, size: number): readonly Digest[] {
+    const hashes = this.#hashes();
+    return proveInclusion(index, size, (level, at) => hashes.read(level, at));
+  }
+
+  /** That the first `before` entries are the beginning of the first `size`. */
+  consistency(before: number, size: number): readonly Digest[] {
+    const hashes = this.#hashes();
+    return proveConsistency(before, size, (level, at) => hashes.read(level, at));
+  }
+
+  #hashes(): Hashes {
+    return (this.#opened ??= new Hashes(this.database));
   }
 
   /** Entries. */
@@ -86,7 +120,9 @@ export class LedgerReader implements Disposable {
 export class LedgerStore extends LedgerReader {
   readonly #insert: StatementSync;
   readonly #otherPod: StatementSync;
-  #next: number;
+  readonly #hashWriter: HashWriter;
+  /** Of the tree over all that is on disk. */
+  #frontier: Frontier;
 
   /** Opens or creates the file; throws CaError `ledger_failed`. */
   constructor(file: string) {
@@ -94,13 +130,17 @@ export class LedgerStore extends LedgerReader {
     try {
       this.database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
       this.database.exec(schema);
+      this.database.exec(hashesSchema);
       this.#insert = this.database.prepare(
         "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       );
       this.#otherPod = this.database.prepare(
         "SELECT 1 FROM entries WHERE key_fingerprint = ? AND pod_uid <> ? LIMIT 1",
       );
-      this.#next = this.size();
+      this.#hashWriter = new HashWriter(this.database);
+      const hashes = new Hashes(this.database);
+      this.#frontier = hashes.frontier(hashes.size());
+      this.#catchUp();
     } catch (thrown) {
       throw failed(`open "${file}"`, thrown);
     }
@@ -108,22 +148,40 @@ export class LedgerStore extends LedgerReader {
 
   /** On disk when it returns. Throws CaError `ledger_failed`: nothing of it is kept then. */
   write(entries: readonly LedgerEntry[]): readonly Outcome[] {
-    let next = this.#next;
+    let frontier = this.#frontier;
     try {
       this.database.exec("BEGIN IMMEDIATE");
       const outcomes = entries.map((entry): Outcome => {
         const { keyFingerprint, podUid } = entry;
         if (this.#otherPod.get(keyFingerprint, podUid) !== undefined) return "key_reused";
-        this.#insert.run(next, ...columns(entry));
-        return next++;
+        const position = frontier.size;
+        this.#insert.run(position, ...columns(entry));
+        frontier = this.#hashWriter.append(frontier, leafOf(entry));
+        return position;
       });
       this.database.exec("COMMIT");
-      this.#next = next;
+      this.#frontier = frontier;
       return outcomes;
     } catch (thrown) {
       this.#rollBack();
       throw failed("record what was issued", thrown);
     }
+  }
+
+  /** A ledger from before there was a tree gets one. */
+  #catchUp(): void {
+    const select = this.database.prepare(
+      "SELECT * FROM entries WHERE position >= ? ORDER BY position LIMIT ?",
+    );
+    let frontier = this.#frontier;
+    for (;;) {
+      const rows = select.all(frontier.size, recordsMax);
+      if (rows.length === 0) break;
+      this.database.exec("BEGIN IMMEDIATE");
+      for (const row of rows) frontier = this.#hashWriter.append(frontier, leafOf(asRecord(row)));
+      this.database.exec("COMMIT");
+    }
+    this.#frontier = frontier;
   }
 
   #rollBack(): void {
@@ -133,6 +191,10 @@ export class LedgerStore extends LedgerReader {
       // The transaction was given up by SQLite itself, which is what was wanted.
     }
   }
+}
+
+function leafOf(entry: LedgerEntry): Digest {
+  return hashLeaf(Buffer.from(entryText(entry)));
 }
 
 function columns(entry: LedgerEntry): SQLInputValue[] {

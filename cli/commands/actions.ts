@@ -4,6 +4,7 @@ import { checkAll } from "./check.ts";
 import type { Action } from "./context.ts";
 import { injectManifests } from "./inject.ts";
 import { printInstall } from "./install.ts";
+import { logHead, logProve, logVerify } from "./log.ts";
 import { localDown, localExec, localLogs, localStatus } from "./local.ts";
 import { strictEnforce, strictPermit, strictStatus } from "./strict.ts";
 import { uninstallMesh } from "./uninstall.ts";
@@ -19,6 +20,9 @@ export const actions: Readonly<Record<string, Action>> = {
   "local logs": localLogs,
   "certs list": (context) => certsList(context),
   "certs inspect": certsInspect,
+  "log head": (context) => logHead(context),
+  "log prove": (context) => logProve(context),
+  "log verify": (context) => logVerify(context),
   "strict status": strictStatus,
   "strict enforce": strictEnforce,
   "strict permit": strictPermit,

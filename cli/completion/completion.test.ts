@@ -59,6 +59,7 @@ for (const [words, offered] of [
     [
       "local",
       "certs",
+      "log",
       "strict",
       "install",
       "inject",
@@ -115,6 +116,7 @@ for (const [words, offered] of [
     [
       "local",
       "certs",
+      "log",
       "strict",
       "install",
       "inject",

@@ -1,0 +1,90 @@
+// The Merkle tree of a ledger, beside its entries in the same file: the hash of each entry, and of each
+// complete subtree over 256, 65,536, ... of them. What lies between is folded when it is asked for.
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { assert } from "#/lib/assert.ts";
+import type { Digest } from "#/transparency/hash.ts";
+import { digestBytes, hashNode } from "#/transparency/hash.ts";
+import { grow } from "#/transparency/frontier.ts";
+import type { Frontier } from "#/transparency/frontier.ts";
+
+/** Every how many levels a hash is kept: tiles of 2^8. */
+const levelsKept = 8;
+
+export const hashesSchema = `
+  CREATE TABLE IF NOT EXISTS hashes (
+    level INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (level, position)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER IF NOT EXISTS hashes_are_never_changed BEFORE UPDATE ON hashes
+    BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+  CREATE TRIGGER IF NOT EXISTS hashes_are_never_removed BEFORE DELETE ON hashes
+    BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+`;
+
+/** Reads. */
+export class Hashes {
+  readonly #range: StatementSync;
+  readonly #last: StatementSync;
+
+  constructor(database: DatabaseSync) {
+    this.#range = database.prepare(
+      "SELECT hash FROM hashes WHERE level = ? AND position >= ? AND position < ? ORDER BY position",
+    );
+    this.#last = database.prepare("SELECT max(position) AS last FROM hashes WHERE level = 0");
+  }
+
+  /** Entries that are in the tree. */
+  size(): number {
+    const last = this.#last.get()?.["last"];
+    return typeof last === "number" ? last + 1 : 0;
+  }
+
+  /** Of a complete subtree. Throws when the file does not have it: somebody took it away. */
+  read(level: number, index: number): Digest {
+    const kept = level - (level % levelsKept);
+    const width = 2 ** (level - kept);
+    const rows = this.#range.all(kept, index * width, (index + 1) * width);
+    if (rows.length !== width) throw new Error(`the log lacks hashes of level ${kept}`);
+    let hashes = rows.map((row) => row["hash"] as Digest);
+    assert(
+      hashes.every(({ length }) => length === digestBytes),
+      "hashes are SHA-256",
+    );
+    while (hashes.length > 1) {
+      hashes = Array.from({ length: hashes.length / 2 }, (_each, at) =>
+        hashNode(hashes[2 * at]!, hashes[2 * at + 1]!),
+      );
+    }
+    return hashes[0]!;
+  }
+
+  /** The right edge of the tree over the first `size` entries. */
+  frontier(size: number): Frontier {
+    const hashes: (Digest | undefined)[] = [];
+    let left = size;
+    for (let level = 0; left > 0; level += 1) {
+      const isOdd = left % 2 === 1;
+      hashes.push(isOdd ? this.read(level, left - 1) : undefined);
+      left = Math.floor(left / 2);
+    }
+    return { size, hashes };
+  }
+}
+
+/** Writes, within whatever transaction is open. */
+export class HashWriter {
+  readonly #insert: StatementSync;
+
+  constructor(database: DatabaseSync) {
+    this.#insert = database.prepare("INSERT INTO hashes VALUES (?, ?, ?)");
+  }
+
+  /** The tree with one more leaf. */
+  append(frontier: Frontier, leaf: Digest): Frontier {
+    return grow(frontier, leaf, (level, index, hash) => {
+      if (level % levelsKept === 0) this.#insert.run(level, index, hash);
+    });
+  }
+}

@@ -1,0 +1,167 @@
+// `signet log`: the logs of what was issued, and proofs that nothing was left out, added or changed in them.
+import { readFileSync } from "node:fs";
+import { messageOf } from "#/lib/errors.ts";
+import { EXIT_FAILED, EXIT_OK } from "../exit-codes.ts";
+import { newestByPod, readIssued } from "../issued.ts";
+import type { IssuedCertificate } from "../issued.ts";
+import { readGrowth, readHeads, readInclusion, readSavedHeads } from "../log-answers.ts";
+import type { Inclusion, LogHead } from "../log-answers.ts";
+import { MeshAccessError, findPod, podName } from "../mesh.ts";
+import type { Mesh } from "../mesh.ts";
+import { formatFields, formatTable } from "../table.ts";
+import { counted } from "../text.ts";
+import type { CommandContext } from "./context.ts";
+import { meshOf, word } from "./context.ts";
+
+/** `given`: tests have a mesh of their own. */
+export async function logHead(context: CommandContext, given?: Mesh): Promise<number> {
+  const { print } = context;
+  const mesh = given ?? (await meshOf(context));
+  const heads = readHeads(await mesh.inspect("/v1/log/head"));
+  if (print.format === "json") print.json({ logs: heads.map(headJson) });
+  else print.lines(headsText(heads, context));
+  return EXIT_OK;
+}
+
+function headsText(heads: readonly LogHead[], { print }: CommandContext): readonly string[] {
+  const columns = [
+    { title: "LOG OF", shrinks: true },
+    { title: "ENTRIES", alignRight: true },
+    { title: "ROOT" },
+  ];
+  const rows = heads.map(({ pod, size, root }) => [pod, String(size), base64(root)]);
+  return formatTable(columns, rows, print.width(), print.style);
+}
+
+function headJson({ pod, size, root }: LogHead): object {
+  return { pod, size, root: base64(root) };
+}
+
+/** Exits with 1 when the proof does not hold, or the entry is another certificate's. */
+export async function logProve(context: CommandContext, given?: Mesh): Promise<number> {
+  const { print } = context;
+  const mesh = given ?? (await meshOf(context));
+  const pod = findPod(await mesh.pods(), word(context, "pod"));
+  const issued = await newestOf(mesh, pod.namespace, pod.name);
+  const query = new URLSearchParams({ serial: issued.serial }).toString();
+  const found = readInclusion(await mesh.inspect(`/v1/log/inclusion?${query}`));
+  if (found === null) {
+    throw new MeshAccessError("not_found", `No log has the certificate of "${podName(pod)}"`, {
+      next: "It was issued, and no log that can be asked knows of it: somebody should know why",
+    });
+  }
+  const isTheOne = isEntryOf(found, issued);
+  const isGood = found.isProven && isTheOne;
+  if (print.format === "json") {
+    const { index, head, hashes, isProven } = found;
+    const log = { pod: found.pod, size: head.size, root: base64(head.root) };
+    print.json({ serial: issued.serial, id: issued.id, index, log, hashes, isProven, isTheOne });
+  } else print.lines(proofText(found, issued, isTheOne, context));
+  return isGood ? EXIT_OK : EXIT_FAILED;
+}
+
+async function newestOf(mesh: Mesh, namespace: string, pod: string): Promise<IssuedCertificate> {
+  const query = new URLSearchParams({ namespace, pod }).toString();
+  const answers = await mesh.inspect(`/v1/certificates?${query}`);
+  const [newest] = newestByPod(answers.flatMap(readIssued));
+  if (newest !== undefined) return newest;
+  throw new MeshAccessError("not_found", `No certificate was issued to "${namespace}/${pod}"`, {
+    next: "Name a pod with a sidecar: signet certs list",
+  });
+}
+
+/** The entry's own certificate is the one that was asked about, byte for byte. */
+function isEntryOf({ entry }: Inclusion, { chain, id }: IssuedCertificate): boolean {
+  try {
+    const told = JSON.parse(entry) as { readonly certificate?: unknown; readonly id?: unknown };
+    const leaf = chain[0];
+    return leaf !== undefined && told.certificate === base64(leaf) && told.id === id;
+  } catch {
+    return false;
+  }
+}
+
+function proofText(
+  { pod, index, head, hashes, isProven }: Inclusion,
+  { serial, id }: IssuedCertificate,
+  isTheOne: boolean,
+  { print }: CommandContext,
+): readonly string[] {
+  const { paint, glyphs } = print.style;
+  const mark = (isGood: boolean): string =>
+    isGood ? paint.green(glyphs.passed) : paint.red(glyphs.failed);
+  return [
+    ...formatFields(
+      [
+        ["identity", id],
+        ["serial", serial],
+        ["log of", pod],
+        ["entry", `${index} of ${head.size}`],
+        ["root", base64(head.root)],
+      ],
+      print.style,
+    ),
+    "",
+    `${mark(isTheOne)} the entry holds this very certificate`,
+    `${mark(isProven)} ${counted(hashes, "hash", "hashes")} lead from the entry to the root`,
+  ];
+}
+
+/** Exits with 1 when a log is not what it was, grown. */
+export async function logVerify(context: CommandContext, given?: Mesh): Promise<number> {
+  const { print } = context;
+  const mesh = given ?? (await meshOf(context));
+  const seen = readSavedHeads(readJson(word(context, "file")));
+  const results = await Promise.all(
+    seen.map(async (head) => {
+      const query = new URLSearchParams({ pod: head.pod, before: String(head.size) }).toString();
+      return { head, growth: readGrowth(await mesh.inspect(`/v1/log/consistency?${query}`), head) };
+    }),
+  );
+  const isGood = results.every(({ growth }) => growth?.isProven === true);
+  if (print.format === "json") {
+    const logs = results.map(({ head, growth }) => ({
+      pod: head.pod,
+      before: head.size,
+      size: growth?.now.size ?? null,
+      isProven: growth?.isProven ?? false,
+    }));
+    print.json({ isGood, logs });
+  } else print.lines(results.map(({ head, growth }) => growthText(head, growth, context)));
+  return isGood ? EXIT_OK : EXIT_FAILED;
+}
+
+function growthText(
+  { pod, size }: LogHead,
+  growth: ReturnType<typeof readGrowth>,
+  { print }: CommandContext,
+): string {
+  const { paint, glyphs } = print.style;
+  if (growth === null)
+    return `${paint.red(glyphs.failed)} ${pod}: nobody can be asked about it now`;
+  const { now, isProven } = growth;
+  if (isProven) {
+    const more = counted(now.size - size, "entry", "entries");
+    return `${paint.green(glyphs.passed)} ${pod}: the ${size} of then and ${more} since`;
+  }
+  const why =
+    now.size < size
+      ? `it had ${size} entries and has ${now.size}: some were lost or taken away`
+      : `the ${size} entries of then are not what it begins with now`;
+  return `${paint.red(glyphs.failed)} ${pod}: ${why}`;
+}
+
+function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file === "-" ? 0 : file, "utf8"));
+  } catch (cause) {
+    throw new MeshAccessError("unreadable", `Cannot read "${file}": ${messageOf(cause)}`, {
+      next: "Name what signet log head -o json has printed",
+      cause,
+    });
+  }
+}
+
+function base64(digest: Uint8Array): string {
+  return Buffer.from(digest).toString("base64");
+}

@@ -1,5 +1,5 @@
 // The webhooks over real TLS, with certificates of the mesh's own CA, as an API server calls them.
-import { request } from "node:https";
+import { Agent, request } from "node:https";
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import test from "ava";
 import { toPem } from "#/identity/bundle.ts";
@@ -103,3 +103,28 @@ test("what is no review, too long or in the wrong place is told so", async (t) =
     t.is((await call("/inject", review(pod))).status, 200);
   });
 });
+
+test("serveWebhooks leaves it to the API server to close an idle connection", (t) =>
+  withRig(async ({ server, fixture }) => {
+    const ca = toPem(fixture.root.certificate);
+    using agent = keptAlive();
+    const ask = (): Promise<boolean> =>
+      new Promise((resolve, reject) => {
+        const where = { host: "127.0.0.1", port: server.port, servername: dnsName, ca, path: "/" };
+        const asked = request({ ...where, agent: agent.agent }, (response) => {
+          response.resume();
+          response.on("end", () => resolve(asked.reusedSocket));
+        });
+        asked.on("error", reject);
+        asked.end();
+      });
+    t.false(await ask());
+    // Longer than Node's own default, and than a request may take.
+    await new Promise((resolve) => setTimeout(resolve, 11_000));
+    t.true(await ask(), "the connection is still there");
+  }));
+
+function keptAlive(): { readonly agent: Agent } & Disposable {
+  const agent = new Agent({ keepAlive: true });
+  return { agent, [Symbol.dispose]: () => agent.destroy() };
+}

@@ -50,6 +50,11 @@ const webhooks: Readonly<Record<string, Webhook>> = {
 
 /** An API server gives up after 10 s by default. */
 const requestTimeoutMs = 10_000;
+/**
+ * An API server keeps an idle connection for 90 s. Closed by us before that, it may be in use again just
+ * then: the review is lost, and the pod refused (Node's own default is 5 s).
+ */
+const idleTimeoutMs = 120_000;
 const connectionsMax = 256;
 
 export interface WebhookServer extends AsyncDisposable {
@@ -58,7 +63,11 @@ export interface WebhookServer extends AsyncDisposable {
 
 /** Rejects with MeshError `listen_failed`. */
 export async function serveWebhooks(options: WebhookServerOptions): Promise<WebhookServer> {
-  const server = createServer({ minVersion: "TLSv1.2", requestTimeout: requestTimeoutMs });
+  const server = createServer({
+    minVersion: "TLSv1.2",
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: idleTimeoutMs,
+  });
   server.maxConnections = connectionsMax;
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     answer(options, request).then(

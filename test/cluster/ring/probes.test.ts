@@ -28,7 +28,11 @@ const probed: readonly (readonly [string, object])[] = [
     pod("probed", "signet/app-b", {
       container: {
         ports: [{ name: "web", containerPort: 8080 }],
-        startupProbe: { httpGet: { path: "/healthz", port: "web" }, ...every },
+        startupProbe: {
+          httpGet: { path: "/healthz", port: "web" },
+          ...every,
+          failureThreshold: 30,
+        },
         readinessProbe: { httpGet: { path: "/healthz", port: 8080 }, ...every },
         livenessProbe: { httpGet: { path: "/healthz", port: "web" }, ...every },
       },
@@ -39,7 +43,7 @@ const probed: readonly (readonly [string, object])[] = [
     pod("probed", "signet/client", {
       container: {
         command: ["node", "-e", health],
-        startupProbe: { tcpSocket: { port: 9001 }, ...every },
+        startupProbe: { tcpSocket: { port: 9001 }, ...every, failureThreshold: 30 },
         readinessProbe: { grpc: { port: 9000 }, ...every },
         livenessProbe: { exec: { command: ["node", "-e", "0"] }, periodSeconds: 5 },
       },

@@ -2,11 +2,11 @@
 // controllers' read API and the sidecars' metrics over ports that are forwarded into their pods.
 import { collectionPath, apiVersionOf, objectPath } from "#/cluster/kubernetes/resources.ts";
 import { listAll } from "#/cluster/kubernetes/list.ts";
-import { KubernetesError } from "#/cluster/kubernetes/kubernetes-error.ts";
 import { getOver } from "#/cluster/kubernetes/pod-http.ts";
 import { Turnstile } from "#/cluster/kubernetes/turnstile.ts";
 import type { Clock } from "#/lib/clock.ts";
 import type { Cluster } from "./cluster-access.ts";
+import { orNull } from "./cluster-fault.ts";
 import { MESH_NAMESPACE } from "./policy.ts";
 import { MeshAccessError, podName } from "./mesh.ts";
 import type { ExecuteOptions, Execution, KubernetesObject, Mesh, Pod } from "./mesh.ts";
@@ -66,7 +66,9 @@ class ClusterMesh implements Mesh {
 
   async bundle(): Promise<string | null> {
     const path = objectPath({ kind: "ConfigMap", namespace: MESH_NAMESPACE, name: BUNDLE });
-    const found = (await this.#orNull(path)) as { data?: Record<string, unknown> } | null;
+    const found = (await orNull(this.#cluster.client.call({ method: "GET", path }))) as {
+      data?: Record<string, unknown>;
+    } | null;
     const pem = found?.data?.[BUNDLE_KEY];
     return typeof pem === "string" ? pem : null;
   }
@@ -206,17 +208,11 @@ class ClusterMesh implements Mesh {
 
   /** A kind that the cluster does not know has no objects. */
   async #listOrNone(path: string): Promise<readonly unknown[]> {
-    return listAll(this.#cluster.client, path).catch((thrown: unknown) => orThrow(thrown, []));
-  }
-
-  async #orNull(path: string): Promise<unknown> {
-    const asked = this.#cluster.client.call({ method: "GET", path });
-    return asked.catch((thrown: unknown) => orThrow(thrown, null));
+    return (await orNull(listAll(this.#cluster.client, path))) ?? [];
   }
 
   async #delete(path: string, query: Readonly<Record<string, string>> = {}): Promise<void> {
-    const asked = this.#cluster.client.call({ method: "DELETE", path, query });
-    await asked.catch((thrown: unknown) => orThrow(thrown, null));
+    await orNull(this.#cluster.client.call({ method: "DELETE", path, query }));
   }
 }
 
@@ -288,9 +284,4 @@ function asWritten({ status: _status, metadata, ...object }: KubernetesObject): 
       ...(annotations === undefined ? {} : { annotations }),
     },
   };
-}
-
-function orThrow<T>(thrown: unknown, otherwise: T): T {
-  if (thrown instanceof KubernetesError && thrown.code === "not_found") return otherwise;
-  throw thrown;
 }

@@ -1,9 +1,9 @@
 // What a check has to know of a cluster, asked all at once. Whether any of it is well is cluster.ts' to say.
 import type { KubernetesTextClient } from "#/cluster/kubernetes/client.ts";
-import { KubernetesError } from "#/cluster/kubernetes/kubernetes-error.ts";
 import { listAll } from "#/cluster/kubernetes/list.ts";
 import { collectionPath, objectPath } from "#/cluster/kubernetes/resources.ts";
 import type { Cluster } from "../cluster-access.ts";
+import { orNull } from "../cluster-fault.ts";
 import type { KubernetesObject, Mesh } from "../mesh.ts";
 import { MESH_NAMESPACE } from "../policy.ts";
 
@@ -118,12 +118,7 @@ async function find(
   name: string,
 ): Promise<Record<string, unknown> | null> {
   const path = objectPath({ kind, namespace: MESH_NAMESPACE, name });
-  try {
-    return (await client.call({ method: "GET", path })) as Record<string, unknown>;
-  } catch (thrown) {
-    if (thrown instanceof KubernetesError && thrown.code === "not_found") return null;
-    throw thrown;
-  }
+  return (await orNull(client.call({ method: "GET", path }))) as Record<string, unknown> | null;
 }
 
 function replicasOf(found: Record<string, unknown>): Replicas {

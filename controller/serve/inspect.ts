@@ -9,6 +9,7 @@ import type { Issuer } from "#/ca/issuer.ts";
 import { keyOfMeta } from "#/cluster/events.ts";
 import type { AdminReply, AdminRoute } from "#/lib/admin.ts";
 import { json } from "#/lib/admin.ts";
+import { badRequest, base64 } from "./answers.ts";
 import { signetVersion } from "#/lib/version.ts";
 import type { Mesh } from "../index/mesh.ts";
 import { isInjected, isLive } from "../index/workloads.ts";
@@ -136,12 +137,4 @@ function unknownParameter(url: URL): AdminReply | null {
 function wholeNumber(text: string | null): number | null | undefined {
   if (text === null) return undefined;
   return /^\d{1,15}$/.test(text) ? Number(text) : null;
-}
-
-function badRequest(state: string): AdminReply {
-  return json({ error: `Cannot answer: ${state}` }, 400);
-}
-
-function base64(der: Uint8Array): string {
-  return Buffer.from(der).toString("base64");
 }

@@ -4,6 +4,7 @@ import { entryText } from "#/ca/ledger/entry-text.ts";
 import type { Ledger } from "#/ca/ledger/ledger.ts";
 import type { AdminReply, AdminRoute } from "#/lib/admin.ts";
 import { json } from "#/lib/admin.ts";
+import { badRequest, base64 } from "./answers.ts";
 
 export interface LogOptions {
   readonly ledger: Pick<Ledger, "query" | "head" | "inclusion" | "consistency">;
@@ -62,12 +63,4 @@ function fault(url: URL, forms: Readonly<Record<string, RegExp>>): AdminReply | 
     }
   }
   return null;
-}
-
-function badRequest(state: string): AdminReply {
-  return json({ error: `Cannot answer: ${state}` }, 400);
-}
-
-function base64(digest: Uint8Array): string {
-  return Buffer.from(digest).toString("base64");
 }

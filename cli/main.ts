@@ -7,6 +7,7 @@ import { systemClock } from "#/lib/clock.ts";
 import { namesFor } from "#/local/launch.ts";
 import { readArguments, UsageError } from "./args.ts";
 import type { Invocation } from "./args.ts";
+import { clusterFault } from "./cluster-fault.ts";
 import { commandTree } from "./command-tree.ts";
 import { namesCluster } from "./cluster-access.ts";
 import { actions } from "./commands/actions.ts";
@@ -79,7 +80,7 @@ async function run({ path: commandPath, words, options }: Invocation): Promise<n
   } catch (thrown) {
     if (thrown instanceof UsageError) throw thrown;
     if (signal.aborted && thrown === signal.reason) return EXIT_STOPPED;
-    print.error(thrown);
+    print.error(clusterFault(thrown));
     return EXIT_FAILED;
   }
 }

@@ -7,7 +7,9 @@ import { readAuthority } from "#/ca/authority-pem.ts";
 import type { IssuerOptions } from "#/ca/issuer.ts";
 import { IssuerSource } from "#/ca/issuer.ts";
 import { openLedger } from "#/ca/ledger/ledger.ts";
+import { HeadSigner } from "#/ca/ledger/head-signer.ts";
 import type { Ledger } from "#/ca/ledger/ledger.ts";
+import { openLogKey } from "#/ca/ledger/log-key.ts";
 import { createCaMetrics } from "#/ca/metrics.ts";
 import { CertificateAuthority } from "#/ca/service.ts";
 import { fingerprint, parsePem } from "#/identity/bundle.ts";
@@ -21,7 +23,10 @@ import { tellCustody, unusableMaterial } from "./custody.ts";
 import { servingNames } from "./serving-names.ts";
 
 export interface AuthorityOptions {
-  readonly config: Pick<ControllerConfig, "trustDomain" | "dataDirectory" | "svidLifetimeS">;
+  readonly config: Pick<
+    ControllerConfig,
+    "trustDomain" | "dataDirectory" | "pod" | "svidLifetimeS"
+  >;
   readonly material: AuthorityMaterial;
   readonly reviewer: TokenReviewer;
   readonly directory: WorkloadDirectory;
@@ -55,6 +60,7 @@ export interface OpenAuthority extends AsyncDisposable {
   readonly authority: CertificateAuthority;
   readonly issuer: IssuerSource;
   readonly ledger: Ledger;
+  readonly heads: HeadSigner;
   /** DER. */
   readonly roots: readonly Uint8Array[];
 }
@@ -70,7 +76,9 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
   });
   await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 });
   const ledger = await openLedger(path.join(config.dataDirectory, "ledger.sqlite"), clock);
+  const heads = new HeadSigner(openLogKey(config.dataDirectory, trustDomain, config.pod.name));
   const authority = new CertificateAuthority({
+    heads,
     issuer,
     attestation: { reviewer, directory, trustDomain },
     ledger,
@@ -86,6 +94,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
     authority,
     issuer,
     ledger,
+    heads,
     roots,
     async [Symbol.asyncDispose]() {
       issuer.stop();

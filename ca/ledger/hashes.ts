@@ -4,8 +4,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { assert } from "#/lib/assert.ts";
 import type { Digest } from "#/transparency/hash.ts";
 import { digestBytes, hashNode } from "#/transparency/hash.ts";
-import { grow } from "#/transparency/frontier.ts";
-import type { Frontier } from "#/transparency/frontier.ts";
+import type { Frontier, OnComplete } from "#/transparency/frontier.ts";
 
 /** Every how many levels a hash is kept: tiles of 2^8. */
 const levelsKept = 8;
@@ -73,18 +72,10 @@ export class Hashes {
   }
 }
 
-/** Writes, within whatever transaction is open. */
-export class HashWriter {
-  readonly #insert: StatementSync;
-
-  constructor(database: DatabaseSync) {
-    this.#insert = database.prepare("INSERT INTO hashes VALUES (?, ?, ?)");
-  }
-
-  /** The tree with one more leaf. */
-  append(frontier: Frontier, leaf: Digest): Frontier {
-    return grow(frontier, leaf, (level, index, hash) => {
-      if (level % levelsKept === 0) this.#insert.run(level, index, hash);
-    });
-  }
+/** What keeps the hashes of a tree that grows, within whatever transaction is open. */
+export function keepHashes(database: DatabaseSync): OnComplete {
+  const insert = database.prepare("INSERT INTO hashes VALUES (?, ?, ?)");
+  return (level, index, hash) => {
+    if (level % levelsKept === 0) insert.run(level, index, hash);
+  };
 }

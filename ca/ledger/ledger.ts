@@ -9,7 +9,7 @@ import { CaError } from "../ca-error.ts";
 import type { LedgerEntry, LedgerQuery, LedgerRecord } from "./entry.ts";
 import { LedgerReader } from "./store.ts";
 import { LedgerThread } from "./thread.ts";
-import type { LedgerWriter } from "./writer.ts";
+import type { LedgerWriter, Placed } from "./writer.ts";
 
 /** Entries that wait for their transaction; past this requests are refused, not queued. */
 export const pendingMax = 1_024;
@@ -22,9 +22,14 @@ const gatherMs = 3;
 type Reader = Pick<LedgerReader, "query" | "size" | "head" | "inclusion" | "consistency"> &
   Disposable;
 
+/** An entry on disk, and a tree with it. */
+export interface Logged extends Placed {
+  readonly tree: Tree;
+}
+
 interface Pending {
   readonly entry: LedgerEntry;
-  readonly resolve: (index: number) => void;
+  readonly resolve: (logged: Logged) => void;
   readonly reject: (error: CaError) => void;
 }
 
@@ -55,11 +60,11 @@ export class Ledger implements AsyncDisposable {
   }
 
   /**
-   * Resolves with the entry's position once it is on disk. Rejects with CaError: `key_reused` when the
+   * Resolves with the entry's position, and the proof of it, once it is on disk. Rejects with CaError: `key_reused` when the
    * key was certified for another pod, `ledger_full` past `pendingMax`, `ledger_failed` when it could
    * not be written.
    */
-  append(entry: LedgerEntry): Promise<number> {
+  append(entry: LedgerEntry): Promise<Logged> {
     if (this.#closed) return Promise.reject(new CaError("ledger_failed", "The ledger is closed"));
     if (this.#pending.length >= pendingMax) {
       return Promise.reject(
@@ -120,10 +125,10 @@ export class Ledger implements AsyncDisposable {
 
   async #write(batch: readonly Pending[]): Promise<void> {
     try {
-      const outcomes = await this.#writer.write(batch.map(({ entry }) => entry));
+      const { outcomes, tree } = await this.#writer.write(batch.map(({ entry }) => entry));
       for (const [position, { entry, resolve, reject }] of batch.entries()) {
         const outcome = outcomes[position];
-        if (typeof outcome === "number") resolve(outcome);
+        if (typeof outcome === "object") resolve({ ...outcome, tree });
         else reject(keyReused(entry));
       }
     } catch (thrown) {

@@ -4,16 +4,18 @@ import { DatabaseSync } from "node:sqlite";
 import type { SQLInputValue, StatementSync } from "node:sqlite";
 import { messageOf } from "#/lib/errors.ts";
 import { CaError } from "../ca-error.ts";
-import type { Frontier } from "#/transparency/frontier.ts";
+import { Growth } from "#/transparency/growth.ts";
+import type { Frontier, OnComplete } from "#/transparency/frontier.ts";
 import { hashLeaf } from "#/transparency/hash.ts";
 import type { Digest } from "#/transparency/hash.ts";
+import { pathBytes } from "#/transparency/receipt.ts";
 import { proveConsistency, proveInclusion, rootOf } from "#/transparency/tree.ts";
 import type { Tree } from "#/transparency/verify.ts";
 import { entryText } from "./entry-text.ts";
 import { recordsMax } from "./entry.ts";
 import type { LedgerEntry, LedgerQuery, LedgerRecord } from "./entry.ts";
-import { HashWriter, Hashes, hashesSchema } from "./hashes.ts";
-import type { Outcome } from "./writer.ts";
+import { Hashes, hashesSchema, keepHashes } from "./hashes.ts";
+import type { Outcome, Written } from "./writer.ts";
 
 /** How long a writer waits for another, milliseconds. */
 const busyTimeoutMs = 1_000;
@@ -120,7 +122,7 @@ export class LedgerReader implements Disposable {
 export class LedgerStore extends LedgerReader {
   readonly #insert: StatementSync;
   readonly #otherPod: StatementSync;
-  readonly #hashWriter: HashWriter;
+  readonly #keep: OnComplete;
   /** Of the tree over all that is on disk. */
   #frontier: Frontier;
 
@@ -137,7 +139,7 @@ export class LedgerStore extends LedgerReader {
       this.#otherPod = this.database.prepare(
         "SELECT 1 FROM entries WHERE key_fingerprint = ? AND pod_uid <> ? LIMIT 1",
       );
-      this.#hashWriter = new HashWriter(this.database);
+      this.#keep = keepHashes(this.database);
       const hashes = new Hashes(this.database);
       this.#frontier = hashes.frontier(hashes.size());
       this.#catchUp();
@@ -147,25 +149,31 @@ export class LedgerStore extends LedgerReader {
   }
 
   /** On disk when it returns. Throws CaError `ledger_failed`: nothing of it is kept then. */
-  write(entries: readonly LedgerEntry[]): readonly Outcome[] {
-    let frontier = this.#frontier;
+  write(entries: readonly LedgerEntry[]): Written {
+    const growth = new Growth(this.#frontier);
     try {
       this.database.exec("BEGIN IMMEDIATE");
-      const outcomes = entries.map((entry): Outcome => {
-        const { keyFingerprint, podUid } = entry;
-        if (this.#otherPod.get(keyFingerprint, podUid) !== undefined) return "key_reused";
-        const position = frontier.size;
-        this.#insert.run(position, ...columns(entry));
-        frontier = this.#hashWriter.append(frontier, leafOf(entry));
-        return position;
-      });
+      const positions = entries.map((entry) => this.#add(entry, growth));
       this.database.exec("COMMIT");
-      this.#frontier = frontier;
-      return outcomes;
+      this.#frontier = growth.frontier;
+      const outcomes = positions.map((index): Outcome =>
+        index === null ? "key_reused" : { index, path: pathBytes(growth.inclusion(index)) },
+      );
+      return { outcomes, tree: growth.tree() };
     } catch (thrown) {
       this.#rollBack();
       throw failed("record what was issued", thrown);
     }
+  }
+
+  /** Its position; null when the key is another pod's. */
+  #add(entry: LedgerEntry, growth: Growth): number | null {
+    const { keyFingerprint, podUid } = entry;
+    if (this.#otherPod.get(keyFingerprint, podUid) !== undefined) return null;
+    const position = growth.frontier.size;
+    this.#insert.run(position, ...columns(entry));
+    growth.append(leafOf(entry), this.#keep);
+    return position;
   }
 
   /** A ledger from before there was a tree gets one. */
@@ -173,15 +181,15 @@ export class LedgerStore extends LedgerReader {
     const select = this.database.prepare(
       "SELECT * FROM entries WHERE position >= ? ORDER BY position LIMIT ?",
     );
-    let frontier = this.#frontier;
     for (;;) {
-      const rows = select.all(frontier.size, recordsMax);
-      if (rows.length === 0) break;
+      const rows = select.all(this.#frontier.size, recordsMax);
+      if (rows.length === 0) return;
+      const growth = new Growth(this.#frontier);
       this.database.exec("BEGIN IMMEDIATE");
-      for (const row of rows) frontier = this.#hashWriter.append(frontier, leafOf(asRecord(row)));
+      for (const row of rows) growth.append(leafOf(asRecord(row)), this.#keep);
       this.database.exec("COMMIT");
+      this.#frontier = growth.frontier;
     }
-    this.#frontier = frontier;
   }
 
   #rollBack(): void {

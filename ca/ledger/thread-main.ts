@@ -9,15 +9,15 @@ const port = parentPort;
 if (port !== null) {
   const store = answer(() => new LedgerStore(String(workerData)));
   if (store !== null) {
-    port.postMessage({ kind: "done", outcomes: [] } satisfies ThreadReply);
+    port.postMessage({ kind: "done", written: null } satisfies ThreadReply);
     port.on("message", (entries: readonly LedgerEntry[] | null) => {
       if (entries === null) {
         store[Symbol.dispose]();
         port.close();
         return;
       }
-      const outcomes = answer(() => store.write(entries));
-      if (outcomes !== null) port.postMessage({ kind: "done", outcomes } satisfies ThreadReply);
+      const written = answer(() => store.write(entries));
+      if (written !== null) port.postMessage({ kind: "done", written } satisfies ThreadReply);
     });
   }
 }

@@ -2,20 +2,21 @@
 // that died is started again by the next entry; what it had under way counts as not written.
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
+import { assert } from "#/lib/assert.ts";
 import { messageOf } from "#/lib/errors.ts";
 import { CaError } from "../ca-error.ts";
 import type { LedgerEntry } from "./entry.ts";
-import type { LedgerWriter, Outcome } from "./writer.ts";
+import type { LedgerWriter, Written } from "./writer.ts";
 
-/** What the thread says: once when it is open, then once per batch. */
+/** What the thread says: once when it is open, with null, then once per batch. */
 export type ThreadReply =
-  | { readonly kind: "done"; readonly outcomes: readonly Outcome[] }
+  | { readonly kind: "done"; readonly written: Written | null }
   | { readonly kind: "failed"; readonly reason: string; readonly next: string };
 
 interface Waiting {
   /** Who owes the answer. */
   readonly worker: Worker;
-  readonly resolve: (outcomes: readonly Outcome[]) => void;
+  readonly resolve: (written: Written | null) => void;
   readonly reject: (error: CaError) => void;
 }
 
@@ -35,11 +36,13 @@ export class LedgerThread implements LedgerWriter {
     this.#file = file;
   }
 
-  async write(entries: readonly LedgerEntry[]): Promise<readonly Outcome[]> {
+  async write(entries: readonly LedgerEntry[]): Promise<Written> {
     const worker = this.#worker ?? (await this.#open());
-    const outcomes = this.#reply(worker);
+    const reply = this.#reply(worker);
     worker.postMessage(entries);
-    return outcomes;
+    const written = await reply;
+    assert(written !== null, "a batch is answered with what became of it");
+    return written;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -64,7 +67,7 @@ export class LedgerThread implements LedgerWriter {
     return worker;
   }
 
-  #reply(worker: Worker): Promise<readonly Outcome[]> {
+  #reply(worker: Worker): Promise<Written | null> {
     return new Promise((resolve, reject) => {
       this.#waiting = { worker, resolve, reject };
     });
@@ -73,7 +76,7 @@ export class LedgerThread implements LedgerWriter {
   #take(reply: ThreadReply): void {
     const waiting = this.#waiting;
     this.#waiting = null;
-    if (reply.kind === "done") waiting?.resolve(reply.outcomes);
+    if (reply.kind === "done") waiting?.resolve(reply.written);
     else waiting?.reject(new CaError("ledger_failed", reply.reason, { next: reply.next }));
   }
 

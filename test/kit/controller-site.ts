@@ -132,7 +132,7 @@ export class Site implements AsyncDisposable {
         notBefore: leaf.validFromDate.getTime(),
         notAfter: answer.notAfter,
         serial: leaf.serialNumber.toLowerCase(),
-        logIndex: answer.logIndex,
+        logIndex: answer.receipt.index,
       };
     } finally {
       connection.close();

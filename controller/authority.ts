@@ -10,6 +10,7 @@ import { openLedger } from "#/ca/ledger/ledger.ts";
 import { HeadSigner } from "#/ca/ledger/head-signer.ts";
 import type { Ledger } from "#/ca/ledger/ledger.ts";
 import { openLogKey } from "#/ca/ledger/log-key.ts";
+import { keepPruned } from "#/ca/ledger/pruning.ts";
 import { createCaMetrics } from "#/ca/metrics.ts";
 import { CertificateAuthority } from "#/ca/service.ts";
 import { fingerprint, parsePem } from "#/identity/bundle.ts";
@@ -22,10 +23,12 @@ import type { AuthorityMaterial } from "./custody.ts";
 import { tellCustody, unusableMaterial } from "./custody.ts";
 import { servingNames } from "./serving-names.ts";
 
+const dayMs = 86_400_000;
+
 export interface AuthorityOptions {
   readonly config: Pick<
     ControllerConfig,
-    "trustDomain" | "dataDirectory" | "pod" | "svidLifetimeS"
+    "trustDomain" | "dataDirectory" | "logKeepDays" | "pod" | "svidLifetimeS"
   >;
   readonly material: AuthorityMaterial;
   readonly reviewer: TokenReviewer;
@@ -76,6 +79,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
   });
   await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 });
   const ledger = await openLedger(path.join(config.dataDirectory, "ledger.sqlite"), clock);
+  const keepMs = config.logKeepDays === null ? Infinity : config.logKeepDays * dayMs;
+  const pruning = keepPruned({ ledger, keepMs, clock, log });
   const heads = new HeadSigner(openLogKey(config.dataDirectory, trustDomain, config.pod.name));
   const authority = new CertificateAuthority({
     heads,
@@ -98,6 +103,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
     roots,
     async [Symbol.asyncDispose]() {
       issuer.stop();
+      pruning[Symbol.dispose]();
       await ledger[Symbol.asyncDispose]();
     },
   };

@@ -42,7 +42,10 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
   proxy: { imports: ["lib", "identity", "transparency", "api"], packages: {} },
   "proxy-init": { imports: ["lib"], packages: {} },
-  controller: { imports: ["lib", "identity", "api", "cluster", "ca"], packages: {} },
+  controller: {
+    imports: ["lib", "identity", "transparency", "api", "cluster", "ca"],
+    packages: {},
+  },
   injector: { imports: ["lib", "identity", "transparency", "api", "cluster"], packages: {} },
   "certs-dev": {
     imports: ["lib", "identity", "ca"],

@@ -8,7 +8,8 @@ import { hashNode } from "./hash.ts";
 
 /** Hashes in a full tile. */
 export const tileWidth = 256;
-const tileHeight = 8;
+/** Levels of the tree that a tile spans. */
+export const tileHeight = 8;
 const entryBytesMax = 65_535;
 
 export interface Tile {
@@ -26,6 +27,22 @@ export function tilePath({ level, index, width }: Tile): string {
 /** The bundle with the entries whose hashes the tile of level 0 has. */
 export function entriesPath(index: number, width: number): string {
   return `tile/entries/${pathOf(index, width)}`;
+}
+
+/** What a path names; null when it names nothing. A bundle of entries is at level 0. */
+export function readTilePath(path: string): (Tile & { readonly isEntries: boolean }) | null {
+  const found = /^tile\/(entries|[0-9]|[1-5]\d|6[0-3])\/((?:x\d{3}\/)*\d{3})(?:\.p\/(\d+))?$/.exec(
+    path,
+  );
+  const [, kind = "", digits = "", part = String(tileWidth)] = found ?? [];
+  const isEntries = kind === "entries";
+  const level = isEntries ? 0 : Number(kind);
+  const index = Number(digits.replaceAll(/[x/]/g, ""));
+  const tile = { level, index, width: Number(part) };
+  // One name for each: no zeros that do not count, and a full tile is not a part.
+  const isThatName = path === (isEntries ? entriesPath(index, tile.width) : tilePath(tile));
+  const isWidth = tile.width >= 1 && tile.width <= tileWidth;
+  return found !== null && isThatName && isWidth ? { ...tile, isEntries } : null;
 }
 
 /** Groups of three digits, each but the last with an "x" before it. */
@@ -71,16 +88,21 @@ export function hashesFromTiles(size: number, load: (tile: Tile) => Uint8Array):
     const width = widthOf(tileLevel, tile);
     const bytes = load({ level: tileLevel, index: tile, width });
     const from = first - tile * tileWidth;
-    let hashes: readonly Digest[] = Array.from({ length: 2 ** height }, (_each, at) =>
-      bytes.subarray((from + at) * digestBytes, (from + at + 1) * digestBytes),
-    );
-    while (hashes.length > 1) {
-      hashes = Array.from({ length: hashes.length / 2 }, (_each, at) =>
-        hashNode(hashes[2 * at]!, hashes[2 * at + 1]!),
-      );
-    }
-    return hashes[0]!;
+    return subtreeRoot(bytes.subarray(from * digestBytes, (from + 2 ** height) * digestBytes));
   };
+}
+
+/** The root over hashes one after the other, whose number is a power of two. */
+export function subtreeRoot(bytes: Uint8Array): Digest {
+  let hashes: readonly Digest[] = Array.from({ length: bytes.length / digestBytes }, (_each, at) =>
+    bytes.subarray(at * digestBytes, (at + 1) * digestBytes),
+  );
+  while (hashes.length > 1) {
+    hashes = Array.from({ length: hashes.length / 2 }, (_each, at) =>
+      hashNode(hashes[2 * at]!, hashes[2 * at + 1]!),
+    );
+  }
+  return hashes[0]!;
 }
 
 /** Entries one after the other, each behind its length in two bytes. */

@@ -5,6 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import test from "ava";
 import { hashLeaf, hashNode } from "#/transparency/hash.ts";
 import type { Digest } from "#/transparency/hash.ts";
+import { logEntries } from "#/test/kit/ledger.ts";
 import { isConsistent, isIncluded } from "#/transparency/verify.ts";
 import { entryText } from "./entry-text.ts";
 import type { LedgerEntry } from "./entry.ts";
@@ -12,27 +13,10 @@ import { LedgerReader, LedgerStore } from "./store.ts";
 import type { Written } from "./writer.ts";
 
 function entry(serial: string): LedgerEntry {
-  return {
-    id: "spiffe://cluster.local/ns/a/sa/b",
-    namespace: "a",
-    serviceAccount: "b",
-    pod: "b-1",
-    podUid: "uid-1",
-    address: "10.0.0.7",
-    tokenHash: "ee",
-    issuedAt: 1_000,
-    notBefore: 0,
-    notAfter: 900_000,
-    serial,
-    issuerSerial: "40bb",
-    keyFingerprint: serial,
-    certificate: Uint8Array.of(0x30, 1),
-  };
+  return { ...logEntries(0, 1)[0]!, serial, keyFingerprint: serial };
 }
 
-function entries(from: number, to: number): readonly LedgerEntry[] {
-  return Array.from({ length: to - from }, (_each, at) => entry((from + at).toString(16)));
-}
+const entries = logEntries;
 
 /** The root as RFC 9162 defines it, of the entries alone. */
 function definition(leaves: readonly Digest[]): Digest {

@@ -9,19 +9,6 @@ import type { Frontier, OnComplete } from "#/transparency/frontier.ts";
 /** Every how many levels a hash is kept: tiles of 2^8. */
 const levelsKept = 8;
 
-export const hashesSchema = `
-  CREATE TABLE IF NOT EXISTS hashes (
-    level INTEGER NOT NULL,
-    position INTEGER NOT NULL,
-    hash BLOB NOT NULL,
-    PRIMARY KEY (level, position)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TRIGGER IF NOT EXISTS hashes_are_never_changed BEFORE UPDATE ON hashes
-    BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
-  CREATE TRIGGER IF NOT EXISTS hashes_are_never_removed BEFORE DELETE ON hashes
-    BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
-`;
-
 /** Reads. */
 export class Hashes {
   readonly #range: StatementSync;
@@ -57,6 +44,11 @@ export class Hashes {
       );
     }
     return hashes[0]!;
+  }
+
+  /** Those that are kept at a level, which is a multiple of eight: fewer than asked for at the end. */
+  row(level: number, from: number, width: number): readonly Digest[] {
+    return this.#range.all(level, from, from + width).map((each) => each["hash"] as Digest);
   }
 
   /** The right edge of the tree over the first `size` entries. */

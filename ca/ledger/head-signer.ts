@@ -1,8 +1,9 @@
 // Signs the heads of the log: with the log's own key, which tools and witnesses know, and with the issuer's,
 // which whoever holds a certificate has in its chain. A head is signed once for all whose entries came with
 // it.
+import { createPublicKey } from "node:crypto";
 import { checkpointText } from "#/transparency/checkpoint.ts";
-import { signNote } from "#/transparency/note.ts";
+import { signNote, verifierText } from "#/transparency/note.ts";
 import { issuerSignerName } from "#/transparency/receipt.ts";
 import type { Tree } from "#/transparency/verify.ts";
 import type { Issuer } from "../issuer.ts";
@@ -16,8 +17,10 @@ export class HeadSigner {
     this.#key = key;
   }
 
-  get origin(): string {
-    return this.#key.origin;
+  /** The log's own key, as tools exchange it. */
+  get verifier(): string {
+    const { origin, privateKey } = this.#key;
+    return verifierText({ name: origin, key: createPublicKey(privateKey) });
   }
 
   /** The head as a signed note. `tree` is of this log, and on disk. */

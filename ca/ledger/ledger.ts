@@ -3,6 +3,7 @@
 import { sleep } from "#/lib/clock.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { messageOf } from "#/lib/errors.ts";
+import type { Frontier } from "#/transparency/frontier.ts";
 import type { Digest } from "#/transparency/hash.ts";
 import type { Tree } from "#/transparency/verify.ts";
 import { CaError } from "../ca-error.ts";
@@ -19,8 +20,7 @@ export const pendingMax = 1_024;
  */
 const gatherMs = 3;
 
-type Reader = Pick<LedgerReader, "query" | "size" | "head" | "inclusion" | "consistency"> &
-  Disposable;
+type Reader = Omit<LedgerReader, "database">;
 
 /** An entry on disk, and a tree with it. */
 export interface Logged extends Placed {
@@ -99,9 +99,48 @@ export class Ledger implements AsyncDisposable {
     return this.#reader.consistency(before, size);
   }
 
-  /** Entries on disk. */
+  /** The right edge of the tree over the first `size`, which are on disk. */
+  edge(size: number): Frontier {
+    return this.#reader.edge(size);
+  }
+
+  /** Hashes of complete subtrees over 256^(level / 8) entries each; see transparency/tile.ts. */
+  tile(level: number, from: number, width: number): readonly Digest[] {
+    return this.#reader.tile(level, from, width);
+  }
+
+  /** Entries [from, to) as they were hashed, of those that are kept. */
+  texts(from: number, to: number): readonly string[] {
+    return this.#reader.texts(from, to);
+  }
+
+  /** Position of the first entry that is kept. */
+  first(): number {
+    return this.#reader.first();
+  }
+
+  /** Entries on disk, those that are pruned among them. */
   size(): number {
     return this.#reader.size();
+  }
+
+  /**
+   * Forgets entries from the beginning on whose certificates all ended before then (milliseconds since the
+   * Unix epoch); resolves with the position of the first that is kept. What is issued meanwhile goes in
+   * between. Rejects with CaError `ledger_failed`.
+   */
+  async prune(endedBefore: number): Promise<number> {
+    for (;;) {
+      while (this.#writing !== null) await this.#writing;
+      if (this.#closed) return this.#reader.first();
+      const pruning = this.#writer.prune(endedBefore);
+      this.#writing = pruning.then(
+        () => this.#writeAll(),
+        () => this.#writeAll(),
+      );
+      const { first, isDone } = await pruning;
+      if (isDone) return first;
+    }
   }
 
   /** What still waits is written first. */

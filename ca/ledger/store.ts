@@ -11,41 +11,18 @@ import type { Digest } from "#/transparency/hash.ts";
 import { pathBytes } from "#/transparency/receipt.ts";
 import { proveConsistency, proveInclusion, rootOf } from "#/transparency/tree.ts";
 import type { Tree } from "#/transparency/verify.ts";
+import { tileWidth } from "#/transparency/tile.ts";
 import { entryText } from "./entry-text.ts";
 import { recordsMax } from "./entry.ts";
 import type { LedgerEntry, LedgerQuery, LedgerRecord } from "./entry.ts";
-import { Hashes, hashesSchema, keepHashes } from "./hashes.ts";
-import type { Outcome, Written } from "./writer.ts";
+import { Hashes, keepHashes } from "./hashes.ts";
+import { createSchema } from "./schema.ts";
+import type { Outcome, Pruned, Written } from "./writer.ts";
 
+/** Entries that one call forgets: what is issued meanwhile waits for it. */
+const pruneEntriesMax = 16 * tileWidth;
 /** How long a writer waits for another, milliseconds. */
 const busyTimeoutMs = 1_000;
-
-const schema = `
-  CREATE TABLE IF NOT EXISTS entries (
-    position INTEGER PRIMARY KEY,
-    id TEXT NOT NULL,
-    namespace TEXT NOT NULL,
-    service_account TEXT NOT NULL,
-    pod TEXT NOT NULL,
-    pod_uid TEXT NOT NULL,
-    address TEXT NOT NULL,
-    token_hash TEXT NOT NULL,
-    issued_at INTEGER NOT NULL,
-    not_before INTEGER NOT NULL,
-    not_after INTEGER NOT NULL,
-    serial TEXT NOT NULL,
-    issuer_serial TEXT NOT NULL,
-    key_fingerprint TEXT NOT NULL,
-    certificate BLOB NOT NULL
-  ) STRICT;
-  CREATE INDEX IF NOT EXISTS entries_by_pod ON entries (namespace, pod, position);
-  CREATE INDEX IF NOT EXISTS entries_by_serial ON entries (serial);
-  CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key_fingerprint);
-  CREATE TRIGGER IF NOT EXISTS entries_are_never_changed BEFORE UPDATE ON entries
-    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-  CREATE TRIGGER IF NOT EXISTS entries_are_never_removed BEFORE DELETE ON entries
-    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-`;
 
 /** Reads. */
 export class LedgerReader implements Disposable {
@@ -102,6 +79,30 @@ export class LedgerReader implements Disposable {
     return proveConsistency(before, size, (level, at) => hashes.read(level, at));
   }
 
+  /** The right edge of the tree over the first `size`, which are on disk. */
+  edge(size: number): Frontier {
+    return this.#hashes().frontier(size);
+  }
+
+  /** Of complete subtrees over 256^level entries each, from one on; fewer when they are not there. */
+  tile(level: number, from: number, width: number): readonly Digest[] {
+    return this.#hashes().row(level, from, width);
+  }
+
+  /** Entries [from, to) as they were hashed, of those that are kept. */
+  texts(from: number, to: number): readonly string[] {
+    return this.database
+      .prepare("SELECT * FROM entries WHERE position >= ? AND position < ? ORDER BY position")
+      .all(from, to)
+      .map((row) => entryText(asRecord(row)));
+  }
+
+  /** Position of the first entry that is kept; proofs about what lies before it cannot be had. */
+  first(): number {
+    const row = this.database.prepare("SELECT max(first) AS first FROM pruned").get();
+    return typeof row?.["first"] === "number" ? row["first"] : 0;
+  }
+
   #hashes(): Hashes {
     return (this.#opened ??= new Hashes(this.database));
   }
@@ -131,8 +132,7 @@ export class LedgerStore extends LedgerReader {
     super(file, false);
     try {
       this.database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
-      this.database.exec(schema);
-      this.database.exec(hashesSchema);
+      createSchema(this.database);
       this.#insert = this.database.prepare(
         "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       );
@@ -163,6 +163,31 @@ export class LedgerStore extends LedgerReader {
     } catch (thrown) {
       this.#rollBack();
       throw failed("record what was issued", thrown);
+    }
+  }
+
+  /** See LedgerWriter.prune: whole tiles, so that what is kept can still be proven (C2SP tlog-tiles). */
+  prune(endedBefore: number): Pruned {
+    const from = this.first();
+    try {
+      const row = this.database
+        .prepare("SELECT position FROM entries WHERE not_after >= ? ORDER BY position LIMIT 1")
+        .get(endedBefore);
+      // The last entry stays, whatever became of it: it says how long the log is.
+      const last = this.size() - 1;
+      const ended = typeof row?.["position"] === "number" ? row["position"] : last;
+      const whole = ended - (ended % tileWidth);
+      const first = Math.min(whole, from + pruneEntriesMax);
+      if (first <= from) return { first: from, isDone: true };
+      this.database.exec("BEGIN IMMEDIATE");
+      this.database.prepare("INSERT INTO pruned (first) VALUES (?)").run(first);
+      this.database.prepare("DELETE FROM entries WHERE position < ?").run(first);
+      this.database.prepare("DELETE FROM hashes WHERE level = 0 AND position < ?").run(first);
+      this.database.exec("COMMIT");
+      return { first, isDone: first === whole };
+    } catch (thrown) {
+      this.#rollBack();
+      throw failed("forget what has ended", thrown);
     }
   }
 

@@ -6,17 +6,25 @@ import { assert } from "#/lib/assert.ts";
 import { messageOf } from "#/lib/errors.ts";
 import { CaError } from "../ca-error.ts";
 import type { LedgerEntry } from "./entry.ts";
-import type { LedgerWriter, Written } from "./writer.ts";
+import type { LedgerWriter, Pruned, Written } from "./writer.ts";
 
-/** What the thread says: once when it is open, with null, then once per batch. */
+/** What the thread is asked for. */
+export type ThreadRequest =
+  | { readonly kind: "write"; readonly entries: readonly LedgerEntry[] }
+  | { readonly kind: "prune"; readonly endedBefore: number }
+  | { readonly kind: "end" };
+
+/** What the thread says: once when it is open, then once for each request but the last. */
 export type ThreadReply =
-  | { readonly kind: "done"; readonly written: Written | null }
+  | { readonly kind: "opened" }
+  | { readonly kind: "written"; readonly written: Written }
+  | { readonly kind: "pruned"; readonly pruned: Pruned }
   | { readonly kind: "failed"; readonly reason: string; readonly next: string };
 
 interface Waiting {
   /** Who owes the answer. */
   readonly worker: Worker;
-  readonly resolve: (written: Written | null) => void;
+  readonly resolve: (reply: ThreadReply) => void;
   readonly reject: (error: CaError) => void;
 }
 
@@ -37,12 +45,15 @@ export class LedgerThread implements LedgerWriter {
   }
 
   async write(entries: readonly LedgerEntry[]): Promise<Written> {
-    const worker = this.#worker ?? (await this.#open());
-    const reply = this.#reply(worker);
-    worker.postMessage(entries);
-    const written = await reply;
-    assert(written !== null, "a batch is answered with what became of it");
-    return written;
+    const reply = await this.#ask({ kind: "write", entries });
+    assert(reply.kind === "written", "a batch is answered with what became of it");
+    return reply.written;
+  }
+
+  async prune(endedBefore: number): Promise<Pruned> {
+    const reply = await this.#ask({ kind: "prune", endedBefore });
+    assert(reply.kind === "pruned", "pruning is answered with how far it went");
+    return reply.pruned;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -50,8 +61,15 @@ export class LedgerThread implements LedgerWriter {
     this.#worker = null;
     if (worker === null) return;
     const exited = once(worker, "exit");
-    worker.postMessage(null);
+    worker.postMessage({ kind: "end" } satisfies ThreadRequest);
     await exited;
+  }
+
+  async #ask(request: ThreadRequest): Promise<ThreadReply> {
+    const worker = this.#worker ?? (await this.#open());
+    const reply = this.#reply(worker);
+    worker.postMessage(request);
+    return reply;
   }
 
   async #open(): Promise<Worker> {
@@ -67,7 +85,7 @@ export class LedgerThread implements LedgerWriter {
     return worker;
   }
 
-  #reply(worker: Worker): Promise<Written | null> {
+  #reply(worker: Worker): Promise<ThreadReply> {
     return new Promise((resolve, reject) => {
       this.#waiting = { worker, resolve, reject };
     });
@@ -76,7 +94,7 @@ export class LedgerThread implements LedgerWriter {
   #take(reply: ThreadReply): void {
     const waiting = this.#waiting;
     this.#waiting = null;
-    if (reply.kind === "done") waiting?.resolve(reply.written);
+    if (reply.kind !== "failed") waiting?.resolve(reply);
     else waiting?.reject(new CaError("ledger_failed", reply.reason, { next: reply.next }));
   }
 

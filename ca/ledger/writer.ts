@@ -19,8 +19,21 @@ export interface Written {
   readonly tree: Tree;
 }
 
+/** How far a log is pruned. */
+export interface Pruned {
+  /** Position of the first entry that is kept. */
+  readonly first: number;
+  /** False: there is more to prune, for a later call. */
+  readonly isDone: boolean;
+}
+
 /** One call at a time. */
 export interface LedgerWriter extends AsyncDisposable {
+  /**
+   * Forgets entries from the beginning on, some thousand at most, whose certificates all ended before then
+   * (milliseconds since the Unix epoch). Rejects with CaError `ledger_failed`.
+   */
+  readonly prune: (endedBefore: number) => Promise<Pruned>;
   /** Resolves when they are on disk. Rejects with CaError `ledger_failed`. */
   readonly write: (entries: readonly LedgerEntry[]) => Promise<Written>;
 }

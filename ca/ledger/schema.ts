@@ -46,6 +46,14 @@ const pruned = `
     BEGIN SELECT RAISE(ABORT, 'what is pruned does not come back'); END;
 `;
 
+/** One row: what signs the log's heads. */
+const key = `
+  CREATE TABLE IF NOT EXISTS log_key (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    pem TEXT NOT NULL
+  ) STRICT;
+`;
+
 const firstKept = "(SELECT coalesce(max(first), 0) FROM pruned)";
 
 const guards = `
@@ -61,6 +69,10 @@ const guards = `
   CREATE TRIGGER IF NOT EXISTS hashes_are_kept BEFORE DELETE ON hashes
     WHEN OLD.level > 0 OR OLD.position >= ${firstKept}
     BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+  CREATE TRIGGER IF NOT EXISTS log_key_is_never_changed BEFORE UPDATE ON log_key
+    BEGIN SELECT RAISE(ABORT, 'the log keeps its key'); END;
+  CREATE TRIGGER IF NOT EXISTS log_key_is_never_removed BEFORE DELETE ON log_key
+    BEGIN SELECT RAISE(ABORT, 'the log keeps its key'); END;
   CREATE TRIGGER IF NOT EXISTS pruned_is_never_changed BEFORE UPDATE ON pruned
     BEGIN SELECT RAISE(ABORT, 'what is pruned does not come back'); END;
   CREATE TRIGGER IF NOT EXISTS pruned_is_never_removed BEFORE DELETE ON pruned
@@ -69,5 +81,5 @@ const guards = `
 
 /** Makes what is not there yet. */
 export function createSchema(database: DatabaseSync): void {
-  for (const part of [entries, hashes, pruned, guards]) database.exec(part);
+  for (const part of [entries, hashes, pruned, key, guards]) database.exec(part);
 }

@@ -5,11 +5,14 @@ import path from "node:path";
 import { sleep } from "#/lib/clock.ts";
 import { MeshError, messageOf } from "#/lib/errors.ts";
 import { EXIT_FAILED, EXIT_OK } from "../exit-codes.ts";
-import { readGrowth, readHeads, readTileHashes } from "../log/answers.ts";
-import type { LogHead, SignedHead, ToldHead } from "../log/answers.ts";
-import { copyName, copyOf } from "../log/copy-check.ts";
-import { LogFault, LogFollower } from "../log/follower.ts";
-import { checkSigned, rootsOf } from "../log/signed.ts";
+import { readGrowth } from "../log/answers.ts";
+import type { LogHead } from "../log/answers.ts";
+import { copyName } from "../log/copy-check.ts";
+import { copyLog } from "../log/copy.ts";
+import { LogFollower } from "../log/follower.ts";
+import { LogFault } from "../log/log-fault.ts";
+import { signedLogs } from "../log/signed-logs.ts";
+import type { SignedLog } from "../log/signed-logs.ts";
 import { readSeen, seenOf, writeSeen } from "../log/witness.ts";
 import type { Seen } from "../log/witness.ts";
 import { isSameDigest } from "#/transparency/hash.ts";
@@ -22,23 +25,6 @@ import { meshOf, option, word } from "./context.ts";
 /** How often a log is looked at, milliseconds. */
 const watchMs = 1_000;
 const witnessSeconds = { byDefault: 30, max: 86_400 };
-
-interface SignedLog {
-  readonly head: ToldHead;
-  readonly signed: SignedHead;
-  readonly origin: string;
-}
-
-/** The heads of all logs; throws LogFault for one whose signatures do not hold. */
-async function signedLogs(mesh: Mesh, now: number): Promise<readonly SignedLog[]> {
-  const roots = await rootsOf(mesh);
-  const heads = readHeads(await mesh.inspect("/v1/log/head"));
-  return heads.map((head) => {
-    const signature = checkSigned(head, roots, now);
-    if (signature.isGood) return { head, signed: head.signed!, origin: signature.origin };
-    throw new LogFault(`the head of ${head.pod} is not signed as it must be: ${signature.fault}`);
-  });
-}
 
 /** Prints what is issued from now on, until it is stopped; exits with 1 when a log takes something back. */
 export async function logWatch(context: CommandContext, given?: Mesh): Promise<number> {
@@ -112,23 +98,6 @@ export async function logCopy(context: CommandContext, given?: Mesh): Promise<nu
     print.lines(lines);
   }
   return EXIT_OK;
-}
-
-async function copyLog(
-  mesh: Mesh,
-  { head, signed, origin }: SignedLog,
-  folder: string,
-): Promise<{ readonly before: number; readonly size: number }> {
-  const copy = copyOf(folder, origin);
-  const before = copy.head()?.size ?? head.first;
-  if (copy.head() === null && before > 0) {
-    const query = new URLSearchParams({ pod: head.pod, before: String(before) }).toString();
-    copy.begin(before, readTileHashes(await mesh.inspect(`/v1/log/tiles?${query}`)) ?? []);
-  }
-  const follower = new LogFollower(mesh, copy.edge(before));
-  for await (const { from, entries } of follower.advance(head)) copy.add(from, entries);
-  copy.finish(before, head.size, signed);
-  return { before, size: head.size };
 }
 
 /**

@@ -4,7 +4,7 @@ import { messageOf } from "#/lib/errors.ts";
 import { EXIT_FAILED, EXIT_OK } from "../exit-codes.ts";
 import { newestByPod, readIssued } from "../issued.ts";
 import type { IssuedCertificate } from "../issued.ts";
-import { readGrowth, readHeads, readInclusion, readSavedHeads } from "../log/answers.ts";
+import { isEntryOf, readGrowth, readHeads, readInclusion, readSavedHeads } from "../log/answers.ts";
 import type { Inclusion, LogHead, ToldHead } from "../log/answers.ts";
 import { checkCopy, copiesIn } from "../log/copy-check.ts";
 import type { CopyReport } from "../log/copy-check.ts";
@@ -94,17 +94,6 @@ async function newestOf(mesh: Mesh, namespace: string, pod: string): Promise<Iss
   throw new MeshAccessError("not_found", `No certificate was issued to "${namespace}/${pod}"`, {
     next: "Name a pod with a sidecar: signet certs list",
   });
-}
-
-/** The entry's own certificate is the one that was asked about, byte for byte. */
-function isEntryOf({ entry }: Inclusion, { chain, id }: IssuedCertificate): boolean {
-  try {
-    const told = JSON.parse(entry) as { readonly certificate?: unknown; readonly id?: unknown };
-    const leaf = chain[0];
-    return leaf !== undefined && told.certificate === base64(leaf) && told.id === id;
-  } catch {
-    return false;
-  }
 }
 
 function proofText(

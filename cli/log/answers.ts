@@ -5,6 +5,7 @@ import type { Digest } from "#/transparency/hash.ts";
 import { isConsistent, isIncluded } from "#/transparency/verify.ts";
 import type { Tree } from "#/transparency/verify.ts";
 import type { Frontier } from "#/transparency/frontier.ts";
+import type { IssuedCertificate } from "../issued.ts";
 import { MeshAccessError } from "../mesh.ts";
 
 export interface LogHead extends Tree {
@@ -104,6 +105,21 @@ export function readInclusion(answers: readonly unknown[]): Inclusion | null {
   const leaf = hashLeaf(Buffer.from(entry));
   const isProven = isIncluded(leaf, index, head, proof);
   return { pod: text(found, "pod"), index, head, entry, isProven, hashes: proof.length };
+}
+
+/** The entry's own certificate is the one that was asked about, byte for byte. */
+export function isEntryOf({ entry }: Inclusion, { chain, id }: IssuedCertificate): boolean {
+  try {
+    const told = JSON.parse(entry) as { readonly certificate?: unknown; readonly id?: unknown };
+    const leaf = chain[0];
+    return (
+      leaf !== undefined &&
+      told.certificate === Buffer.from(leaf).toString("base64") &&
+      told.id === id
+    );
+  } catch {
+    return false;
+  }
 }
 
 export interface Growth {

@@ -7,21 +7,10 @@ import type { Mesh } from "../mesh.ts";
 import { MeshAccessError } from "../mesh.ts";
 import { readEdge, readEntryTexts } from "./answers.ts";
 import type { LogHead } from "./answers.ts";
+import { LogFault } from "./log-fault.ts";
 
 /** Entries that one question asks for. */
 const pageEntries = 1_000;
-
-/** A log that is not what it was, grown. */
-export class LogFault extends Error {
-  override readonly name = "LogFault";
-  /** Signed notes that cannot both be true; empty when it is not about two of them. */
-  readonly evidence: readonly string[];
-
-  constructor(message: string, evidence: readonly string[] = []) {
-    super(message);
-    this.evidence = evidence;
-  }
-}
 
 export interface Followed {
   /** Position of its first entry. */

@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { HeadSigner } from "#/ca/ledger/head-signer.ts";
 import type { Ledger } from "#/ca/ledger/ledger.ts";
-import { newLogKey } from "#/ca/ledger/log-key.ts";
+import { logKeyOf, newLogKey } from "#/ca/ledger/log-key.ts";
 import type { LogKey } from "#/ca/ledger/log-key.ts";
 import { IssuerSource } from "#/ca/issuer.ts";
 import { MeshAccessError } from "#/cli/mesh.ts";
@@ -37,7 +37,7 @@ export class LogMesh implements AsyncDisposable {
     const roots = [root.certificate];
     const common = { clock, randomBytes, random: () => 0.5, log: silentLog };
     const issuer = await IssuerSource.start({ trustDomain, intermediate, roots, ...common });
-    const key = newLogKey(trustDomain, "signet-controller-0");
+    const key = logKeyOf(newLogKey(), trustDomain, "signet-controller-0");
     const mesh = new LogMesh(clock, key, root.certificate, issuer);
     await mesh.grow(entries);
     return mesh;

@@ -106,11 +106,11 @@ USER 1000:1000
 FROM runtime AS control
 COPY --from=packages /out/control ./
 COPY --from=source /signet/identity identity
+COPY --from=source /signet/transparency transparency
 COPY --from=source /signet/api api
 COPY --from=source /signet/cluster cluster
 
 FROM control AS controller-files
-COPY --from=source /signet/transparency transparency
 COPY --from=source /signet/ca ca
 COPY --from=source /signet/controller controller
 
@@ -120,6 +120,7 @@ COPY --from=source /signet/injector injector
 FROM runtime AS proxy-files
 COPY --from=packages /out/mesh ./
 COPY --from=source /signet/identity identity
+COPY --from=source /signet/transparency transparency
 COPY --from=source /signet/api api
 COPY --from=source /signet/proxy proxy
 

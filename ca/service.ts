@@ -3,7 +3,7 @@
 // secret first, the token before anything of the request is read, the ledger before the reply.
 import { createPublicKey } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import type { IssueResponse } from "#/api/identity.ts";
+import type { IssueResponse, LogReceipt } from "#/api/identity.ts";
 import { csrBytesMax, readCsr } from "#/identity/csr.ts";
 import type { CsrFacts } from "#/identity/csr.ts";
 import { partsOf } from "#/identity/spiffe-id.ts";
@@ -17,6 +17,9 @@ import type { AttestOptions } from "./attest.ts";
 import { CaError } from "./ca-error.ts";
 import { checkIssued } from "./issued-check.ts";
 import type { Issuer, IssuerSource } from "./issuer.ts";
+import { entryText } from "./ledger/entry-text.ts";
+import type { LedgerEntry } from "./ledger/entry.ts";
+import type { HeadSigner } from "./ledger/head-signer.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import type { CaMetrics } from "./metrics.ts";
 import { checkRequest } from "./request-check.ts";
@@ -49,6 +52,8 @@ export interface CertificateAuthorityOptions {
   /** How a token becomes an identity. */
   readonly attestation: AttestOptions;
   readonly ledger: Pick<Ledger, "append">;
+  /** Signs the ledger's heads. */
+  readonly heads: Pick<HeadSigner, "sign">;
   readonly metrics: CaMetrics;
   /** DER of every trusted root; handed out with each certificate. */
   readonly roots: readonly Uint8Array[];
@@ -78,7 +83,7 @@ interface Signed {
   readonly leaf: Uint8Array;
   readonly facts: LeafFacts;
   readonly issuer: Issuer;
-  readonly logIndex: number;
+  readonly receipt: LogReceipt;
 }
 
 export class CertificateAuthority {
@@ -94,19 +99,19 @@ export class CertificateAuthority {
     const { metrics, clock, log, roots } = this.#options;
     const startedAt = clock.monotonic();
     try {
-      const { leaf, facts, issuer, logIndex } = await this.#certify(request);
+      const { leaf, facts, issuer, receipt } = await this.#certify(request);
       metrics.issued.add();
       log.info("certificate issued", {
         id: facts.id,
         serial: facts.serial,
         "src.addr": request.peerAddress,
-        log_index: logIndex,
+        log_index: receipt.index,
       });
       return {
         certificateChain: [leaf, ...issuer.chain],
         trustBundle: roots,
         notAfter: facts.notAfter,
-        logIndex,
+        receipt,
       };
     } catch (thrown) {
       const reason = thrown instanceof CaError ? thrown.code : "internal";
@@ -127,7 +132,7 @@ export class CertificateAuthority {
     const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "der" });
     const { namespace, serviceAccount } = partsOf(own.id);
     const subject = { ...own, namespace, serviceAccount, tokenHash: "", dnsNames: [] };
-    const { leaf, facts, issuer, logIndex } = await this.#sign(subject, publicKey, 0);
+    const { leaf, facts, issuer, receipt } = await this.#sign(subject, publicKey, 0);
     const { id, notBefore, notAfter, serial } = facts;
     return {
       id,
@@ -136,7 +141,7 @@ export class CertificateAuthority {
       notBefore,
       notAfter,
       serial,
-      logIndex,
+      logIndex: receipt.index,
     };
   }
 
@@ -160,7 +165,7 @@ export class CertificateAuthority {
   }
 
   async #sign(subject: Subject, publicKey: Uint8Array, lifetimeS: number): Promise<Signed> {
-    const { lifetimeDefaultS, clock, randomBytes, ledger } = this.#options;
+    const { lifetimeDefaultS, clock, randomBytes, ledger, heads } = this.#options;
     const issuer = this.#options.issuer.current();
     const now = clock.now();
     const { id, dnsNames } = subject;
@@ -169,7 +174,7 @@ export class CertificateAuthority {
     const leaf = signLeaf(template, issuer, randomBytes(serialBytes));
     const facts = checkIssued(leaf, template, issuer);
     const { namespace, serviceAccount, pod, podUid, address, tokenHash } = subject;
-    const logIndex = await ledger.append({
+    const entry: LedgerEntry = {
       id,
       namespace,
       serviceAccount,
@@ -184,8 +189,11 @@ export class CertificateAuthority {
       issuerSerial: issuer.serial,
       keyFingerprint: keyFingerprint(publicKey),
       certificate: leaf,
-    });
-    return { leaf, facts, issuer, logIndex };
+    };
+    const { index, path, tree } = await ledger.append(entry);
+    const checkpoint = heads.sign(tree, issuer);
+    const receipt = { index, checkpoint, entry: Buffer.from(entryText(entry)), path };
+    return { leaf, facts, issuer, receipt };
   }
 }
 

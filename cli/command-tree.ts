@@ -3,6 +3,7 @@
 
 import type { Argument, Command, Option } from "./command.ts";
 import { inject, install, uninstall } from "./install/commands.ts";
+import { log } from "./log/commands.ts";
 
 export type { Argument, Command, Example, Option, ValueKind } from "./command.ts";
 
@@ -199,45 +200,6 @@ const local: Command = {
         { command: "signet local logs app-a -f", shows: "app-a's answers as they come" },
         { command: "signet local logs app-b-v1 -c proxy --tail 20", shows: "the sidecar's log" },
       ],
-    },
-  ],
-};
-
-const log: Command = {
-  name: "log",
-  summary: "Prove that the logs of what was issued are whole",
-  details:
-    "Each controller keeps a log: every certificate is in it before anybody gets it. The log is a Merkle\n" +
-    "tree, so that a few hashes prove that an entry is in it, and that a later log begins with all of an\n" +
-    "earlier one. This command line checks the proofs itself.",
-  commands: [
-    {
-      name: "head",
-      summary: "Show each log's size and root",
-      examples: [
-        { command: "signet log head", shows: "what the logs come to now" },
-        { command: "signet log head -o json > seen.json", shows: "kept, to verify against later" },
-      ],
-    },
-    {
-      name: "prove",
-      summary: "Prove that a pod's certificate is in a log",
-      details: "Exits with 1 when the proof does not hold.",
-      arguments: [pod],
-      examples: [{ command: "signet log prove app-b-v1", shows: "the way from entry to root" }],
-    },
-    {
-      name: "verify",
-      summary: "Prove that the logs only grew since they were seen",
-      details: "Exits with 1 when entries were taken away or changed.",
-      arguments: [
-        {
-          name: "file",
-          summary: "what signet log head -o json printed then; - for standard input",
-          kind: "file",
-        },
-      ],
-      examples: [{ command: "signet log verify seen.json", shows: "nothing was taken back" }],
     },
   ],
 };

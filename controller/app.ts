@@ -23,6 +23,7 @@ import { workloadDirectory } from "./serve/directory.ts";
 import { DiscoveryHub } from "./serve/discovery.ts";
 import { issue } from "./serve/identity.ts";
 import { inspectRoutes } from "./serve/inspect.ts";
+import { logFileRoutes } from "./serve/log-files.ts";
 import { logRoutes } from "./serve/log.ts";
 import { WorldLoop } from "./world-loop.ts";
 import { openWorld } from "./world-source.ts";
@@ -154,14 +155,11 @@ async function serveAdmin({
       ? { ready: true, reason: "" }
       : { ready: false, reason: "the world is not listed yet" };
   const pod = config.pod.name;
-  const inspect = inspectRoutes({
-    ledger: opened.ledger,
-    issuer: () => opened.issuer.current(),
-    hub,
-    mesh,
-    pod,
-  });
-  const routes = { ...inspect, ...logRoutes({ ledger: opened.ledger, pod }) };
+  const { ledger, heads } = opened;
+  const issuer = () => opened.issuer.current();
+  const inspect = inspectRoutes({ ledger, issuer, hub, mesh, pod });
+  const logged = { ledger, heads, issuer, pod };
+  const routes = { ...inspect, ...logRoutes(logged), ...logFileRoutes(logged) };
   const common = { registry, ready, log };
   stack.use(
     await startAdmin({ ...common, routes, listen: { socketPath: config.adminSocketPath } }),

@@ -7,7 +7,10 @@ import { readAuthority } from "#/ca/authority-pem.ts";
 import type { IssuerOptions } from "#/ca/issuer.ts";
 import { IssuerSource } from "#/ca/issuer.ts";
 import { openLedger } from "#/ca/ledger/ledger.ts";
+import { HeadSigner } from "#/ca/ledger/head-signer.ts";
 import type { Ledger } from "#/ca/ledger/ledger.ts";
+import { logKeyOf } from "#/ca/ledger/log-key.ts";
+import { keepPruned } from "#/ca/ledger/pruning.ts";
 import { createCaMetrics } from "#/ca/metrics.ts";
 import { CertificateAuthority } from "#/ca/service.ts";
 import { fingerprint, parsePem } from "#/identity/bundle.ts";
@@ -20,8 +23,13 @@ import type { AuthorityMaterial } from "./custody.ts";
 import { tellCustody, unusableMaterial } from "./custody.ts";
 import { servingNames } from "./serving-names.ts";
 
+const dayMs = 86_400_000;
+
 export interface AuthorityOptions {
-  readonly config: Pick<ControllerConfig, "trustDomain" | "dataDirectory" | "svidLifetimeS">;
+  readonly config: Pick<
+    ControllerConfig,
+    "trustDomain" | "dataDirectory" | "logKeepDays" | "pod" | "svidLifetimeS"
+  >;
   readonly material: AuthorityMaterial;
   readonly reviewer: TokenReviewer;
   readonly directory: WorkloadDirectory;
@@ -55,6 +63,7 @@ export interface OpenAuthority extends AsyncDisposable {
   readonly authority: CertificateAuthority;
   readonly issuer: IssuerSource;
   readonly ledger: Ledger;
+  readonly heads: HeadSigner;
   /** DER. */
   readonly roots: readonly Uint8Array[];
 }
@@ -70,7 +79,11 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
   });
   await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 });
   const ledger = await openLedger(path.join(config.dataDirectory, "ledger.sqlite"), clock);
+  const keepMs = config.logKeepDays === null ? Infinity : config.logKeepDays * dayMs;
+  const pruning = keepPruned({ ledger, keepMs, clock, log });
+  const heads = new HeadSigner(logKeyOf(ledger.key(), trustDomain, config.pod.name));
   const authority = new CertificateAuthority({
+    heads,
     issuer,
     attestation: { reviewer, directory, trustDomain },
     ledger,
@@ -86,9 +99,11 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
     authority,
     issuer,
     ledger,
+    heads,
     roots,
     async [Symbol.asyncDispose]() {
       issuer.stop();
+      pruning[Symbol.dispose]();
       await ledger[Symbol.asyncDispose]();
     },
   };

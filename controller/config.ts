@@ -29,6 +29,8 @@ export interface ControllerConfig {
   readonly world: WorldConfig;
   /** Default life of a certificate, seconds. */
   readonly svidLifetimeS: number;
+  /** Days for which the log keeps what has ended; null: for ever. */
+  readonly logKeepDays: number | null;
   readonly grpcPort: number;
   readonly adminPort: number;
   /** Unix socket of the read API. */
@@ -65,6 +67,9 @@ const schema = z.object({
   SIGNET_TOKEN_ISSUER: z.string().min(1).optional(),
   SIGNET_TOKEN_JWKS_FILE: absolute.optional(),
   SIGNET_SVID_LIFETIME_S: seconds(lifetimeSMin, lifetimeSMax).default(900),
+  SIGNET_LOG_KEEP_DAYS: z
+    .union([z.literal("for-ever"), z.coerce.number().int().min(1).max(3650)])
+    .default(30),
   SIGNET_GRPC_PORT: port().default(8443),
   SIGNET_ADMIN_PORT: port().default(8080),
   SIGNET_ADMIN_SOCKET: absolute,
@@ -87,6 +92,7 @@ export function readControllerConfig(environment: Environment): ControllerConfig
     dataDirectory: read.SIGNET_DATA_DIRECTORY,
     world: toWorld(read),
     svidLifetimeS: read.SIGNET_SVID_LIFETIME_S,
+    logKeepDays: read.SIGNET_LOG_KEEP_DAYS === "for-ever" ? null : read.SIGNET_LOG_KEEP_DAYS,
     grpcPort: read.SIGNET_GRPC_PORT,
     adminPort: read.SIGNET_ADMIN_PORT,
     adminSocketPath: read.SIGNET_ADMIN_SOCKET,

@@ -94,7 +94,7 @@ export class IssuedServing implements ServingSource {
     try {
       const asked = { csr: createCsr(privateKey), token, lifetimeS: 0, serving: true };
       const answer = await connection.issue(asked, issueDeadlineMs, this.#stop.signal);
-      checkServingAnswer(answer.certificateChain, privateKey, roots, dnsName);
+      checkServingAnswer(answer, privateKey, roots, dnsName);
       this.serving.set({
         certificate: answer.certificateChain.map((der) => toPem(der)).join(""),
         key: privateKey.export({ type: "pkcs8", format: "pem" }),

@@ -5,6 +5,8 @@ import type { Action } from "./context.ts";
 import { injectManifests } from "./inject.ts";
 import { printInstall } from "./install.ts";
 import { logHead, logProve, logVerify } from "./log.ts";
+import { logCopy, logWatch, logWitness } from "./log-follow.ts";
+import { logShow } from "./log-show.ts";
 import { localDown, localExec, localLogs, localStatus } from "./local.ts";
 import { strictEnforce, strictPermit, strictStatus } from "./strict.ts";
 import { uninstallMesh } from "./uninstall.ts";
@@ -22,6 +24,10 @@ export const actions: Readonly<Record<string, Action>> = {
   "certs inspect": certsInspect,
   "log head": (context) => logHead(context),
   "log prove": (context) => logProve(context),
+  "log show": (context) => logShow(context),
+  "log watch": (context) => logWatch(context),
+  "log copy": (context) => logCopy(context),
+  "log witness": (context) => logWitness(context),
   "log verify": (context) => logVerify(context),
   "strict status": strictStatus,
   "strict enforce": strictEnforce,

@@ -10,6 +10,7 @@ import { certificates } from "./certificates.ts";
 import { FalseClaim, readyPods } from "./claim.ts";
 import type { Claim, TourContext } from "./claim.ts";
 import { controllerOutage } from "./controller-outage.ts";
+import { issuanceLog } from "./issuance-log.ts";
 import {
   imagesLike,
   meshedClient,
@@ -38,7 +39,7 @@ const READY_MS = 60_000;
 const stages: readonly Stage[] = [
   {
     beside: [rotation],
-    inOrder: [plaintextOnTheWire, canary, retries, strict, noResumption, certificates],
+    inOrder: [plaintextOnTheWire, canary, retries, strict, noResumption, certificates, issuanceLog],
   },
   { beside: [], inOrder: [controllerOutage] },
 ];

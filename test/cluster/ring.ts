@@ -63,7 +63,7 @@ export async function runRing(site: Site): Promise<Counts> {
   const { beside, alone } = ringFiles(site.files);
   const counts: Counts[] = [];
   if (beside.length > 0)
-    counts.push(await runTests({ files: beside, environment, concurrency: 2 }));
+    counts.push(await runTests({ files: beside, environment, concurrency: 3 }));
   if (alone.length > 0) counts.push(await runTests({ files: alone, environment, concurrency: 1 }));
   return total(counts);
 }

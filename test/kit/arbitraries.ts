@@ -117,5 +117,5 @@ export const issueResponses: fc.Arbitrary<IssueResponse> = fc.record({
   certificateChain: fc.array(bytes, { minLength: 1, maxLength: 3 }),
   trustBundle: fc.array(bytes, { minLength: 1, maxLength: 3 }),
   notAfter: fc.maxSafeNat(),
-  logIndex: fc.maxSafeNat(),
+  receipt: fc.record({ index: fc.maxSafeNat(), checkpoint: text, entry: bytes, path: bytes }),
 });

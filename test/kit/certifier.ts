@@ -19,6 +19,7 @@ import type { CertifierOptions } from "#/proxy/control/certify.ts";
 import { Certifier } from "#/proxy/control/certify.ts";
 import { until } from "./controller-server.ts";
 import * as forge from "./forge.ts";
+import { receiptFor } from "./receipt.ts";
 import { ManualClock } from "./manual-clock.ts";
 
 export const startMs: number = forge.forgeNow;
@@ -63,7 +64,8 @@ export function answerTo(
     notBefore: trueNow - skewMs,
     notAfter,
   });
-  return { certificateChain: [leaf, signer.der], trustBundle: [root.der], notAfter, logIndex: 7 };
+  const receipt = receiptFor(leaf, signer.key);
+  return { certificateChain: [leaf, signer.der], trustBundle: [root.der], notAfter, receipt };
 }
 
 type Answer = (request: IssueRequest) => Promise<IssueResponse> | IssueResponse;

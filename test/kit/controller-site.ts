@@ -132,7 +132,7 @@ export class Site implements AsyncDisposable {
         notBefore: leaf.validFromDate.getTime(),
         notAfter: answer.notAfter,
         serial: leaf.serialNumber.toLowerCase(),
-        logIndex: answer.logIndex,
+        logIndex: answer.receipt.index,
       };
     } finally {
       connection.close();
@@ -146,11 +146,18 @@ export class Site implements AsyncDisposable {
   }
 
   async get(url: string): Promise<{ status: number; body: string }> {
+    const { status, bytes } = await this.getBytes(url);
+    return { status, body: bytes.toString("utf8") };
+  }
+
+  getBytes(url: string): Promise<{ readonly status: number; readonly bytes: Buffer }> {
     return new Promise((resolve, reject) => {
       const asked = httpRequest({ socketPath: this.#path("admin.sock"), path: url }, (response) => {
-        let body = "";
-        response.on("data", (chunk: Buffer) => (body += chunk.toString()));
-        response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("end", () =>
+          resolve({ status: response.statusCode ?? 0, bytes: Buffer.concat(chunks) }),
+        );
       });
       asked.on("error", reject);
       asked.end();

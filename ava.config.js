@@ -2,9 +2,11 @@
 // Kubernetes runs by itself: test/cluster/ring.ts asks for it.
 const cluster = ["test/cluster/ring/**/*.test.ts"];
 const apiserver = ["test/apiserver/**/*.test.ts"];
-const own = [...cluster, ...apiserver].map((pattern) => `!${pattern}`);
+// Judges that are Go programs: test/conformance/main.ts builds them first.
+const conformance = ["test/conformance/**/*.test.ts"];
+const own = [...cluster, ...apiserver, ...conformance].map((pattern) => `!${pattern}`);
 const others = ["**/*.test.ts", ...own, "!node_modules/**", "!.state/**"];
-const rings = { cluster, apiserver };
+const rings = { cluster, apiserver, conformance };
 
 export default {
   files: rings[process.env["SIGNET_TEST_RING"] ?? ""] ?? others,

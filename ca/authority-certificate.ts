@@ -27,6 +27,8 @@ export interface AuthorityRequest {
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const serialBytes = 16;
+/** RFC 5280 appendix A.1: ub-organization-name and ub-common-name. A trust domain may be longer. */
+const nameCharactersMax = 64;
 const nameConstraintsOid = "2.5.29.30";
 const generateKeys = promisify(generateKeyPair);
 
@@ -64,7 +66,8 @@ async function create(
   const publicKey = await importPublic(createPublicKey(privateKey));
   const signerKey = await importPrivate(signer?.privateKey ?? privateKey);
   const parent = signer === null ? null : new x509.X509Certificate(copy(signer.certificate));
-  const subject = new x509.Name([{ O: [request.trustDomain] }, { CN: [request.name] }]).toString();
+  const [organization, commonName] = [bounded(request.trustDomain), bounded(request.name)];
+  const subject = new x509.Name([{ O: [organization] }, { CN: [commonName] }]).toString();
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: newSerial(),
     subject,
@@ -86,6 +89,11 @@ async function create(
     ],
   });
   return { certificate: new Uint8Array(certificate.rawData), privateKey };
+}
+
+/** For people, who see where it was cut; authorities are told apart by their key identifiers. */
+function bounded(text: string): string {
+  return text.length <= nameCharactersMax ? text : `${text.slice(0, nameCharactersMax - 3)}...`;
 }
 
 /** True when `privateKey` is the key of `certificate`; false also for what is no certificate. */

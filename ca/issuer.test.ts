@@ -2,13 +2,16 @@ import { randomBytes, X509Certificate } from "node:crypto";
 import test from "ava";
 import { extensionOf, readCertificate } from "#/identity/certificate.ts";
 import { readNameConstraints } from "#/identity/extensions.ts";
+import { readName } from "#/identity/names.ts";
 import { oid } from "#/identity/object-identifiers.ts";
+import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { silentLog } from "#/lib/log.ts";
 import { createAuthorities, startMs, trustDomain } from "#/test/kit/certificate-authority.ts";
 import { ManualClock } from "#/test/kit/manual-clock.ts";
 import { createIntermediate, createIssuer, createRoot } from "./authority-certificate.ts";
 import { IssuerSource } from "./issuer.ts";
 import type { IssuerOptions } from "./issuer.ts";
+import { makeIntermediate, makeRoot } from "./mesh-authorities.ts";
 
 const hourMs = 3_600_000;
 
@@ -49,6 +52,21 @@ test("start makes an issuer for 24 hours under the intermediate", async (t) => {
     excluded: [],
   });
   source.stop();
+});
+
+test("createRoot cuts names to what X.509 allows, and an issuer below it is proven all the same", async (t) => {
+  const long = parseTrustDomain(`${"d".repeat(60)}.${"e".repeat(60)}.test`);
+  const root = await makeRoot(long, startMs);
+  const intermediate = await makeIntermediate(root, long, startMs);
+  const source = await IssuerSource.start(
+    await options({ intermediate, roots: [root.certificate], trustDomain: long }),
+  );
+  source.stop();
+  for (const der of [root.certificate, ...source.current().chain]) {
+    for (const { value } of readName(readCertificate(der).subject)) {
+      t.true(value.content.length <= 64, `${value.content.length} characters`);
+    }
+  }
 });
 
 test("start never lets an issuer outlive its intermediate", async (t) => {

@@ -7,6 +7,7 @@ import test from "ava";
 import { readCertificate } from "#/identity/certificate.ts";
 import { parsePem, toPem } from "#/identity/bundle.ts";
 import { workloadId } from "#/identity/spiffe-id.ts";
+import { verifyChain } from "#/identity/verify.ts";
 import { createFixture, startMs, trustDomain } from "#/test/kit/certificate-authority.ts";
 import { checkIssued } from "./issued-check.ts";
 import { serialBytes, signLeaf } from "./signer.ts";
@@ -62,6 +63,19 @@ test("signLeaf makes what OpenSSL verifies strictly, name constraints and all", 
     /Alternative Name: critical\s+URI:spiffe:\/\/cluster\.local\/ns\/app-a\/sa\/app-a\n/,
   );
   rmSync(folder, { recursive: true });
+});
+
+test("attack-16 a serving certificate of the authority is nobody's identity", async (t) => {
+  await using fixture = await createFixture();
+  const issuer = fixture.issuer.current();
+  const serving = template({ dnsNames: ["signet-injector.signet-system.svc"] });
+  const chain = [signLeaf(serving, issuer, randomBytes(serialBytes)), ...issuer.chain];
+  for (const purpose of ["client", "server"] as const) {
+    const options = { trustDomain, purpose };
+    t.throws(() => verifyChain(chain, [fixture.root.certificate], startMs, options), {
+      code: "leaf_extended_key_usage_invalid",
+    });
+  }
 });
 
 test("attack-3 OpenSSL refuses a leaf outside of the issuer's name constraint", async (t) => {

@@ -34,6 +34,21 @@ const bad: readonly [title: string, change: Record<string, string>, message: Reg
   ["a world that is no socket", { SIGNET_WORLD: "http://x" }, /SIGNET_WORLD: not "kubernetes"/],
   ["a socket by a relative path", { SIGNET_WORLD: "unix:x" }, /SIGNET_WORLD: not "kubernetes"/],
   ["a cluster's tokens by a key set", { SIGNET_WORLD: "kubernetes" }, /SIGNET_TOKEN_ISSUER/],
+  [
+    "attack-14 keys from a service of the cloud's own",
+    { SIGNET_TOKEN_JWKS_FILE: "http://169.254.169.254/latest/meta-data" },
+    /SIGNET_TOKEN_JWKS_FILE: not an absolute/,
+  ],
+  [
+    "attack-14 keys by a URL of a file",
+    { SIGNET_TOKEN_JWKS_FILE: "file:///etc/passwd" },
+    /SIGNET_TOKEN_JWKS_FILE: not an absolute/,
+  ],
+  [
+    "attack-14 a world at a URL",
+    { SIGNET_WORLD: "unix:http://127.0.0.1/" },
+    /SIGNET_WORLD: not "kubernetes"/,
+  ],
   ["an empty token issuer", { SIGNET_TOKEN_ISSUER: "" }, /SIGNET_TOKEN_ISSUER/],
   ["a life below 30 s", { SIGNET_SVID_LIFETIME_S: "29" }, /SIGNET_SVID_LIFETIME_S/],
   ["a life above a day", { SIGNET_SVID_LIFETIME_S: "86401" }, /SIGNET_SVID_LIFETIME_S/],
@@ -41,7 +56,10 @@ const bad: readonly [title: string, change: Record<string, string>, message: Reg
   ["a variable that nobody knows", { SIGNET_GRPCPORT: "1" }, /SIGNET_GRPCPORT: unknown/],
 ];
 for (const [title, change, message] of bad) {
-  test(`readControllerConfig refuses ${title}`, (t) => {
+  const words = /^attack-\d+ /.test(title)
+    ? title.replace(" ", " readControllerConfig refuses ")
+    : `readControllerConfig refuses ${title}`;
+  test(words, (t) => {
     t.throws(() => readControllerConfig({ ...good, ...change }), {
       instanceOf: ConfigError,
       message,

@@ -21,6 +21,7 @@ import type { Extension } from "./extensions.ts";
 import { IdentityError } from "./identity-error.ts";
 import type { IdentityErrorCode } from "./identity-error.ts";
 import { readName } from "./names.ts";
+import { oid } from "./object-identifiers.ts";
 import { readPublicKeyInfo } from "./public-key.ts";
 import type { PublicKeyInfo } from "./public-key.ts";
 
@@ -81,10 +82,15 @@ export function readInnerDer(octets: Uint8Array): DerElement {
   return readDer(octets, derLimits);
 }
 
+/** RFC 5758 section 3.2: nothing stands behind these, so nothing may be hidden there. */
+const withoutParameters: ReadonlySet<string> = new Set([oid.ecdsaSha256, oid.ecdsaSha384]);
+
 /** Dotted, of an AlgorithmIdentifier. */
 export function readAlgorithm(element: DerElement): string {
   const fields = openDer(element, derTag.sequence);
-  return readObjectIdentifier(fields.take(derTag.objectIdentifier));
+  const algorithm = readObjectIdentifier(fields.take(derTag.objectIdentifier));
+  if (withoutParameters.has(algorithm)) fields.finish();
+  return algorithm;
 }
 
 function take(der: Uint8Array): Certificate {

@@ -18,6 +18,7 @@ const commands = {
   start: { run: [["cli/main.ts", "local", "up"]], tools: true },
   test: { run: [["tools/test.ts"]], tools: true },
   "test:cluster": { run: [["test/cluster/main.ts"]] },
+  "test:conformance": { run: [["test/conformance/main.ts"]] },
   check: { run: [["tools/check.ts"]] },
   format: { run: [["tools/check.ts", "--fix"]] },
   fuzz: { run: [["tools/test.ts", "--fuzz"]], tools: true },

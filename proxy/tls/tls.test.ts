@@ -208,6 +208,44 @@ test("attack-15 a session is never resumed, with or without a certificate", asyn
   t.is(await visit(sessions[0], false), "refused");
 });
 
+test("attack-15 who hangs from a root that was taken away is refused, with a session from before or without", async (t) => {
+  const [older, newer] = await Promise.all([createAuthority("older"), createAuthority("newer")]);
+  const own = await newer.issue(serverId);
+  const trusting = (...roots: readonly Authority[]): Credentials =>
+    makeCredentials(own, { trustDomain, roots: roots.map(({ root }) => root) });
+  await using server = await serve(trusting(older, newer));
+  const client = await credentialsOf(older, clientId);
+  let ticket: Buffer | undefined;
+  const visit = (session: Buffer | undefined): Promise<string> =>
+    new Promise((resolve) => {
+      const socket = connect({
+        port: server.port,
+        host: "127.0.0.1",
+        ALPNProtocols: [alpnTcp],
+        rejectUnauthorized: false,
+        secureContext: client.context,
+        ...(session === undefined ? {} : { session }),
+      });
+      socket.on("session", (given: Buffer) => (ticket = given));
+      socket.on("secureConnect", () => socket.write("x"));
+      socket.on("data", () => {
+        resolve("answered");
+        socket.destroy();
+      });
+      socket.on("error", () => resolve("refused"));
+      socket.on("close", () => resolve("refused"));
+    });
+  t.is(await visit(undefined), "answered");
+  t.truthy(ticket, "the attack needs a ticket to try");
+  server.credentials.set(trusting(newer));
+  t.is(await visit(ticket), "refused");
+  t.is(await visit(undefined), "refused");
+  t.deepEqual(server.outcomes.slice(1), [
+    "peer_certificate_untrusted",
+    "peer_certificate_untrusted",
+  ]);
+});
+
 test("attack-47 garbage in the middle of a handshake ends that connection alone", async (t) => {
   const authority = await createAuthority();
   await using server = await serve(await credentialsOf(authority, serverId));

@@ -3,11 +3,15 @@
 import { connect, createServer } from "node:net";
 import { RigError } from "./errors.ts";
 
-const socketName = "\0signet-test-cluster";
+/** What may be held by one run at a time: the cluster of this machine, or the parts of test/conformance. */
+export type Lockable = "cluster" | "conformance";
 const answerMsMax = 2000;
 
 /** Throws RigError when another holds it. */
-export async function takeLock(purpose: string): Promise<AsyncDisposable> {
+export async function takeLock(
+  purpose: string,
+  what: Lockable = "cluster",
+): Promise<AsyncDisposable> {
   const server = createServer((socket) => {
     socket.on("error", () => undefined);
     socket.end(`process ${process.pid} (${purpose})`);
@@ -17,10 +21,10 @@ export async function takeLock(purpose: string): Promise<AsyncDisposable> {
       if (error.code === "EADDRINUSE") resolve(true);
       else reject(error);
     });
-    server.listen({ path: socketName }, () => resolve(false));
+    server.listen({ path: socketOf(what) }, () => resolve(false));
   });
   if (isTaken) {
-    throw new RigError("already_running", `Another run has the cluster: ${await holder()}`, {
+    throw new RigError("already_running", `Another run has the ${what}: ${await holder(what)}`, {
       next: "Wait for it to end, or end it, then run this again",
     });
   }
@@ -31,13 +35,17 @@ export async function takeLock(purpose: string): Promise<AsyncDisposable> {
   };
 }
 
-function holder(): Promise<string> {
+function holder(what: Lockable): Promise<string> {
   return new Promise((resolve) => {
     let text = "";
-    const socket = connect({ path: socketName });
+    const socket = connect({ path: socketOf(what) });
     socket.setTimeout(answerMsMax, () => socket.destroy());
     socket.on("data", (data) => (text += data.toString()));
     socket.on("error", () => undefined);
     socket.on("close", () => resolve(text === "" ? "unknown" : text));
   });
+}
+
+function socketOf(what: Lockable): string {
+  return `\0signet-test-${what}`;
 }

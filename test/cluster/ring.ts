@@ -98,14 +98,14 @@ function total(parts: readonly Counts[]): Counts {
   return { passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped") };
 }
 
-interface Run {
+export interface Run {
   readonly files: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
   /** Files that run at the same time. */
   readonly concurrency: number;
 }
 
-async function runTests({ files, environment, concurrency }: Run): Promise<Counts> {
+export async function runTests({ files, environment, concurrency }: Run): Promise<Counts> {
   const ava = ["node_modules/.bin/ava", "--tap", `--concurrency=${concurrency}`];
   const child = spawn(process.execPath, [...ava, `--timeout=${timeout}`, ...files], {
     cwd: checkout,

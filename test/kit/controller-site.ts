@@ -21,6 +21,7 @@ import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
 import type { Svid } from "#/identity/svid.ts";
 import { systemClock } from "#/lib/clock.ts";
 import { silentLog } from "#/lib/log.ts";
+import type { Log } from "#/lib/log.ts";
 import { TokenSigner, tokenIssuer } from "#/local/pod/tokens.ts";
 
 const trustDomain = parseTrustDomain("cluster.local");
@@ -81,7 +82,7 @@ export class Site implements AsyncDisposable {
     this.#world = null;
   }
 
-  start(environment: Record<string, string> = {}): Promise<Controller> {
+  start(environment: Record<string, string> = {}, log: Log = silentLog): Promise<Controller> {
     const config = readControllerConfig({
       SIGNET_CA_DIRECTORY: this.#path("ca"),
       SIGNET_DATA_DIRECTORY: this.#path("data"),
@@ -93,7 +94,7 @@ export class Site implements AsyncDisposable {
       ...environment,
     });
     const ports = { grpcPort: 0, adminPort: 0 };
-    const options = { config: { ...config, ...ports }, clock: systemClock, log: silentLog };
+    const options = { config: { ...config, ...ports }, clock: systemClock, log };
     return startController({ ...options, random: () => 0.5, randomBytes });
   }
 

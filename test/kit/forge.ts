@@ -26,14 +26,24 @@ export interface ForgeOptions {
   readonly notAfter?: number;
   /** Contents of the INTEGER. */
   readonly serial?: Uint8Array;
-  /** 2 is version 3. */
-  readonly version?: number;
+  /** 2 is version 3; null leaves the field out, as version 1 does. */
+  readonly version?: number | null;
   /** Default: ECDSA with SHA-256, which the issuer's key has to fit. */
   readonly algorithm?: string;
   /** Of the outer field alone. */
   readonly outerAlgorithm?: string;
   /** Instead of the key's own. */
   readonly publicKey?: Uint8Array;
+  /** What the issuer signs over; default SHA-256. null: the key has a hash of its own. */
+  readonly hash?: string | null;
+  /** Of both algorithm fields, behind the identifier. */
+  readonly parameters?: Uint8Array;
+  /** The whole SEQUENCE of the two times. */
+  readonly validity?: Uint8Array;
+  /** Last hand on what is about to be signed. */
+  readonly rewrite?: (signed: Uint8Array) => Uint8Array;
+  /** Last hand on the signature. */
+  readonly resign?: (signature: Uint8Array) => Uint8Array;
 }
 
 export function newKey(curve = "P-256"): KeyObject {
@@ -45,27 +55,38 @@ export function spkiOf(key: KeyObject): Uint8Array {
 }
 
 export function forge(options: ForgeOptions): Uint8Array {
-  const { subject, key, issuer = { name: subject, key }, version = 2 } = options;
+  const { subject, key, issuer = { name: subject, key }, version = 2, hash = "sha256" } = options;
   const { notBefore = forgeNow - lifeMs, notAfter = forgeNow + lifeMs } = options;
-  const { algorithm = oid.ecdsaSha256, outerAlgorithm = algorithm } = options;
-  const signed = encode.encodeSequence(
-    encode.encodeElement(contextTag(0, "constructed"), encode.encodeSmallInteger(version)),
-    encode.encodeElement(derTag.integer, options.serial ?? Uint8Array.of(0x41, 0x42)),
-    encode.encodeSequence(encode.encodeObjectIdentifier(algorithm)),
-    encodeName(issuer.name),
-    encode.encodeSequence(encode.encodeTime(notBefore), encode.encodeTime(notAfter)),
-    encodeName(subject),
-    options.publicKey ?? spkiOf(key),
-    encode.encodeElement(
-      contextTag(3, "constructed"),
-      encode.encodeSequence(...options.extensions),
+  const { algorithm = oid.ecdsaSha256, outerAlgorithm = algorithm, parameters } = options;
+  const { rewrite = unchanged, resign = unchanged, extensions } = options;
+  const identifier = (id: string): Uint8Array =>
+    encode.encodeSequence(encode.encodeObjectIdentifier(id), parameters ?? new Uint8Array());
+  const explicit = (tag: number, ...parts: readonly Uint8Array[]): Uint8Array =>
+    encode.encodeElement(contextTag(tag, "constructed"), ...parts);
+  const signed = rewrite(
+    encode.encodeSequence(
+      version === null ? new Uint8Array() : explicit(0, encode.encodeSmallInteger(version)),
+      encode.encodeElement(derTag.integer, options.serial ?? Uint8Array.of(0x41, 0x42)),
+      identifier(algorithm),
+      encodeName(issuer.name),
+      options.validity ??
+        encode.encodeSequence(encode.encodeTime(notBefore), encode.encodeTime(notAfter)),
+      encodeName(subject),
+      options.publicKey ?? spkiOf(key),
+      extensions.length === 0
+        ? new Uint8Array()
+        : explicit(3, encode.encodeSequence(...extensions)),
     ),
   );
   return encode.encodeSequence(
     signed,
-    encode.encodeSequence(encode.encodeObjectIdentifier(outerAlgorithm)),
-    encode.encodeBitString(sign("sha256", signed, issuer.key)),
+    identifier(outerAlgorithm),
+    encode.encodeBitString(resign(sign(hash, signed, issuer.key))),
   );
+}
+
+function unchanged(bytes: Uint8Array): Uint8Array {
+  return bytes;
 }
 
 export function encodeName(commonName: string): Uint8Array {

@@ -11,6 +11,7 @@ export function opensslVerdict(
   anchors: readonly Uint8Array[],
   at: number,
 ): string {
+  if (chain.length === 0) return "there is nothing to judge";
   const folder = mkdtempSync(path.join(tmpdir(), "signet-verify-"));
   try {
     const write = (name: string, list: readonly Uint8Array[]): string => {

@@ -1,4 +1,4 @@
-// Builds one Go program of ours (test/cluster/parts/NAME/main.go) with the modules it imports. Its
+// Builds one Go program of ours (NAME/main.go of a folder of parts) with the modules it imports. Its
 // go.mod is written here; go.sum is made by Go, which asks the checksum database for each module.
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -9,6 +9,8 @@ import { goProgram } from "./go-toolchain.ts";
 
 export interface GoRecipe {
   readonly name: string;
+  /** Folder that has NAME/main.go; default test/cluster/parts. */
+  readonly parts?: string;
   /** Module -> version. */
   readonly requires: Readonly<Record<string, string>>;
   readonly linkerFlags?: readonly string[];
@@ -23,7 +25,7 @@ export const languageVersion = "1.25.0";
 
 /** The folder that has the program under its name. */
 export async function goPart(recipe: GoRecipe): Promise<string> {
-  const source = path.join(rigFolder, "parts", recipe.name, "main.go");
+  const source = path.join(recipe.parts ?? path.join(rigFolder, "parts"), recipe.name, "main.go");
   const flags = ["-s", "-w", ...(recipe.linkerFlags ?? [])].join(" ");
   const requires = Object.entries(recipe.requires)
     .map(([module, version]) => `require ${module} ${version}\n`)

@@ -1,0 +1,68 @@
+// `npm run test:conformance`: what the CA makes and what our verifier says, judged by programs that others
+// wrote. Builds them from their Go modules, runs the test files of this folder, and ends with one line:
+// N passed, N failed, N skipped.
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { MeshError, messageOf } from "#/lib/errors.ts";
+import { goPart } from "../cluster/build/go-module.ts";
+import { RigError } from "../cluster/errors.ts";
+import { takeLock } from "../cluster/lock.ts";
+import { say } from "../cluster/progress.ts";
+import { conclude, runTests } from "../cluster/ring.ts";
+
+const certificatesDefault = 2000;
+const usage = `Judges Signet by what others wrote: go-spiffe on chains of certificates, zlint on certificates.
+
+  npm run test:conformance                                everything, ${certificatesDefault} certificates
+  npm run test:conformance -- --certificates 100000       as many as you have time for
+  npm run test:conformance -- FILES                       test files of test/conformance
+
+The first run builds two small Go programs (a Go compiler is fetched where there is none of at
+least 1.25); they are kept in ~/.cache/signet. Ends with one line: N passed, N failed, N skipped.
+`;
+
+const folder = path.dirname(fileURLToPath(import.meta.url));
+
+try {
+  const { values, positionals } = parseArgs({
+    options: {
+      help: { type: "boolean", short: "h", default: false },
+      certificates: { type: "string", default: String(certificatesDefault) },
+    },
+    allowPositionals: true,
+  });
+  if (values.help) process.stdout.write(usage);
+  else process.exitCode = await judge(positionals, values.certificates);
+} catch (error) {
+  say(`signet: ${messageOf(error)}`);
+  if (error instanceof MeshError && error.next !== "") say(`  ${error.next}`);
+  // Whoever reads only the last line must not take this for success.
+  process.stdout.write("0 passed, 1 failed, 0 skipped\n");
+  process.exitCode = 1;
+}
+
+async function judge(files: readonly string[], certificates: string): Promise<number> {
+  if (!/^[1-9]\d{0,6}$/.test(certificates)) {
+    throw new RigError("usage", `Cannot make "${certificates}" certificates`, { next: usage });
+  }
+  await using _lock = await takeLock("tests", "conformance");
+  const parts = path.join(folder, "parts");
+  const spiffeVerify = await goPart({
+    name: "spiffe-verify",
+    parts,
+    requires: { "github.com/spiffe/go-spiffe/v2": "v2.9.0" },
+  });
+  const certificateLint = await goPart({
+    name: "certificate-lint",
+    parts,
+    requires: { "github.com/zmap/zlint/v3": "v3.6.8" },
+  });
+  const environment = {
+    SIGNET_TEST_RING: "conformance",
+    SIGNET_TEST_SPIFFE_VERIFY: path.join(spiffeVerify, "spiffe-verify"),
+    SIGNET_TEST_CERTIFICATE_LINT: path.join(certificateLint, "certificate-lint"),
+    SIGNET_TEST_CERTIFICATES: certificates,
+  };
+  return conclude([await runTests({ files, environment, concurrency: 2 })]);
+}

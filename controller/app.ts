@@ -24,6 +24,7 @@ import { DiscoveryHub } from "./serve/discovery.ts";
 import { issue } from "./serve/identity.ts";
 import { inspectRoutes } from "./serve/inspect.ts";
 import { logRoutes } from "./serve/log.ts";
+import { suspensionRoutes } from "./serve/suspensions.ts";
 import { WorldLoop } from "./world-loop.ts";
 import { openWorld } from "./world-source.ts";
 
@@ -68,7 +69,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const registry = new Registry();
   const metrics = declareMetrics(registry);
   const mesh = new Mesh(config.trustDomain);
-  const directory = workloadDirectory(mesh.workloads);
+  const directory = workloadDirectory(mesh);
   const world = stack.use(await openWorld(options));
   const { reviewer } = world;
   const material = await world.custody();
@@ -161,7 +162,11 @@ async function serveAdmin({
     mesh,
     pod,
   });
-  const routes = { ...inspect, ...logRoutes({ ledger: opened.ledger, pod }) };
+  const routes = {
+    ...inspect,
+    ...logRoutes({ ledger: opened.ledger, pod }),
+    ...suspensionRoutes({ mesh, hub, pod }),
+  };
   const common = { registry, ready, log };
   stack.use(
     await startAdmin({ ...common, routes, listen: { socketPath: config.adminSocketPath } }),

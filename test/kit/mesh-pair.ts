@@ -20,6 +20,7 @@ import { EndpointConnector } from "#/proxy/outbound/connector.ts";
 import { OutboundDispatcher } from "#/proxy/outbound/dispatcher.ts";
 import type { Upstreams } from "#/proxy/outbound/dispatcher.ts";
 import type { EndpointState } from "#/proxy/outbound/endpoint.ts";
+import { ProvenConnections } from "#/proxy/outbound/proven.ts";
 import { OutboundTcp } from "#/proxy/outbound/tcp.ts";
 import { defaultExchangeLimits } from "#/proxy/stream/dispatcher.ts";
 import { Exchange } from "#/proxy/stream/exchange.ts";
@@ -50,6 +51,8 @@ export interface InboundHalf {
 
 export class MeshPair implements AsyncDisposable {
   readonly metrics: ProxyMetrics = new ProxyMetrics();
+  /** Those of the outbound side. */
+  readonly proven: ProvenConnections;
   readonly #authority: Authority;
   readonly #deadlines = new Deadlines(systemClock);
   readonly #servers: Server[] = [];
@@ -60,16 +63,21 @@ export class MeshPair implements AsyncDisposable {
     clock: typeof systemClock;
     metrics: ProxyMetrics;
     credentials: Watch<Credentials | null>;
+    proven: ProvenConnections;
     log: typeof silentLog;
   };
 
   private constructor(authority: Authority, credentials: Credentials) {
     this.#authority = authority;
     this.#credentials = new Watch<Credentials | null>(credentials);
+    const { metrics } = this;
+    const deadlines = this.#deadlines;
+    this.proven = new ProvenConnections({ own: idOf("a"), clock: systemClock, deadlines, metrics });
     this.#common = {
       clock: systemClock,
       metrics: this.metrics,
       credentials: this.#credentials,
+      proven: this.proven,
       log: silentLog,
     };
     this.#transport = new Http1Transport(

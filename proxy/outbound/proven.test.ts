@@ -59,7 +59,9 @@ test("a suspension closes every connection to that identity, whatever it carries
   long.write("GET /long HTTP/1.1\r\nhost: b\r\n\r\n");
   const tunnel = pair.connect(webPort);
   tunnel.write(upgrade);
-  const closing = [long, tunnel, pair.connect(rawPort)].map(untilClosed);
+  const broken = [long, tunnel, pair.connect(rawPort)];
+  const closing = broken.map(untilClosed);
+  await Promise.all(broken.map((socket) => once(socket, "data")));
   const untouched = pair.connect(otherPort);
   // One of them has become idle in the pool, and is used again.
   while (pair.proven.size < 4) await pause(10);

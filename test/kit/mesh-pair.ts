@@ -47,6 +47,8 @@ export interface InboundHalf {
   readonly metrics: ProxyMetrics;
   /** Identities that callers proved, one for each connection. */
   readonly callers: string[];
+  /** Gives it another certificate, for connections that come from now on. */
+  rotate(leaf: LeafOptions): Promise<void>;
 }
 
 export class MeshPair implements AsyncDisposable {
@@ -101,7 +103,8 @@ export class MeshPair implements AsyncDisposable {
   ): Promise<InboundHalf> {
     const target: Target = { address: "127.0.0.1", port: await this.#listen(app) };
     const svid = await this.#authority.issue(idOf(name), leaf);
-    const acceptor = new TlsAcceptor(this.#watch(svid));
+    const own = this.#watch(svid);
+    const acceptor = new TlsAcceptor(own);
     const metrics = new ProxyMetrics();
     const callers: string[] = [];
     const connector = {
@@ -141,7 +144,18 @@ export class MeshPair implements AsyncDisposable {
         (reason) => callers.push(reason),
       );
     const { port: appPort } = target;
-    return { id: svid.id, appPort, port: await this.#listen(accept), metrics, callers };
+    const rotate = (next: LeafOptions): Promise<void> => this.#rotate(own, name, next);
+    return { id: svid.id, appPort, port: await this.#listen(accept), metrics, callers, rotate };
+  }
+
+  /** Gives the outbound side another certificate, for connections that come from now on. */
+  rotate(leaf: LeafOptions): Promise<void> {
+    return this.#rotate(this.#credentials, "a", leaf);
+  }
+
+  async #rotate(own: Watch<Credentials | null>, name: string, leaf: LeafOptions): Promise<void> {
+    const svid = await this.#authority.issue(idOf(name), leaf);
+    own.set(makeCredentials(svid, bundleOf(this.#authority)));
   }
 
   /** Its application takes no connection any more. */

@@ -105,6 +105,8 @@ interface Connection {
   readonly key: string;
   readonly socket: Socket;
   readonly address: string;
+  /** Those of its handshake: they may be renewed before it has ended. */
+  readonly credentials: ServingCredentials;
   served: Served | null;
 }
 
@@ -204,7 +206,9 @@ class Listener implements TlsListener {
     if (fromHere >= this.#limits.connectionsPerAddressMax) {
       return this.#refuse(socket, "connections_per_address_max", "");
     }
-    const connection: Connection = { key: keyOf(socket), socket, address, served: null };
+    const key = keyOf(socket);
+    const credentials = this.#credentials;
+    const connection: Connection = { key, socket, address, credentials, served: null };
     this.#connections.set(connection.key, connection);
     this.#perAddress.set(address, fromHere + 1);
     socket.once("close", () => this.#forget(connection));
@@ -225,7 +229,7 @@ class Listener implements TlsListener {
     if (connection === undefined || socket.destroyed) return void socket.destroy();
     if (socket.alpnProtocol !== "h2") return this.#refuse(socket, "protocol_missing", "");
     if (socket.isSessionReused()) return this.#refuse(socket, "session_resumed", "");
-    const proof = this.#prove(socket);
+    const proof = this.#prove(socket, connection.credentials);
     if ("refusal" in proof) return this.#refuse(socket, proof.refusal, proof.detail);
     const { address } = connection;
     const { identity, serial } = proof;
@@ -235,8 +239,8 @@ class Listener implements TlsListener {
   }
 
   /** The identity that TLS proved, or none when no certificate was shown, or why it is refused. */
-  #prove(socket: tls.TLSSocket): Proof | Refused {
-    const { svid, trustDomain } = this.#credentials;
+  #prove(socket: tls.TLSSocket, credentials: ServingCredentials): Proof | Refused {
+    const { svid, trustDomain } = credentials;
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) {
       const endsAt = this.#options.clock.now() + this.#limits.anonymousLifeMs;

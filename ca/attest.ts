@@ -54,6 +54,8 @@ export interface DirectoryPod {
 export interface WorkloadDirectory {
   /** null when there is no such pod. Names are compared whole. */
   pod(namespace: string, name: string): DirectoryPod | null;
+  /** Nothing is issued to it until somebody takes that back. */
+  isSuspended(id: SpiffeId): boolean;
 }
 
 export interface AttestOptions {
@@ -71,7 +73,8 @@ export interface Attested extends ReviewedToken {
 
 /**
  * Rejects with CaError unless `token` is genuine and bound to a pod that exists, is live, has that
- * UID and that service account, and has `peerAddress` (attack cases 8 to 10).
+ * UID and that service account, and has `peerAddress` (attack cases 8 to 10), and whose identity is not
+ * suspended.
  */
 export async function attest(
   token: string,
@@ -94,6 +97,11 @@ export async function attest(
     throw refused("address_mismatch", shown, `"${address}" is not an address of the pod`);
   }
   const id = identify(trustDomain, namespace, serviceAccount);
+  if (directory.isSuspended(id)) {
+    throw new CaError("identity_suspended", `Cannot issue for "${id}": it is suspended`, {
+      next: `See why: signet identity list; take it back: signet identity resume ${id}`,
+    });
+  }
   return { ...reviewed, id, address };
 }
 

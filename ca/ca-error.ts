@@ -17,6 +17,7 @@ export type CaErrorCode =
   | "pod_uid_mismatch"
   | "service_account_mismatch"
   | "address_mismatch"
+  | "identity_suspended"
   | "csr_invalid"
   | "csr_asks_for_identity"
   | "csr_asks_for_names"

@@ -2,6 +2,7 @@
 // A command does its work in commands/; its path ("certs list") is what joins the two.
 
 import type { Argument, Command, Option } from "./command.ts";
+import { identityCommands } from "./identity/commands.ts";
 import { inject, install, uninstall } from "./install/commands.ts";
 import { log } from "./log/commands.ts";
 
@@ -224,6 +225,7 @@ export const commandTree: Command = {
     local,
     certs,
     log,
+    identityCommands,
     strict,
     install,
     inject,
@@ -276,7 +278,11 @@ export const commandTree: Command = {
       summary: "Names that a shell may offer",
       isHidden: true,
       arguments: [
-        { name: "kind", summary: "what is completed", kind: { choices: ["pod", "namespace"] } },
+        {
+          name: "kind",
+          summary: "what is completed",
+          kind: { choices: ["pod", "namespace", "identity"] },
+        },
       ],
     },
   ],

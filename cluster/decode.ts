@@ -8,6 +8,7 @@ import { DecodeError } from "./decode-error.ts";
 import type {
   EndpointSliceRecord,
   HttpRouteRecord,
+  IdentitySuspensionRecord,
   Kind,
   Labels,
   Meta,
@@ -147,6 +148,14 @@ const policyShape = z.object({
   }),
 });
 
+const suspensionShape = z.object({
+  metadata: metadataShape,
+  spec: z.object({
+    identity: z.string().min(1).max(2048),
+    reason: z.string().min(1).max(1024),
+  }),
+});
+
 function decoder<Schema extends z.ZodType>(
   kind: Kind,
   shape: Schema,
@@ -167,6 +176,10 @@ const decoders: ReadonlyMap<string, (value: unknown, key: string) => WorldObject
   ["discovery.k8s.io/v1 EndpointSlice", decoder("EndpointSlice", sliceShape, toSlice)],
   ["gateway.networking.k8s.io/v1 HTTPRoute", decoder("HTTPRoute", routeShape, toRoute)],
   ["signet.dev/v1alpha1 PeerAuthentication", decoder("PeerAuthentication", policyShape, toPolicy)],
+  [
+    "signet.dev/v1alpha1 IdentitySuspension",
+    decoder("IdentitySuspension", suspensionShape, toSuspension),
+  ],
 ]);
 
 function toNamespace({ metadata }: z.output<typeof plainShape>): NamespaceRecord {
@@ -272,6 +285,13 @@ function toPolicy(
     mode: mode === undefined || mode === null ? null : modes[mode],
     ports,
   };
+}
+
+function toSuspension({
+  metadata,
+  spec,
+}: z.output<typeof suspensionShape>): IdentitySuspensionRecord {
+  return { kind: "IdentitySuspension", meta: toMeta(metadata), ...spec };
 }
 
 function toMeta(metadata: z.output<typeof metadataShape>): Meta {

@@ -10,6 +10,7 @@ export type Kind =
   | "EndpointSlice"
   | "HTTPRoute"
   | "PeerAuthentication"
+  | "IdentitySuspension"
   | "ServiceAccount";
 
 export type Labels = Readonly<Record<string, string>>;
@@ -154,6 +155,15 @@ export interface PeerAuthenticationRecord {
   readonly ports: ReadonlyMap<number, Mode>;
 }
 
+export interface IdentitySuspensionRecord {
+  readonly kind: "IdentitySuspension";
+  readonly meta: Meta;
+  /** As it was written. */
+  readonly identity: string;
+  /** For people. */
+  readonly reason: string;
+}
+
 export type WorldObject =
   | NamespaceRecord
   | ServiceAccountRecord
@@ -161,7 +171,8 @@ export type WorldObject =
   | ServiceRecord
   | EndpointSliceRecord
   | HttpRouteRecord
-  | PeerAuthenticationRecord;
+  | PeerAuthenticationRecord
+  | IdentitySuspensionRecord;
 
 /** invalid: cannot be read, what was known of it stays. disconnected: all that is known stays. */
 export type WorldEvent =

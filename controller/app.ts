@@ -25,6 +25,7 @@ import { issue } from "./serve/identity.ts";
 import { inspectRoutes } from "./serve/inspect.ts";
 import { logFileRoutes } from "./serve/log-files.ts";
 import { logRoutes } from "./serve/log.ts";
+import { suspensionRoutes } from "./serve/suspensions.ts";
 import { WorldLoop } from "./world-loop.ts";
 import { openWorld } from "./world-source.ts";
 
@@ -69,7 +70,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const registry = new Registry();
   const metrics = declareMetrics(registry);
   const mesh = new Mesh(config.trustDomain);
-  const directory = workloadDirectory(mesh.workloads);
+  const directory = workloadDirectory(mesh);
   const world = stack.use(await openWorld(options));
   const { reviewer } = world;
   const material = await world.custody();
@@ -157,9 +158,13 @@ async function serveAdmin({
   const pod = config.pod.name;
   const { ledger, heads } = opened;
   const issuer = () => opened.issuer.current();
-  const inspect = inspectRoutes({ ledger, issuer, hub, mesh, pod });
   const logged = { ledger, heads, issuer, pod };
-  const routes = { ...inspect, ...logRoutes(logged), ...logFileRoutes(logged) };
+  const routes = {
+    ...inspectRoutes({ ledger, issuer, hub, mesh, pod }),
+    ...logRoutes(logged),
+    ...logFileRoutes(logged),
+    ...suspensionRoutes({ mesh, hub, pod }),
+  };
   const common = { registry, ready, log };
   stack.use(
     await startAdmin({ ...common, routes, listen: { socketPath: config.adminSocketPath } }),

@@ -12,6 +12,7 @@ import type { PolicyView } from "#/cluster/kubernetes/policy-status.ts";
 import { writePolicyStatus } from "#/cluster/kubernetes/policy-status.ts";
 import type { RouteView } from "#/cluster/kubernetes/route-status.ts";
 import { writeRouteStatus } from "#/cluster/kubernetes/route-status.ts";
+import { writeSuspensionStatus } from "#/cluster/kubernetes/suspension-status.ts";
 import { TokenReviewError, createTokenReview } from "#/cluster/kubernetes/token-review.ts";
 import { keepTrustBundles } from "#/cluster/kubernetes/trust-bundle.ts";
 import { watchKubernetesWorld } from "#/cluster/kubernetes/world.ts";
@@ -130,6 +131,12 @@ async function kubernetesWorld(
       const common = { ...parts, writer, log, isReady: () => mesh.isCompiled };
       const policies = stack.use(writePolicyStatus({ ...common, view: policyView(mesh) }));
       const routes = stack.use(writeRouteStatus({ ...common, view: routeView(mesh) }));
+      const { suspensions } = mesh;
+      const view = {
+        isInForce: (name: string) => suspensions.isInForce(name),
+        faultOf: (name: string) => suspensions.faultOf(name),
+      };
+      const suspended = stack.use(writeSuspensionStatus({ ...common, view }));
       return Object.assign(stack, {
         changed(delta: Parameters<Publication["changed"]>[0]) {
           if (delta.pods.size > 0) bundles.request();
@@ -137,6 +144,7 @@ async function kubernetesWorld(
             policies.request();
           }
           if (delta.changed.some(({ kind }) => kind === "service")) routes.request();
+          suspended.request();
         },
       });
     },

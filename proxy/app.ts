@@ -1,5 +1,4 @@
 // The wiring of the sidecar, and nothing else: control feeds Watches, Watches feed the two sides.
-import type { ServerPolicy } from "#/api/policy.ts";
 import { connectController } from "#/api/connect.ts";
 import type { Snapshot } from "#/api/snapshot.ts";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
@@ -14,6 +13,7 @@ import { adminPort, inboundPort, outboundPort } from "./config.ts";
 import type { ProxyConfig } from "./config.ts";
 import { Certifier } from "./control/certify.ts";
 import { DiscoveryWatch } from "./control/discovery-watch.ts";
+import type { InboundRules } from "./inbound/authorize.ts";
 import { InboundSide } from "./inbound/listener.ts";
 import { Deadlines } from "./net/deadline.ts";
 import { dial } from "./net/dial.ts";
@@ -24,6 +24,7 @@ import { Chance } from "./outbound/balance.ts";
 import { RetryBudget } from "./outbound/budget.ts";
 import { EndpointConnector } from "./outbound/connector.ts";
 import { OutboundSide } from "./outbound/listener.ts";
+import { ProvenConnections } from "./outbound/proven.ts";
 import { RouteTable } from "./outbound/table.ts";
 import { probeRoutes } from "./probe/routes.ts";
 import { readiness } from "./readiness.ts";
@@ -84,17 +85,18 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     log,
   });
   const credentials = watchCredentials(certifier, discovery, trustDomain);
-  const policy = new Watch<ServerPolicy | null>(null);
+  const rules = new Watch<InboundRules | null>(null);
   const ownPorts = [inboundPort, outboundPort, adminPort];
   const table = new RouteTable(pod.addresses, ownPorts);
 
+  const proven = new ProvenConnections({ own: ownId, clock, deadlines, metrics });
   const poolContext = (direction: string) => ({
     clock,
     deadlines,
     limits: defaultPoolLimits,
     onCertificateEnd: (how: string) => metrics.expiredConnections.with(direction, how).add(),
   });
-  const connectorOptions = { credentials, metrics, clock, log };
+  const connectorOptions = { credentials, proven, metrics, clock, log };
   const outboundTransport = new Http1Transport(
     new EndpointConnector({ ...connectorOptions, alpn: alpnHttp1 }),
     poolContext("outbound"),
@@ -122,9 +124,9 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     metrics,
     accessLog,
     log,
-    policy,
+    rules,
     credentials,
-    trustDomain,
+    own: ownId,
     ownAddresses: pod.addresses,
     ownPorts,
     opaquePorts: config.opaquePorts,
@@ -136,7 +138,9 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     }
     const wanted = table.update(snapshot);
     outboundTransport.retain((endpoint) => wanted.has(endpoint));
-    if (snapshot.policy !== policy.get()) policy.set(snapshot.policy);
+    applySuspensions(snapshot, ownId, proven, log);
+    const next = inboundRules(snapshot, rules.get());
+    if (next !== rules.get()) rules.set(next);
   });
   metrics.certificateNotAfter.onCollect(() => {
     metrics.certificateNotAfter.with().set((credentials.get()?.notAfter ?? 0) / 1000);
@@ -225,6 +229,34 @@ function watchCredentials(
   });
   update();
   return credentials;
+}
+
+/** The same object while nothing of it changed. */
+function inboundRules(
+  { policy, suspended }: Snapshot,
+  present: InboundRules | null,
+): InboundRules | null {
+  if (policy === null || suspended === null) return null;
+  if (present?.policy === policy && present.suspended === suspended) return present;
+  return { policy, suspended };
+}
+
+/** After the table has them: what breaks off here is not tried again at another suspended endpoint. */
+function applySuspensions(
+  { suspended }: Snapshot,
+  ownId: SpiffeId,
+  proven: ProvenConnections,
+  log: Log,
+): void {
+  if (suspended === null) return;
+  const wasAdmitted = proven.admits(ownId);
+  const closed = proven.suspend(suspended);
+  if (closed > 0) {
+    log.info("suspension closed connections", { reason: "identity_suspended", count: closed });
+  }
+  const isAdmitted = proven.admits(ownId);
+  if (wasAdmitted && !isAdmitted) log.error("own identity is suspended", { id: ownId });
+  if (!wasAdmitted && isAdmitted) log.info("own identity is resumed", { id: ownId });
 }
 
 /** Clusters that had endpoints, and have none now. */

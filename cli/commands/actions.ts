@@ -2,6 +2,7 @@
 import { certsInspect, certsList } from "./certs.ts";
 import { checkAll } from "./check.ts";
 import type { Action } from "./context.ts";
+import { identityList, identityResume, identitySuspend } from "./identity.ts";
 import { injectManifests } from "./inject.ts";
 import { printInstall } from "./install.ts";
 import { logHead, logProve, logVerify } from "./log.ts";
@@ -22,6 +23,9 @@ export const actions: Readonly<Record<string, Action>> = {
   "local logs": localLogs,
   "certs list": (context) => certsList(context),
   "certs inspect": certsInspect,
+  "identity list": (context) => identityList(context),
+  "identity suspend": (context) => identitySuspend(context),
+  "identity resume": (context) => identityResume(context),
   "log head": (context) => logHead(context),
   "log prove": (context) => logProve(context),
   "log show": (context) => logShow(context),

@@ -12,6 +12,7 @@ import { zshCompletion } from "./zsh.ts";
 const stub = `#!/bin/sh
 [ "$1 $2" = "complete pod" ] && printf 'app-a/app-a-1\\napp-b/app-b-v1-2\\n'
 [ "$1 $2" = "complete namespace" ] && printf 'app-a\\napp-b\\n'
+[ "$1 $2" = "complete identity" ] && printf 'app-a/app-a\\napp-b/app-b\\n'
 exit 0
 `;
 
@@ -60,6 +61,7 @@ for (const [words, offered] of [
       "local",
       "certs",
       "log",
+      "identity",
       "strict",
       "install",
       "inject",
@@ -112,11 +114,20 @@ for (const [words, offered] of [
   ],
   [["uninstall", "--d"], ["--dry-run"]],
   [
+    ["identity", ""],
+    ["list", "suspend", "resume"],
+  ],
+  [
+    ["identity", "suspend", ""],
+    ["app-a/app-a", "app-b/app-b"],
+  ],
+  [
     ["nope", ""],
     [
       "local",
       "certs",
       "log",
+      "identity",
       "strict",
       "install",
       "inject",

@@ -1,6 +1,7 @@
 import test from "ava";
 import type { PodRecord } from "#/cluster/events.ts";
 import { pod } from "#/test/kit/objects.ts";
+import { Suspensions } from "../index/suspensions.ts";
 import { Workloads } from "../index/workloads.ts";
 import { workloadDirectory } from "./directory.ts";
 
@@ -9,7 +10,7 @@ function directoryOf(
 ): ReturnType<typeof workloadDirectory> {
   const workloads = new Workloads();
   for (const each of pods) workloads.apply(each as PodRecord);
-  return workloadDirectory(workloads);
+  return workloadDirectory({ workloads, suspensions: new Suspensions() });
 }
 
 test("workloadDirectory tells the CA what it compares", (t) => {

@@ -42,6 +42,7 @@ const statuses: Readonly<Record<CaErrorCode, RpcErrorCode>> = {
   pod_uid_mismatch: "permission_denied",
   service_account_mismatch: "permission_denied",
   address_mismatch: "permission_denied",
+  identity_suspended: "permission_denied",
   csr_invalid: "invalid_argument",
   csr_asks_for_identity: "permission_denied",
   csr_asks_for_names: "permission_denied",

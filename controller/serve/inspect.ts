@@ -9,7 +9,7 @@ import type { Issuer } from "#/ca/issuer.ts";
 import { keyOfMeta } from "#/cluster/events.ts";
 import type { AdminReply, AdminRoute } from "#/lib/admin.ts";
 import { json } from "#/lib/admin.ts";
-import { badRequest, base64 } from "./answers.ts";
+import { badRequest, base64, unknownParameter } from "./answers.ts";
 import { signetVersion } from "#/lib/version.ts";
 import type { Mesh } from "../index/mesh.ts";
 import { isInjected, isLive } from "../index/workloads.ts";
@@ -126,11 +126,6 @@ function policies(mesh: Mesh): object {
       };
     }),
   };
-}
-
-function unknownParameter(url: URL): AdminReply | null {
-  const [name] = url.searchParams.keys();
-  return name === undefined ? null : badRequest(`parameter "${name.slice(0, 80)}" is unknown`);
 }
 
 /** undefined: not given; null: not a whole number. */

@@ -66,6 +66,11 @@ export class Pending {
     return this.#isSynced && this.#flight === null;
   }
 
+  /** The version of a resource that the subscriber has said it has. */
+  versionOf(key: ResourceKey): string | undefined {
+    return this.#has.get(keyOf(key));
+  }
+
   get heldCount(): number {
     return this.#has.size;
   }
@@ -163,12 +168,15 @@ function rankOf({ key, resource }: Entry): number {
   switch (key.kind) {
     case "trustBundle":
       return 0;
-    case "serverPolicy":
+    // Who is suspended is known before anybody is let in.
+    case "suspensions":
       return 1;
+    case "serverPolicy":
+      return 2;
     case "cluster":
-      return resource === null ? 5 : 2;
+      return resource === null ? 6 : 3;
     case "service":
-      return resource === null ? 4 : 3;
+      return resource === null ? 5 : 4;
     default:
       return key.kind satisfies never;
   }

@@ -1,21 +1,26 @@
 import test from "ava";
 import { array, assert, constantFrom, integer, property, record, tuple } from "fast-check";
-import type { MtlsMode, ServerPolicy } from "#/api/policy.ts";
+import type { MtlsMode } from "#/api/policy.ts";
 import { fuzzOptions } from "#/test/kit/fuzz.ts";
-import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
+import { parseSpiffeId } from "#/identity/spiffe-id.ts";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import { authorize } from "./authorize.ts";
+import type { InboundRules } from "./authorize.ts";
 
-const trustDomain = parseTrustDomain("cluster.local");
+const own = parseSpiffeId("spiffe://cluster.local/ns/b/sa/b");
 const member = parseSpiffeId("spiffe://cluster.local/ns/a/sa/a");
+const other = parseSpiffeId("spiffe://cluster.local/ns/a/sa/ab");
 const stranger = parseSpiffeId("spiffe://cluster.local.evil/ns/a/sa/a");
-const policy = (mode: MtlsMode, ports: readonly [number, MtlsMode][] = []): ServerPolicy => ({
-  mode,
-  ports: new Map(ports),
-  source: "test",
+const policy = (
+  mode: MtlsMode,
+  ports: readonly [number, MtlsMode][] = [],
+  suspended: readonly SpiffeId[] = [],
+): InboundRules => ({
+  policy: { mode, ports: new Map(ports), source: "test" },
+  suspended: new Set(suspended),
 });
 
-const rows: readonly [string, ServerPolicy | null, number, SpiffeId | null, string][] = [
+const rows: readonly [string, InboundRules | null, number, SpiffeId | null, string][] = [
   ["anything before the first policy", null, 80, member, "no_policy"],
   ["plaintext before the first policy", null, 80, null, "no_policy"],
   ["attack-27 plaintext under STRICT", policy("strict"), 80, null, "plaintext_under_strict"],
@@ -82,6 +87,29 @@ const rows: readonly [string, ServerPolicy | null, number, SpiffeId | null, stri
     null,
     "plaintext_under_strict",
   ],
+  [
+    "a suspended member under STRICT",
+    policy("strict", [], [member]),
+    80,
+    member,
+    "identity_suspended",
+  ],
+  [
+    "a suspended member under DISABLE",
+    policy("disable", [], [member]),
+    80,
+    member,
+    "identity_suspended",
+  ],
+  [
+    "a member that calls a suspended pod",
+    policy("permissive", [], [own]),
+    80,
+    member,
+    "identity_suspended",
+  ],
+  ["a member beside a suspended one", policy("strict", [], [other]), 80, member, "allow"],
+  ["plaintext to a suspended pod, as policy says", policy("disable", [], [own]), 80, null, "allow"],
   ["plaintext under DISABLE", policy("disable"), 80, null, "allow"],
   ["a member under STRICT", policy("strict"), 80, member, "allow"],
   ["a member under DISABLE", policy("disable"), 80, member, "allow"],
@@ -96,7 +124,7 @@ const rows: readonly [string, ServerPolicy | null, number, SpiffeId | null, stri
 ];
 for (const [what, rule, port, identity, expected] of rows) {
   test(`authorize ${what}: ${expected}`, (t) => {
-    const verdict = authorize(rule, { port, identity }, trustDomain);
+    const verdict = authorize(rule, { port, identity }, own);
     t.is(verdict.kind === "deny" ? verdict.reason : "allow", expected);
   });
 }
@@ -106,11 +134,11 @@ test("authorize property: plaintext passes only where the port's own mode says s
   const port = integer({ min: 1, max: 5 });
   const claim = record({ port, identity: constantFrom(null, member, stranger) });
   assert(
-    property(mode, array(tuple(port, mode)), claim, (own, ports, asked) => {
-      const { kind } = authorize(policy(own, ports), asked, trustDomain);
+    property(mode, array(tuple(port, mode)), claim, (base, ports, asked) => {
+      const { kind } = authorize(policy(base, ports), asked, own);
       if (asked.identity === stranger) return kind === "deny";
       if (asked.identity === member) return kind === "allow";
-      const decided = ports.findLast(([which]) => which === asked.port)?.[1] ?? own;
+      const decided = ports.findLast(([which]) => which === asked.port)?.[1] ?? base;
       return kind === (decided === "strict" ? "deny" : "allow");
     }),
     fuzzOptions(t, 500),

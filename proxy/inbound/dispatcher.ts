@@ -120,6 +120,7 @@ function isGoing(failure: UpstreamFailure): boolean {
       return true;
     case "tls_failed":
     case "identity_refused":
+    case "identity_suspended":
     case "no_credentials":
     case "overflow":
     case "response_invalid":

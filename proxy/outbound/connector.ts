@@ -12,12 +12,15 @@ import type { Credentials } from "../tls/credentials.ts";
 import { connectionLife } from "../tls/lifetime.ts";
 import { originate } from "../tls/originate.ts";
 import type { EndpointState } from "./endpoint.ts";
+import type { ProvenConnections } from "./proven.ts";
 
 export const connectTimeoutMs = 5_000;
 
 export interface EndpointConnectorOptions {
   readonly alpn: string;
   readonly credentials: Watch<Credentials | null>;
+  /** Keeps what is opened, and says who may be spoken with. */
+  readonly proven: ProvenConnections;
   readonly metrics: ProxyMetrics;
   readonly clock: Clock;
   readonly log: Log;
@@ -67,7 +70,11 @@ export class EndpointConnector implements Connector<EndpointState> {
     connected: (socket: Socket, facts: ConnectionFacts) => void,
     failed: (failure: UpstreamFailure) => void,
   ): void {
-    const { alpn, clock, log, metrics } = this.#options;
+    const { alpn, clock, log, metrics, proven } = this.#options;
+    if (!proven.admits(expected)) {
+      process.nextTick(failed, "identity_suspended");
+      return;
+    }
     const credentials = this.#options.credentials.get();
     if (credentials === null || credentials.notAfter <= clock.now()) {
       process.nextTick(failed, "no_credentials");
@@ -77,12 +84,19 @@ export class EndpointConnector implements Connector<EndpointState> {
     originate(
       { address, port, credentials, expected, alpn, timeoutMs: connectTimeoutMs, clock },
       (socket, peer) => {
+        // It may have been suspended during the handshake.
+        if (!proven.admits(peer.id)) {
+          socket.destroy();
+          failed("identity_suspended");
+          return;
+        }
         metrics.connections
           .with("outbound", credentials.id, peer.id, "mtls", peer.version, peer.group)
           .add();
         const life = connectionLife(clock.now(), credentials.notAfter, peer.notAfter);
+        proven.add(socket, peer.id, life.cutAtMs);
         const { id: identity, version, group } = peer;
-        connected(socket, { identity, version, group, ...life });
+        connected(socket, { identity, version, group, drainAtMs: life.drainAtMs });
       },
       ({ fault, detail }) => {
         if (fault === "identity_refused" || fault === "tls_failed") {

@@ -2,16 +2,16 @@
 // connects with mutual TLS where the endpoint is in the mesh, then copies bytes both ways.
 import type { Socket } from "node:net";
 import { normalizeIp } from "#/lib/ip.ts";
-import { Cut } from "../net/cut.ts";
 import type { Deadlines } from "../net/deadline.ts";
 import { reset } from "../net/reset.ts";
+import { severedFor } from "../net/sever.ts";
 import { Splice } from "../net/splice.ts";
 import type { SpliceEnd } from "../net/splice.ts";
-import type { ConnectionFacts, Connector, UpstreamFailure } from "../stream/transport.ts";
+import type { Connector, UpstreamFailure } from "../stream/transport.ts";
 import { pickEndpoint } from "./balance.ts";
 import type { OutboundContext, Upstreams } from "./dispatcher.ts";
 import type { ClusterState, EndpointState } from "./endpoint.ts";
-import { noteOutcome } from "./outlier.ts";
+import { isEndpointFault, noteOutcome } from "./outlier.ts";
 
 /** A connection without a byte in either direction for so long is closed. */
 export const tcpIdleTimeoutMs = 3_600_000;
@@ -33,7 +33,6 @@ export class OutboundTcp {
   readonly #sourceAddress: string;
   #endpoint: EndpointState | null = null;
   #splice: Splice | null = null;
-  #cutAt: Cut | null = null;
   #tries = 0;
   #over = false;
 
@@ -76,13 +75,15 @@ export class OutboundTcp {
     this.#tries += 1;
     connector.connect(
       endpoint,
-      (socket, facts) => this.#connected(socket, facts),
+      (socket) => this.#connected(socket),
       (failure) => this.#failed(endpoint, failure),
     );
   }
 
   #failed(endpoint: EndpointState, failure: UpstreamFailure): void {
-    noteOutcome(endpoint, this.#cluster?.endpoints ?? [], true, this.#context.clock.monotonic());
+    if (isEndpointFault(failure)) {
+      noteOutcome(endpoint, this.#cluster?.endpoints ?? [], true, this.#context.clock.monotonic());
+    }
     if (this.#over) return;
     if (this.#tries < triesMax && failure !== "no_credentials") this.#try();
     else this.#refuse(failure);
@@ -94,28 +95,23 @@ export class OutboundTcp {
     this.#finish(null, reason);
   }
 
-  #connected(socket: Socket, facts: ConnectionFacts): void {
+  #connected(socket: Socket): void {
     if (this.#over) {
       socket.destroy();
       return;
     }
-    const { clock, deadlines, metrics } = this.#context;
+    const { clock, deadlines } = this.#context;
     const endpoint = this.#endpoint!;
     endpoint.activeRequests += 1;
     noteOutcome(endpoint, this.#cluster?.endpoints ?? [], false, clock.monotonic());
-    if (facts.cutAtMs !== 0) {
-      this.#cutAt = new Cut(facts.cutAtMs, clock, deadlines, () => {
-        metrics.expiredConnections.with("outbound", "cut").add();
-        this.cut();
-      });
-    }
     this.#splice = new Splice(this.#downstream, socket, {
       deadlines,
       idleTimeoutMs: tcpIdleTimeoutMs,
       screen: null,
       onEnd: (end) => {
         endpoint.activeRequests -= 1;
-        this.#finish(end, end.reason === "closed" ? "" : end.reason);
+        const reason = severedFor(socket) ?? end.reason;
+        this.#finish(end, reason === "closed" ? "" : reason);
       },
     });
   }
@@ -123,7 +119,6 @@ export class OutboundTcp {
   #finish(end: SpliceEnd | null, reason: string): void {
     if (this.#over) return;
     this.#over = true;
-    this.#cutAt?.cancel();
     const { accessLog, clock, metrics, ownIdentity, onTcpClosed } = this.#context;
     const source = ownIdentity() ?? "";
     const destination = this.#endpoint?.identity ?? "plaintext";

@@ -345,8 +345,10 @@ export class Exchange implements LiveRequest, Expiring {
     this.#state = CLOSED;
     const early = this.#pending;
     this.#pending = null;
-    this.#tunnel = openTunnel(this.#socket, upstream.detach(), early, this.#context, (end) => {
+    const other = upstream.detach();
+    this.#tunnel = openTunnel(this.#socket, other, early, this.#context, (end, reason) => {
       this.#tunnel = null;
+      if (this.reason === "") this.reason = reason;
       this.requestBodyBytes = end.bytesFromDownstream;
       this.responseBodyBytes = end.bytesToDownstream;
       this.#active = false;

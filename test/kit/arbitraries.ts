@@ -75,6 +75,12 @@ export const resources: fc.Arbitrary<Resource> = fc.tuple(text, text).chain(([na
     cluster(name).map((each): Resource => ({ kind: "cluster", name, version, cluster: each })),
     policy.map((each): Resource => ({ kind: "serverPolicy", name, version, policy: each })),
     bundle.map((each): Resource => ({ kind: "trustBundle", name, version, bundle: each })),
+    list(identity).map((each): Resource => ({
+      kind: "suspensions",
+      name,
+      version,
+      suspended: new Set(each.sort()),
+    })),
   ),
 );
 
@@ -83,6 +89,7 @@ const kind = fc.constantFrom<ResourceKey["kind"]>(
   "cluster",
   "serverPolicy",
   "trustBundle",
+  "suspensions",
 );
 
 export const updates: fc.Arbitrary<Update> = fc.record({

@@ -55,7 +55,10 @@ export class AuthorityFixture implements AsyncDisposable {
       issuer: parts.wrapIssuer(parts.issuer),
       attestation: {
         reviewer: parts.reviewer,
-        directory: { pod: (namespace, name) => this.pods.get(`${namespace}/${name}`) ?? null },
+        directory: {
+          pod: (namespace, name) => this.pods.get(`${namespace}/${name}`) ?? null,
+          isSuspended: () => false,
+        },
         trustDomain,
       },
       ledger: parts.ledger,

@@ -20,6 +20,7 @@ import { EndpointConnector } from "#/proxy/outbound/connector.ts";
 import { OutboundDispatcher } from "#/proxy/outbound/dispatcher.ts";
 import type { Upstreams } from "#/proxy/outbound/dispatcher.ts";
 import type { EndpointState } from "#/proxy/outbound/endpoint.ts";
+import { ProvenConnections } from "#/proxy/outbound/proven.ts";
 import { OutboundTcp } from "#/proxy/outbound/tcp.ts";
 import { defaultExchangeLimits } from "#/proxy/stream/dispatcher.ts";
 import { Exchange } from "#/proxy/stream/exchange.ts";
@@ -46,10 +47,14 @@ export interface InboundHalf {
   readonly metrics: ProxyMetrics;
   /** Identities that callers proved, one for each connection. */
   readonly callers: string[];
+  /** Gives it another certificate, for connections that come from now on. */
+  rotate(leaf: LeafOptions): Promise<void>;
 }
 
 export class MeshPair implements AsyncDisposable {
   readonly metrics: ProxyMetrics = new ProxyMetrics();
+  /** Those of the outbound side. */
+  readonly proven: ProvenConnections;
   readonly #authority: Authority;
   readonly #deadlines = new Deadlines(systemClock);
   readonly #servers: Server[] = [];
@@ -60,16 +65,21 @@ export class MeshPair implements AsyncDisposable {
     clock: typeof systemClock;
     metrics: ProxyMetrics;
     credentials: Watch<Credentials | null>;
+    proven: ProvenConnections;
     log: typeof silentLog;
   };
 
   private constructor(authority: Authority, credentials: Credentials) {
     this.#authority = authority;
     this.#credentials = new Watch<Credentials | null>(credentials);
+    const { metrics } = this;
+    const deadlines = this.#deadlines;
+    this.proven = new ProvenConnections({ own: idOf("a"), clock: systemClock, deadlines, metrics });
     this.#common = {
       clock: systemClock,
       metrics: this.metrics,
       credentials: this.#credentials,
+      proven: this.proven,
       log: silentLog,
     };
     this.#transport = new Http1Transport(
@@ -93,7 +103,8 @@ export class MeshPair implements AsyncDisposable {
   ): Promise<InboundHalf> {
     const target: Target = { address: "127.0.0.1", port: await this.#listen(app) };
     const svid = await this.#authority.issue(idOf(name), leaf);
-    const acceptor = new TlsAcceptor(this.#watch(svid));
+    const own = this.#watch(svid);
+    const acceptor = new TlsAcceptor(own);
     const metrics = new ProxyMetrics();
     const callers: string[] = [];
     const connector = {
@@ -133,7 +144,18 @@ export class MeshPair implements AsyncDisposable {
         (reason) => callers.push(reason),
       );
     const { port: appPort } = target;
-    return { id: svid.id, appPort, port: await this.#listen(accept), metrics, callers };
+    const rotate = (next: LeafOptions): Promise<void> => this.#rotate(own, name, next);
+    return { id: svid.id, appPort, port: await this.#listen(accept), metrics, callers, rotate };
+  }
+
+  /** Gives the outbound side another certificate, for connections that come from now on. */
+  rotate(leaf: LeafOptions): Promise<void> {
+    return this.#rotate(this.#credentials, "a", leaf);
+  }
+
+  async #rotate(own: Watch<Credentials | null>, name: string, leaf: LeafOptions): Promise<void> {
+    const svid = await this.#authority.issue(idOf(name), leaf);
+    own.set(makeCredentials(svid, bundleOf(this.#authority)));
   }
 
   /** Its application takes no connection any more. */

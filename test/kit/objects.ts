@@ -89,6 +89,15 @@ export function policy(key: string, spec: Fields, at = 1): WorldObject {
   });
 }
 
+export function suspension(name: string, identity: string): WorldObject {
+  return decodeObject({
+    apiVersion: "signet.dev/v1alpha1",
+    kind: "IdentitySuspension",
+    metadata: { name, creationTimestamp: new Date(1000).toISOString() },
+    spec: { identity, reason: "a test" },
+  });
+}
+
 export function applied(object: WorldObject): WorldEvent {
   return { type: "applied", object };
 }

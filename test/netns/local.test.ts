@@ -13,6 +13,7 @@ import type { Names } from "#/local/names.ts";
 import { LocalError } from "#/local/objects.ts";
 import type { PodView } from "#/local/protocol.ts";
 import { netnsTest } from "../kit/netns-test.ts";
+import { assertSuspensions, writeStreamsManifest } from "./suspension.ts";
 
 const repository = path.resolve(import.meta.dirname, "../..");
 const prefix = "signet-test";
@@ -162,6 +163,15 @@ netnsTest("the local mesh carries the demo, contains its pods and leaves nothing
   await mesh.stop();
   assertNothingLeft(t, names);
   t.deepEqual([pid, ...pids].filter(isRunning), []);
+});
+
+netnsTest("a suspended identity is cut off in the whole mesh within two seconds", async (t) => {
+  t.timeout(180_000);
+  const names = namesFor(t);
+  const manifests = [writeStreamsManifest(names.stateDirectory)];
+  const mesh = await launchLocal(optionsFor(names, { manifests }));
+  await assertSuspensions(t, mesh.client, names);
+  await mesh.stop();
 });
 
 /** Launches from a process of its own, which leaves as soon as the mesh is up. Resolves with its pid. */

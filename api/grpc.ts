@@ -3,7 +3,7 @@
 // and on that stream alone.
 import grpc from "@grpc/grpc-js";
 import { isIP } from "node:net";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { createSecureContext } from "node:tls";
 import type { SecureContextOptions } from "node:tls";
 import { messageOf } from "#/lib/errors.ts";
@@ -92,7 +92,7 @@ const toBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** Serves gRPC on one connection, whose other end is known already: by TLS, or by the kernel. */
-export function serveBytes(socket: Socket, options: ByteServerOptions): ByteServer {
+export function serveBytes(socket: Duplex, options: ByteServerOptions): ByteServer {
   const server = new grpc.Server({
     ...keepalive,
     "grpc.enable_channelz": 0,

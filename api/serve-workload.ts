@@ -1,7 +1,7 @@
 // The sidecar's end of the SPIFFE Workload API, for one connection whose peer the kernel has named. Whom
 // the pod's socket does not serve is told so in the answer to each call: a connection that only broke would
 // be tried again for ever, and nobody would know why.
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import * as convert from "./convert-workload.ts";
 import type { ByteServer, WatchHandler } from "./grpc.ts";
 import { serveBytes } from "./grpc.ts";
@@ -20,7 +20,7 @@ export interface WorkloadServing {
 }
 
 /** Serves one accepted connection until it ends. */
-export function serveWorkload(socket: Socket, serving: WorkloadServing): ByteServer {
+export function serveWorkload(socket: Duplex, serving: WorkloadServing): ByteServer {
   const { handlers } = serving;
   return serveBytes(socket, {
     messageBytesMax: workloadMessageBytesMax,

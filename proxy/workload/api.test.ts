@@ -2,7 +2,7 @@
 // clock that the test turns.
 import { X509Certificate, createPrivateKey, createPublicKey } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import path from "node:path";
 import test from "ava";
 import type { ExecutionContext } from "ava";
@@ -12,6 +12,7 @@ import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { verifyChain } from "#/identity/verify.ts";
 import { CertifierFixture, evil, lifeMs, ownId, root } from "#/test/kit/certifier.ts";
 import { until } from "#/test/kit/controller-server.ts";
+import { field, frame, literal, post, preface, settings } from "#/test/kit/http2-frame.ts";
 import { WorkloadClient, status } from "#/test/kit/workload-client.ts";
 import { ProxyMetrics } from "../observe/metrics.ts";
 import { WorkloadApi, workloadConnectionsMax } from "./api.ts";
@@ -156,6 +157,26 @@ for (const [what, fields] of withoutMeaning) {
     }
   });
 }
+
+test("a client that gives the socket's path as authority, as gRPC for Java does, is answered", async (t) => {
+  const { socketPath } = await certified(t);
+  const fields = [
+    post,
+    literal(0x44, "/SpiffeWorkloadAPI/FetchX509SVID"),
+    literal(0x41, socketPath),
+    field("content-type", "application/grpc"),
+    field("te", "trailers"),
+    field("workload.spiffe.io", "true"),
+  ];
+  const socket = connect(socketPath);
+  t.teardown(() => socket.destroy());
+  let heard = "";
+  socket.on("data", (bytes: Buffer) => (heard += bytes.toString("latin1")));
+  const headers = frame(1, 0x04, Buffer.concat(fields));
+  socket.write(Buffer.concat([preface, settings, headers, frame(0, 1, Buffer.alloc(5))]));
+  await until(() => heard.includes(ownId));
+  t.pass();
+});
 
 const own = process.getuid?.() ?? 0;
 const peerRows = [

@@ -16,6 +16,7 @@ import { listenUnix } from "../net/listen-unix.ts";
 import type { UnixListener } from "../net/listen-unix.ts";
 import { peerCredentials } from "../net/peer-credentials.ts";
 import type { ProxyMetrics } from "../observe/metrics.ts";
+import { mendAuthority } from "./authority.ts";
 import { answersOf, noAnswers, workloadHandlers } from "./answers.ts";
 import type { Answers } from "./answers.ts";
 import { judgePeer } from "./peer.ts";
@@ -139,7 +140,13 @@ export class WorkloadApi {
       metrics.workloadConnectionsRefused.with(reason).add();
       log.warn("workload api refused", { reason, uid: peer?.uid, gid: peer?.gid, pid: peer?.pid });
     }
-    const served = serveWorkload(socket, {
+    const mended = mendAuthority(socket);
+    if (mended === null) {
+      metrics.workloadConnectionsRefused.with("overflow").add();
+      socket.destroy();
+      return;
+    }
+    const served = serveWorkload(mended, {
       handlers: workloadHandlers(this.#answers),
       refusal: refused === null ? null : new RpcError("permission_denied", refused.message),
       onCall: (method, outcome) => metrics.workloadCalls.with(method, outcome).add(),

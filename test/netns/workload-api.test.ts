@@ -1,5 +1,6 @@
 // The Workload API of a sidecar as it ships, confined as it is, with a controller that issues for real.
 import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
@@ -52,6 +53,20 @@ netnsTest(
     t.is(serials.size, 3);
   },
 );
+
+netnsTest("a client that is killed takes nothing along but its connection", async (t) => {
+  const it = await lab();
+  const socketPath = path.join(it.workloadFolder, "workload.sock");
+  const held = it.pod.start(process.execPath, [caller, socketPath, "hold"]);
+  await once(held.stdout!, "data");
+  held.kill("SIGKILL");
+  await once(held, "exit");
+  // The next certificate finds one stream without a reader.
+  const call = (await client(t)).call("FetchX509SVID");
+  await call.answer(X509SVIDResponseSchema, 2);
+  const { svids } = await (await client(t)).call("FetchX509SVID").answer(X509SVIDResponseSchema);
+  t.is(svids[0]?.spiffeId, ownId);
+});
 
 netnsTest(
   "the workload's key is not the sidecar's: both stand in the log, each for itself",

@@ -1,5 +1,5 @@
 // Asks the Workload API on the socket that it is given, as whoever it runs as, and prints how it was
-// answered: "answered", or the status and its message.
+// answered: "answered", or the status and its message. With "hold" it stays until it is killed.
 import { WorkloadClient } from "../kit/workload-client.ts";
 
 const call = new WorkloadClient(process.argv[2] ?? "").call("FetchX509SVID");
@@ -11,4 +11,5 @@ const answered = async (): Promise<string> => {
 };
 const ended = call.ended.then(({ status, message }) => `${status} ${message}`);
 process.stdout.write(`${await Promise.race([answered(), ended])}\n`);
-process.exit();
+if (process.argv[3] === "hold") setInterval(() => {}, 1000);
+else process.exit();

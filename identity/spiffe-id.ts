@@ -71,6 +71,11 @@ export function trustDomainOf(id: SpiffeId): TrustDomain {
   return id.slice(scheme.length, id.indexOf("/", scheme.length)) as TrustDomain;
 }
 
+/** The trust domain's own SPIFFE ID, without a path: how bundles are named. */
+export function trustDomainId(trustDomain: TrustDomain): string {
+  return `${scheme}${trustDomain}`;
+}
+
 export interface WorkloadParts {
   readonly trustDomain: TrustDomain;
   readonly namespace: string;

@@ -1,9 +1,17 @@
-// What is put into a pod: two containers and two volumes. Every field is spelled out, defaults too, so
+// What is put into a pod: two containers and two volumes, or three. Every field is spelled out, defaults too, so
 // that what stands in the pod can later be compared with what should stand there (genuine.ts).
 import type { PodOptions } from "./annotations.ts";
 import type { InjectorConfig } from "./config.ts";
 import { adminPort, probesVariable, relayProbes } from "./probes.ts";
 import type { Container, EnvironmentVariable, Pod, Probe, Resources, Volume } from "./pod.ts";
+import {
+  servingMount,
+  workloadSocketPath,
+  workloadSocketVariable,
+  workloadUsers,
+  workloadUsersVariable,
+  workloadVolume,
+} from "./workload-api.ts";
 
 export const proxyInitName = "proxy-init";
 export const proxyName = "proxy";
@@ -54,8 +62,15 @@ export function buildSidecar(pod: Pod, options: PodOptions, config: InjectorConf
   return {
     init: buildProxyInit(options, config),
     proxy: buildProxy(pod, options, config),
-    volumes: [tokenVolume, trustVolume],
+    volumes: [tokenVolume, trustVolume, ...(options.workloadApi ? [workloadVolume] : [])],
   };
+}
+
+/** The pod's containers but for the sidecar's own, in the order in which they start. */
+export function ownContainers({ spec }: Pod): readonly Container[] {
+  return [...(spec.initContainers ?? []), ...spec.containers].filter(
+    ({ name }) => name !== proxyInitName && name !== proxyName,
+  );
 }
 
 /** Root, because the kernel gives capabilities to no other user in a plain image; but only these two. */
@@ -101,6 +116,7 @@ function buildProxy(pod: Pod, options: PodOptions, config: InjectorConfig): Cont
     volumeMounts: [
       { name: tokenVolumeName, mountPath: tokenDirectory, readOnly: true },
       { name: trustVolumeName, mountPath: trustDirectory, readOnly: true },
+      ...(options.workloadApi ? [servingMount] : []),
     ],
     securityContext: {
       runAsUser: proxyUid,
@@ -140,6 +156,7 @@ function proxyEnvironment(
     ...(lifetimeS === null ? [] : [{ name: "SIGNET_SVID_LIFETIME_S", value: String(lifetimeS) }]),
     ...portsVariable("SIGNET_OPAQUE_PORTS", options.opaquePorts),
     ...probesOf(pod),
+    ...(options.workloadApi ? workloadVariables(pod) : []),
     { name: "SIGNET_LOG_LEVEL", value: config.logLevel },
     { name: "SIGNET_DRAIN_S", value: String(drainS) },
   ];
@@ -164,6 +181,14 @@ function hooks(holdS: number): NonNullable<Container["lifecycle"]> {
     postStart: { exec: { command: [...program, "started"] } },
     preStop: { exec: { command: [...program, "stopping", String(holdS)] } },
   };
+}
+
+function workloadVariables(pod: Pod): EnvironmentVariable[] {
+  const users = workloadUsers(pod, ownContainers(pod));
+  return [
+    { name: workloadSocketVariable, value: workloadSocketPath },
+    ...(users === null ? [] : [{ name: workloadUsersVariable, value: users.join(",") }]),
+  ];
 }
 
 function probesOf(pod: Pod): EnvironmentVariable[] {

@@ -12,6 +12,7 @@ import { Watch } from "#/lib/watch.ts";
 import { adminPort, inboundPort, outboundPort } from "./config.ts";
 import type { ProxyConfig } from "./config.ts";
 import { Certifier } from "./control/certify.ts";
+import type { CertifierOptions } from "./control/certify.ts";
 import { DiscoveryWatch } from "./control/discovery-watch.ts";
 import type { InboundRules } from "./inbound/authorize.ts";
 import { InboundSide } from "./inbound/listener.ts";
@@ -33,6 +34,7 @@ import { defaultPoolLimits, plaintextFacts } from "./stream/transport.ts";
 import type { Connector, Target } from "./stream/transport.ts";
 import { alpnHttp1, alpnTcp, makeCredentials } from "./tls/credentials.ts";
 import type { Credentials } from "./tls/credentials.ts";
+import { startWorkloadApi } from "./workload/api.ts";
 
 /** Leaves descriptors for the controller's stream, the admin port and upstream connections. */
 const connectionsMax = 20_000;
@@ -59,7 +61,7 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
   const controllerId = workloadId(trustDomain, "signet-system", "signet-controller");
   const address = formatHostPort(config.controller.host, config.controller.port);
 
-  const certifier = new Certifier({
+  const certification: CertifierOptions = {
     config,
     ownId,
     metrics,
@@ -68,7 +70,8 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     log,
     connect: (roots, svid) =>
       connectController({ address, roots, svid, expectedIdentity: controllerId, clock }),
-  });
+  };
+  const certifier = new Certifier(certification);
   const discovery = new DiscoveryWatch({
     pod: { namespace: pod.namespace, name: pod.name, uid: pod.uid },
     svid: certifier.svid,
@@ -147,6 +150,11 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     metrics.controllerConnected.with().set(discovery.connected.get() ? 1 : 0);
   });
 
+  const workload = await startWorkloadApi(config.workloadApi, { ...certification, metrics });
+  discovery.snapshot.onChange(({ bundle }, previous) => {
+    if (bundle !== null && bundle !== previous.bundle) workload?.trust(bundle.roots);
+  });
+
   const overflow = (direction: string) => () => metrics.refusals.with(direction, "overflow").add();
   const inboundListener = await listen({
     address: "::",
@@ -172,7 +180,13 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     registry: metrics.registry,
     openRoutes: probeRoutes(config.probes, { address: pod.addresses[0] ?? "", clock }),
     ready: () =>
-      readiness(credentials.get(), discovery.snapshot.get(), clock.now(), signal.aborted),
+      readiness({
+        credentials: credentials.get(),
+        snapshot: discovery.snapshot.get(),
+        workload: workload === null ? "not_asked" : workload.svid,
+        nowMs: clock.now(),
+        draining: signal.aborted,
+      }),
     log,
   });
   log.info("started", { id: ownId });
@@ -184,6 +198,7 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
   log.info("draining", { deadline_ms: config.drainMs });
   inbound.drain();
   outbound.drain();
+  workload?.drain();
   await drained(inbound, outbound, config.drainMs, clock);
   inboundListener.close();
   for (const listener of outboundListeners) listener.close();
@@ -191,6 +206,7 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
   outbound.cutAll();
   discovery.stop();
   certifier.stop();
+  workload?.stop();
   await accessLog.flush();
 }
 

@@ -103,6 +103,7 @@ export const proxyLayers: Readonly<Record<string, readonly string[]>> = {
   outbound: ["detect", "http1", "net", "tls", "observe", "stream"],
   stream: ["http1", "net", "observe"],
   control: ["observe", "proxy/config.ts"],
+  workload: ["control", "net", "observe", "proxy/config.ts"],
   probe: [],
   hook: ["proxy/config.ts"],
 };

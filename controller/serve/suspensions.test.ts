@@ -63,7 +63,7 @@ test("suspensions are told by the read API, with the sidecars that know", async 
   const { mesh, hub } = controller;
   const route = suspensionRoutes({ mesh, hub, pod: "signet-controller-0" })["/v1/suspensions"]!;
   const { body } = await route(new URL("http://x/v1/suspensions"));
-  t.deepEqual(JSON.parse(body), {
+  t.deepEqual(JSON.parse(String(body)), {
     pod: "signet-controller-0",
     suspensions: [
       {

@@ -98,7 +98,14 @@ export class CertifierFixture implements Disposable {
   }
 
   start(pins: readonly string[] = [fingerprint(root.der)]): Certifier {
-    const certifier = new Certifier({
+    const certifier = new Certifier(this.options(pins));
+    certifier.svid.onChange((svid) => this.seen.push(svid));
+    this.#certifier = certifier;
+    return certifier;
+  }
+
+  options(pins: readonly string[] = [fingerprint(root.der)]): CertifierOptions {
+    return {
       config: {
         tokenFile: path.join(this.directory, "token"),
         trustBundleFile: path.join(this.directory, "bundle.pem"),
@@ -124,10 +131,7 @@ export class CertifierFixture implements Disposable {
       clock: this.#clock(),
       random: () => 0.5,
       log: this.#log(),
-    });
-    certifier.svid.onChange((svid) => this.seen.push(svid));
-    this.#certifier = certifier;
-    return certifier;
+    };
   }
 
   /** Lets time pass, and what it starts come to its end. */

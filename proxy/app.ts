@@ -220,7 +220,7 @@ function watchCredentials(
   certifier.svid.onChange(update);
   discovery.snapshot.onChange((next, previous) => {
     if (next.bundle === previous.bundle || next.bundle === null) return;
-    certifier.trust(next.bundle.roots);
+    certifier.trust(next.bundle);
     update();
   });
   update();

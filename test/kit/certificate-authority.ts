@@ -58,7 +58,7 @@ export class AuthorityFixture implements AsyncDisposable {
       },
       ledger: parts.ledger,
       metrics: createCaMetrics(this.registry),
-      roots: [parts.root.certificate],
+      roots: () => [parts.root.certificate],
       lifetimeDefaultS: 900,
       servingNames: new Map([
         [workloadId(trustDomain, "signet-system", "hook"), ["hook.signet-system.svc"]],

@@ -2,6 +2,7 @@
 // A command does its work in commands/; its path ("certs list") is what joins the two.
 
 import type { Argument, Command, Option } from "./command.ts";
+import { ca } from "./authority-commands.ts";
 import { inject, install, uninstall } from "./install/commands.ts";
 
 export type { Argument, Command, Example, Option, ValueKind } from "./command.ts";
@@ -261,6 +262,7 @@ export const commandTree: Command = {
   commands: [
     local,
     certs,
+    ca,
     log,
     strict,
     install,

@@ -3,6 +3,7 @@
 // authorities.json, renamed into place: the plain files are not looked at any more. For whoever publishes
 // the mesh's roots, bundle.pem and links.pem are kept beside it. A rotation is asked for by request.json:
 // who may write into the folder may have anything anyway.
+import { constants } from "node:fs";
 import { open, readFile, rename } from "node:fs/promises";
 import path from "node:path";
 import { fromTexts, textNames, toTexts } from "#/ca/rotation/record.ts";
@@ -168,15 +169,15 @@ async function publish(folder: string, { roots, links }: AuthorityRecord): Promi
   await replace(path.join(folder, bundleFile), roots.join(""));
 }
 
+/** Node's permission model knows no fsync: the kernel is told to write through instead. */
+const writeThrough = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_SYNC;
+
 /** The old content or the new is there, also after a crash, and never a part. */
 async function replace(file: string, text: string): Promise<void> {
   const partial = `${file}.partial`;
   {
-    await using handle = await open(partial, "w", 0o600);
+    await using handle = await open(partial, writeThrough, 0o600);
     await handle.writeFile(text);
-    await handle.sync();
   }
   await rename(partial, file);
-  await using folder = await open(path.dirname(file), "r");
-  await folder.sync();
 }

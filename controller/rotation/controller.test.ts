@@ -80,7 +80,8 @@ class Bench implements AsyncDisposable {
     for (;;) {
       const view = await this.view();
       if (test(view)) return view;
-      if (performance.now() > end) throw new Error(`It did not come to be: ${JSON.stringify(view)}`);
+      if (performance.now() > end)
+        throw new Error(`It did not come to be: ${JSON.stringify(view)}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }

@@ -60,6 +60,8 @@ export interface RotationView {
   /** Of the driver's view: who is waited for. */
   readonly waiting: readonly Laggard[];
   readonly refusal: Refusal | null;
+  /** Why it does not go on, though nobody lags; empty: it does. */
+  readonly fault: string;
 }
 
 export class RotationDriver implements AsyncDisposable {
@@ -70,6 +72,7 @@ export class RotationDriver implements AsyncDisposable {
   readonly #lastSeen = new Map<string, number>();
   #waiting: readonly Laggard[] = [];
   #refusal: Refusal | null = null;
+  #fault = "";
   #told = "";
 
   constructor(options: RotationDriverOptions) {
@@ -84,7 +87,8 @@ export class RotationDriver implements AsyncDisposable {
 
   view(): RotationView {
     const isDriver = this.#options.isDriver.get();
-    return { isDriver, waiting: this.#waiting, refusal: this.#refusal };
+    const fault = isDriver ? this.#fault : "";
+    return { isDriver, waiting: this.#waiting, refusal: this.#refusal, fault };
   }
 
   async #run(): Promise<void> {
@@ -94,8 +98,10 @@ export class RotationDriver implements AsyncDisposable {
       let delayMs = lookMs;
       try {
         await this.#look();
+        this.#fault = "";
       } catch (thrown) {
-        log.warn("rotation does not go on", { reason: messageOf(thrown) });
+        this.#fault = messageOf(thrown);
+        log.warn("rotation does not go on", { reason: this.#fault });
         delayMs = againMs;
       }
       await sleep(clock, delayMs, signal);

@@ -34,7 +34,7 @@ export function authorityRoutes(
 
 function authorityView({ trust, record, rotation, pod }: AuthorityRouteOptions): object {
   const { stored, bundle, authority, notAfter } = trust();
-  const { isDriver, waiting, refusal } = rotation();
+  const { isDriver, waiting, refusal, fault } = rotation();
   const now = record();
   return {
     pod,
@@ -47,6 +47,7 @@ function authorityView({ trust, record, rotation, pod }: AuthorityRouteOptions):
     rotation: now.rotation === null ? null : rotationView(now, waiting),
     last: now.last === null ? null : timesOf(now.last),
     refusal,
+    fault,
   };
 }
 

@@ -78,8 +78,10 @@ function contentToWire(resource: Resource): wire.Resource["content"] {
 function bundleInit({ bundle }: { readonly bundle: TrustBundle }): {
   trustDomain: string;
   roots: Uint8Array[];
+  authority: string;
 } {
-  return { trustDomain: bundle.trustDomain, roots: [...bundle.roots] };
+  const { trustDomain, roots, authority = "" } = bundle;
+  return { trustDomain, roots: [...roots], authority };
 }
 
 function serviceToWire(service: Service): wire.Service {
@@ -222,11 +224,12 @@ function policyFromWire(policy: wire.ServerPolicy): ServerPolicy {
   return { mode: known(modesFromWire, policy.mode, "mode"), ports, source: policy.source };
 }
 
-function bundleFromWire({ trustDomain, roots }: wire.TrustBundle): TrustBundle {
+function bundleFromWire({ trustDomain, roots, authority }: wire.TrustBundle): TrustBundle {
   return {
     trustDomain: ours(() => parseTrustDomain(trustDomain)),
     // Copies: what is kept must not keep the whole message with it.
     roots: roots.map((root) => new Uint8Array(root)),
+    ...(authority === "" ? {} : { authority }),
   };
 }
 

@@ -92,6 +92,11 @@ export interface TrustBundle {
   readonly trustDomain: TrustDomain;
   /** DER; never empty. */
   readonly roots: readonly Uint8Array[];
+  /**
+   * SHA-256 of the intermediate that issuers hang from now, lower-case hex: a certificate that does not
+   * hang from it is to be renewed soon. Left out: not told.
+   */
+  readonly authority?: string;
 }
 
 /** Identities that nobody speaks with, in either direction, whatever certificate they show. */

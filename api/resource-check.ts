@@ -166,6 +166,8 @@ function checkBundle(at: string, bundle: TrustBundle): void {
     rule(root.length > 0, at, "a root is empty");
     limit(at, "root bytes", root.length, rootBytesMax);
   }
+  const { authority } = bundle;
+  rule(authority === undefined || /^[0-9a-f]{64}$/.test(authority), at, "authority is no SHA-256");
 }
 
 function checkSuspended(at: string, suspended: Suspended): void {

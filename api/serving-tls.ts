@@ -2,13 +2,16 @@
 // asked for and, when shown, proven. What comes out is a socket and a Peer; who speaks on it, and
 // what, is not known here. No connection outlives a certificate that it was opened with: before that
 // it drains, at that moment it is cut.
+import type { X509Certificate } from "node:crypto";
 import net from "node:net";
 import type { Socket } from "node:net";
 import tls from "node:tls";
+import { fingerprint } from "#/identity/bundle.ts";
 import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
 import { trustDomainOf } from "#/identity/spiffe-id.ts";
 import { readLeaf } from "#/identity/svid.ts";
 import type { Svid } from "#/identity/svid.ts";
+import { chainLengthMax } from "#/identity/verify.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { MeshError, messageOf } from "#/lib/errors.ts";
 import type { Log } from "#/lib/log.ts";
@@ -31,6 +34,8 @@ export interface Peer {
   readonly identity: SpiffeId | null;
   /** Serial of the certificate, hex; null without one. */
   readonly serial: string | null;
+  /** SHA-256 of each authority above the certificate that was verified, lower-case hex. */
+  readonly authorities: readonly string[];
 }
 
 /** What serves one connection. */
@@ -113,6 +118,7 @@ interface Connection {
 interface Proof {
   readonly identity: SpiffeId | null;
   readonly serial: string | null;
+  readonly authorities: readonly string[];
   /** The earlier end of both sides' certificates, milliseconds since the Unix epoch. */
   readonly endsAt: number;
 }
@@ -232,8 +238,8 @@ class Listener implements TlsListener {
     const proof = this.#prove(socket, connection.credentials);
     if ("refusal" in proof) return this.#refuse(socket, proof.refusal, proof.detail);
     const { address } = connection;
-    const { identity, serial } = proof;
-    const peer: Peer = { address, port: socket.remotePort ?? 0, identity, serial };
+    const { identity, serial, authorities } = proof;
+    const peer: Peer = { address, port: socket.remotePort ?? 0, identity, serial, authorities };
     connection.served = this.#options.onConnection(socket, peer);
     this.#limitLife(connection, proof.endsAt);
   }
@@ -244,7 +250,8 @@ class Listener implements TlsListener {
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) {
       const endsAt = this.#options.clock.now() + this.#limits.anonymousLifeMs;
-      return { identity: null, serial: null, endsAt: Math.min(svid.notAfter, endsAt) };
+      const earlier = Math.min(svid.notAfter, endsAt);
+      return { identity: null, serial: null, authorities: [], endsAt: earlier };
     }
     if (!socket.authorized) {
       return { refusal: "certificate_unverified", detail: String(socket.authorizationError) };
@@ -252,7 +259,8 @@ class Listener implements TlsListener {
     try {
       const { id, serial, notAfter } = readLeaf(certificate.raw);
       if (trustDomainOf(id) !== trustDomain) return { refusal: "trust_domain_foreign", detail: id };
-      return { identity: id, serial, endsAt: Math.min(svid.notAfter, notAfter) };
+      const authorities = authoritiesAbove(certificate);
+      return { identity: id, serial, authorities, endsAt: Math.min(svid.notAfter, notAfter) };
     } catch (thrown) {
       return { refusal: "certificate_invalid", detail: messageOf(thrown) };
     }
@@ -293,6 +301,17 @@ function listenFailed(port: number, cause: NodeJS.ErrnoException): ServingError 
     `Cannot listen on port ${port}: ${cause.code ?? cause.message}`,
     { cause, next: isTaken ? "End the process that has it, or configure another port" : "" },
   );
+}
+
+/** As OpenSSL verified them, the root among them. */
+function authoritiesAbove(leaf: X509Certificate): readonly string[] {
+  const found: string[] = [];
+  let above = leaf.issuerCertificate;
+  while (above !== undefined && found.length < chainLengthMax) {
+    found.push(fingerprint(above.raw));
+    above = above.issuerCertificate;
+  }
+  return found;
 }
 
 function keyOf(socket: Socket): string {

@@ -29,12 +29,14 @@ const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as con
 const serialBytes = 16;
 /** RFC 5280 appendix A.1: ub-organization-name and ub-common-name. A trust domain may be longer. */
 const nameCharactersMax = 64;
+/** An intermediate and an issuer. */
+const rootPathLength = 2;
 const nameConstraintsOid = "2.5.29.30";
 const generateKeys = promisify(generateKeyPair);
 
 /** A self-signed root; its path is long enough for an intermediate and an issuer. */
 export async function createRoot(request: AuthorityRequest): Promise<Authority> {
-  return create(request, null, 2, []);
+  return create(request, null, rootPathLength, []);
 }
 
 /** Stands between an offline root and the issuers: path length 1, and the issuers' constraint. */
@@ -56,6 +58,26 @@ export async function createIssuer(
   return create(request, signer, 0, [uriConstraint(request.trustDomain)]);
 }
 
+/**
+ * The next root's name and key, certified by the present one (RFC 4210, "new with old"), DER: whoever
+ * trusts the present root may believe in the next. It lives as long as both do.
+ */
+export async function createLink(present: Authority, next: Uint8Array): Promise<Uint8Array> {
+  const [above, below] = [present.certificate, next].map(
+    (der) => new x509.X509Certificate(copy(der)),
+  );
+  return sign({
+    subject: below!.subject,
+    publicKey: await importPublic(new X509Certificate(next).publicKey),
+    signerKey: await importPrivate(present.privateKey),
+    parent: above!,
+    notBefore: Math.max(above!.notBefore.getTime(), below!.notBefore.getTime()),
+    notAfter: Math.min(above!.notAfter.getTime(), below!.notAfter.getTime()),
+    pathLength: rootPathLength,
+    constraints: [],
+  });
+}
+
 async function create(
   request: AuthorityRequest,
   signer: Authority | null,
@@ -63,17 +85,41 @@ async function create(
   constraints: readonly x509.Extension[],
 ): Promise<Authority> {
   const { privateKey } = await generateKeys("ec", { namedCurve: "P-256" });
-  const publicKey = await importPublic(createPublicKey(privateKey));
-  const signerKey = await importPrivate(signer?.privateKey ?? privateKey);
-  const parent = signer === null ? null : new x509.X509Certificate(copy(signer.certificate));
+  const { notBefore, notAfter } = request;
   const [organization, commonName] = [bounded(request.trustDomain), bounded(request.name)];
   const subject = new x509.Name([{ O: [organization] }, { CN: [commonName] }]).toString();
+  const certificate = await sign({
+    subject,
+    publicKey: await importPublic(createPublicKey(privateKey)),
+    signerKey: await importPrivate(signer?.privateKey ?? privateKey),
+    parent: signer === null ? null : new x509.X509Certificate(copy(signer.certificate)),
+    notBefore,
+    notAfter,
+    pathLength,
+    constraints,
+  });
+  return { certificate, privateKey };
+}
+
+interface AuthorityTemplate extends Pick<AuthorityRequest, "notBefore" | "notAfter"> {
+  readonly subject: string;
+  readonly publicKey: webcrypto.CryptoKey;
+  readonly signerKey: webcrypto.CryptoKey;
+  /** null: signed by itself. */
+  readonly parent: x509.X509Certificate | null;
+  readonly pathLength: number;
+  readonly constraints: readonly x509.Extension[];
+}
+
+/** DER. */
+async function sign(template: AuthorityTemplate): Promise<Uint8Array> {
+  const { subject, publicKey, signerKey, parent, pathLength, constraints } = template;
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: newSerial(),
     subject,
     issuer: parent?.subject ?? subject,
-    notBefore: wholeSecond(request.notBefore),
-    notAfter: wholeSecond(request.notAfter),
+    notBefore: wholeSecond(template.notBefore),
+    notAfter: wholeSecond(template.notAfter),
     publicKey,
     signingKey: signerKey,
     signingAlgorithm: algorithm,
@@ -88,7 +134,7 @@ async function create(
       ...constraints,
     ],
   });
-  return { certificate: new Uint8Array(certificate.rawData), privateKey };
+  return new Uint8Array(certificate.rawData);
 }
 
 /** For people, who see where it was cut; authorities are told apart by their key identifiers. */

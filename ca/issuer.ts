@@ -3,7 +3,7 @@
 // a leaf for trial, and the whole chain is verified as a sidecar would.
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { extensionOf, readCertificate } from "#/identity/certificate.ts";
+import { equal, extensionOf, readCertificate } from "#/identity/certificate.ts";
 import { oid } from "#/identity/object-identifiers.ts";
 import { workloadId } from "#/identity/spiffe-id.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
@@ -59,8 +59,10 @@ const renewalShare = 1 / 3;
 const retryBackoff = { baseMs: 1_000, maxMs: 60_000 };
 
 export class IssuerSource {
-  readonly #options: IssuerOptions;
+  #options: IssuerOptions;
   #current: Issuer;
+  /** Serials of the issuers under the present intermediate. */
+  #serials: Set<string>;
   #failures = 0;
   #cancel: () => void = () => {};
   #stopped = false;
@@ -73,7 +75,29 @@ export class IssuerSource {
   private constructor(options: IssuerOptions, first: Issuer) {
     this.#options = options;
     this.#current = first;
+    this.#serials = new Set([first.serial]);
     this.#scheduleRenewal();
+  }
+
+  /**
+   * Another intermediate, or other roots: a new issuer is made under them and proven before it takes the
+   * place of the present one. Rejects with CaError when that cannot be; then nothing has changed.
+   */
+  async rehang({
+    roots,
+    intermediate,
+  }: Pick<IssuerOptions, "roots" | "intermediate">): Promise<void> {
+    const options = { ...this.#options, roots, intermediate };
+    const next = await makeIssuer(options);
+    const before = this.#options.intermediate.certificate;
+    if (!equal(before, intermediate.certificate)) this.#serials = new Set();
+    this.#options = options;
+    this.#use(next);
+  }
+
+  /** Whether the issuer of that serial hangs from the present intermediate; false also when not known. */
+  hasMade(serial: string): boolean {
+    return this.#serials.has(serial);
   }
 
   /** Throws CaError `issuer_expired` when its life is over: better nothing than what nobody accepts. */
@@ -97,15 +121,23 @@ export class IssuerSource {
 
   #schedule(delayMs: number): void {
     if (this.#stopped) return;
+    this.#cancel();
     this.#cancel = this.#options.clock.after(delayMs, () => {
       this.#renew().catch((error: unknown) => this.#failed(error));
     });
   }
 
   async #renew(): Promise<void> {
-    const next = await makeIssuer(this.#options);
+    const options = this.#options;
+    const next = await makeIssuer(options);
+    // Hung elsewhere meanwhile: that one is as new.
+    if (options === this.#options) this.#use(next);
+  }
+
+  #use(next: Issuer): void {
     this.#failures = 0;
     this.#current = next;
+    this.#serials.add(next.serial);
     this.#options.log.info("issuer renewed", {
       serial: next.serial,
       not_after: new Date(next.notAfter).toISOString(),

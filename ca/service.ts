@@ -55,8 +55,8 @@ export interface CertificateAuthorityOptions {
   /** Signs the ledger's heads. */
   readonly heads: Pick<HeadSigner, "sign">;
   readonly metrics: CaMetrics;
-  /** DER of every trusted root; handed out with each certificate. */
-  readonly roots: readonly Uint8Array[];
+  /** DER of every trusted root, as they are now; handed out with each certificate. */
+  readonly roots: () => readonly Uint8Array[];
   /** Seconds, 30 to 86400; default 900. */
   readonly lifetimeDefaultS: number;
   /** DNS names of the mesh's own services, by whoever may serve under them. */
@@ -109,7 +109,7 @@ export class CertificateAuthority {
       });
       return {
         certificateChain: [leaf, ...issuer.chain],
-        trustBundle: roots,
+        trustBundle: roots(),
         notAfter: facts.notAfter,
         receipt,
       };

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { writeAuthority } from "#/ca/authority-pem.ts";
-import { toSecret } from "#/ca/mesh-authorities.ts";
+import { newRecord, toSecret } from "#/ca/mesh-authorities.ts";
 import { fingerprint } from "#/identity/bundle.ts";
 import { IdentityError } from "#/identity/identity-error.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
@@ -57,7 +57,7 @@ async function main(): Promise<void> {
   const certificates = await ensureDevelopmentCertificates(directory, trustDomain, { force });
   if (command === undefined) return report(directory, certificates);
   if (form === "secret") {
-    const secret = toSecret({ ...certificates, withRootKey: false });
+    const secret = toSecret(newRecord({ ...certificates, withRootKey: false }));
     process.stdout.write(`${JSON.stringify(secret, null, 2)}\n`);
     return;
   }

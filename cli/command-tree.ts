@@ -2,6 +2,7 @@
 // A command does its work in commands/; its path ("certs list") is what joins the two.
 
 import type { Argument, Command, Option } from "./command.ts";
+import { ca } from "./authority-commands.ts";
 import { identityCommands } from "./identity/commands.ts";
 import { inject, install, uninstall } from "./install/commands.ts";
 import { log } from "./log/commands.ts";
@@ -224,6 +225,7 @@ export const commandTree: Command = {
   commands: [
     local,
     certs,
+    ca,
     log,
     identityCommands,
     strict,

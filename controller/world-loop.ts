@@ -53,6 +53,11 @@ export class WorldLoop implements Disposable {
     this.#schedule();
   };
 
+  /** Something besides the world has changed what is told. */
+  request(): void {
+    this.#schedule();
+  }
+
   [Symbol.dispose](): void {
     this.#cancel?.();
     this.#cancel = null;

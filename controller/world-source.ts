@@ -14,6 +14,7 @@ import type { RouteView } from "#/cluster/kubernetes/route-status.ts";
 import { writeRouteStatus } from "#/cluster/kubernetes/route-status.ts";
 import { writeSuspensionStatus } from "#/cluster/kubernetes/suspension-status.ts";
 import { TokenReviewError, createTokenReview } from "#/cluster/kubernetes/token-review.ts";
+import type { PublishedTexts } from "#/cluster/kubernetes/trust-bundle.ts";
 import { keepTrustBundles } from "#/cluster/kubernetes/trust-bundle.ts";
 import { watchKubernetesWorld } from "#/cluster/kubernetes/world.ts";
 import type { WorldEvent } from "#/cluster/events.ts";
@@ -24,12 +25,17 @@ import type { Clock } from "#/lib/clock.ts";
 import { sleep } from "#/lib/clock.ts";
 import { messageOf } from "#/lib/errors.ts";
 import type { Log } from "#/lib/log.ts";
+import { Watch } from "#/lib/watch.ts";
 import type { ControllerConfig, WorldConfig } from "./config.ts";
-import { openSecret, readFolder } from "./custody.ts";
-import type { AuthorityMaterial } from "./custody.ts";
+import type { AuthorityStore } from "./custody.ts";
+import { openFolder } from "./folder-store.ts";
 import type { Delta, Mesh } from "./index/mesh.ts";
 import { meshNamespace } from "./index/policies.ts";
 import { judgeRoute } from "./index/route-verdict.ts";
+import { exchangeReadings } from "./rotation/exchange.ts";
+import type { ReadingExchange } from "./rotation/driver.ts";
+import { openSecret } from "./secret-store.ts";
+import type { Trust } from "./trust.ts";
 
 export interface WorldSourceOptions {
   readonly config: Pick<ControllerConfig, "world" | "pod" | "trustDomain" | "caDirectory">;
@@ -43,15 +49,18 @@ export interface WorldSourceOptions {
 
 export interface WorldSource extends AsyncDisposable {
   /** The mesh's root and what the controller certifies with. Rejects with MeshError. */
-  custody(): Promise<AuthorityMaterial>;
+  authorities(): Promise<AuthorityStore>;
   readonly reviewer: TokenReviewer;
   /** Watches until disposed of. */
   watch(onEvent: (event: WorldEvent) => void): AsyncDisposable;
-  /** Tells the world the mesh's roots (DER), and its objects' writers what becomes of them. */
-  publish(roots: readonly Uint8Array[], mesh: Mesh): Publication;
+  /** Tells the world the mesh's roots, and its objects' writers what becomes of them. */
+  publish(trust: Watch<Trust>, mesh: Mesh): Publication;
 }
 
 export interface Publication extends AsyncDisposable {
+  /** Of several controllers one writes, and drives rotations. */
+  readonly isWriter: Watch<boolean>;
+  readonly exchange: ReadingExchange;
   /** The index was compiled, and this came out different. */
   changed(delta: Pick<Delta, "changed" | "pods" | "policyNamespaces">): void;
 }
@@ -71,6 +80,14 @@ function routeView(mesh: Mesh): RouteView {
   };
 }
 
+function publishedTexts({ stored, bundle, authority }: Trust): PublishedTexts {
+  return {
+    bundle: bundle.roots.map(toPem).join(""),
+    links: stored.record.links.join(""),
+    authority,
+  };
+}
+
 /** Some two minutes in all. */
 const patience = { baseMs: 250, maxMs: 5_000 } as const;
 const attemptsMax = 30;
@@ -85,17 +102,24 @@ export async function openWorld(options: WorldSourceOptions): Promise<WorldSourc
 
 function socketWorld(
   { socketPath, tokenIssuer, tokenJwksFile }: WorldConfig & { readonly kind: "socket" },
-  { config, clock, random }: WorldSourceOptions,
+  { config, clock, random, log }: WorldSourceOptions,
 ): WorldSource {
   return {
-    custody: () => readFolder(config.caDirectory ?? ""),
+    authorities: () =>
+      openFolder({ folder: config.caDirectory ?? "", isShared: false, clock, log }),
     reviewer: createJwksReviewer({
       issuer: tokenIssuer,
       readJwks: () => readFile(tokenJwksFile, "utf8"),
       clock,
     }),
     watch: (onEvent) => watchWorldSocket({ socketPath, clock, random, onEvent }),
-    publish: () => Object.assign(new AsyncDisposableStack(), { changed() {} }),
+    // There is one controller, and whoever runs it publishes what the folder says.
+    publish: () =>
+      Object.assign(new AsyncDisposableStack(), {
+        isWriter: new Watch(true),
+        exchange: { put() {}, others: () => [] },
+        changed() {},
+      }),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
@@ -109,24 +133,33 @@ async function kubernetesWorld(
   const review = createTokenReview({ client, clock });
   const { trustDomain, caDirectory } = config;
   return {
-    custody: () =>
+    authorities: () =>
       caDirectory === null
-        ? patiently(() => openSecret({ client, trustDomain, clock, log }), { clock, random, log })
-        : readFolder(caDirectory),
+        ? patiently(() => openSecret({ ...parts, trustDomain, log }), { clock, random, log })
+        : openFolder({ folder: caDirectory, isShared: true, clock, log }),
     reviewer: { review: (token) => review(token).catch(rethrow) },
     watch: (onEvent) => watchKubernetesWorld({ ...parts, onEvent }),
-    publish(roots, mesh) {
+    publish(trust, mesh) {
       const stack = new AsyncDisposableStack();
       // A replica that comes back has its name again, and is not the one that held the lease.
       const identity = `${config.pod.name}_${Buffer.from(randomBytes(8)).toString("hex")}`;
       const namespace = meshNamespace;
       const writer = stack.use(joinLease({ ...parts, namespace, name: leaseName, identity, log }));
-      const bundle = roots.map(toPem).join("");
-      const bundlePem = (): string => bundle;
       const inNeed = (): ReadonlySet<string> | null =>
         mesh.isCurrent ? mesh.workloads.namespacesInNeed() : null;
       const bundles = stack.use(
-        keepTrustBundles({ ...parts, bundlePem, namespace, inNeed, writer, log }),
+        keepTrustBundles({
+          ...parts,
+          texts: () => publishedTexts(trust.get()),
+          namespace,
+          inNeed,
+          writer,
+          log,
+        }),
+      );
+      stack.defer(trust.onChange(() => bundles.request()));
+      const exchange = stack.use(
+        exchangeReadings({ ...parts, namespace, controller: config.pod.name, log }),
       );
       const common = { ...parts, writer, log, isReady: () => mesh.isCompiled };
       const policies = stack.use(writePolicyStatus({ ...common, view: policyView(mesh) }));
@@ -138,6 +171,8 @@ async function kubernetesWorld(
       };
       const suspended = stack.use(writeSuspensionStatus({ ...common, view }));
       return Object.assign(stack, {
+        isWriter: writer.isHeld,
+        exchange,
         changed(delta: Parameters<Publication["changed"]>[0]) {
           if (delta.pods.size > 0) bundles.request();
           if (delta.policyNamespaces === "all" || delta.policyNamespaces.size > 0) {

@@ -87,7 +87,11 @@ export class IssuedServing implements ServingSource {
   /** Returns the end of its life. */
   async #request(): Promise<number> {
     const { tokenFile, trustBundleFile, rootFingerprints, dnsName, connect } = this.#options;
-    const roots = await readPinnedRoots(trustBundleFile, rootFingerprints);
+    const roots = await readPinnedRoots(
+      trustBundleFile,
+      rootFingerprints,
+      this.#options.clock.now(),
+    );
     const token = await readToken(tokenFile);
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const connection = connect(roots);

@@ -152,7 +152,7 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
 
   const workload = await startWorkloadApi(config.workloadApi, { ...certification, metrics });
   discovery.snapshot.onChange(({ bundle }, previous) => {
-    if (bundle !== null && bundle !== previous.bundle) workload?.trust(bundle.roots);
+    if (bundle !== null && bundle !== previous.bundle) workload?.trust(bundle);
   });
 
   const overflow = (direction: string) => () => metrics.refusals.with(direction, "overflow").add();
@@ -240,7 +240,7 @@ function watchCredentials(
   certifier.svid.onChange(update);
   discovery.snapshot.onChange((next, previous) => {
     if (next.bundle === previous.bundle || next.bundle === null) return;
-    certifier.trust(next.bundle.roots);
+    certifier.trust(next.bundle);
     update();
   });
   update();

@@ -1,4 +1,5 @@
 // Which function does what a command's words say. A test holds this against the command tree.
+import { caRotate } from "./ca.ts";
 import { certsInspect, certsList } from "./certs.ts";
 import { checkAll } from "./check.ts";
 import type { Action } from "./context.ts";
@@ -21,6 +22,7 @@ export const actions: Readonly<Record<string, Action>> = {
   "local down": localDown,
   "local exec": localExec,
   "local logs": localLogs,
+  "ca rotate": (context) => caRotate(context),
   "certs list": (context) => certsList(context),
   "certs inspect": certsInspect,
   "identity list": (context) => identityList(context),

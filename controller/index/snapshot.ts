@@ -122,8 +122,9 @@ function contentOf(resource: Resource): unknown {
     case "serverPolicy":
       return { ...resource.policy, ports: [...resource.policy.ports] };
     case "trustBundle": {
-      const { trustDomain, roots } = resource.bundle;
-      return { trustDomain, roots: roots.map((root) => Buffer.from(root).toString("base64")) };
+      const { trustDomain, roots, authority } = resource.bundle;
+      const texts = roots.map((root) => Buffer.from(root).toString("base64"));
+      return { trustDomain, roots: texts, authority };
     }
     case "suspensions":
       return [...resource.suspended].sort();

@@ -235,7 +235,13 @@ function silentStream() {
   const metrics = declareMetrics(new Registry());
   const hub = new DiscoveryHub({ mesh: controller.mesh, clock, log: silentLog, metrics });
   const ended: string[] = [];
-  const peer = { address: "::ffff:127.0.0.1", port: 1, identity: null, serial: null };
+  const peer = {
+    address: "::ffff:127.0.0.1",
+    port: 1,
+    identity: null,
+    serial: null,
+    authorities: [],
+  };
   const stream: SubscriberStream = {
     peer,
     identity: identity as SubscriberStream["identity"],

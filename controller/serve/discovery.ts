@@ -35,7 +35,12 @@ export interface SubscriberView {
   readonly pod: string;
   readonly identity: string;
   readonly address: string;
+  readonly podUid: string;
   readonly serial: string | null;
+  /** SHA-256 of each authority that its certificate hangs from. */
+  readonly authorities: readonly string[];
+  /** Version of the trust bundle that it works with; null before it has all that there is. */
+  readonly bundle: string | null;
   /** Milliseconds since the Unix epoch. */
   readonly since: number;
   readonly synced: boolean;
@@ -118,6 +123,7 @@ function concernsPolicy({ policyNamespaces }: Delta, namespace: string): boolean
 
 const policyKey: ResourceKey = { kind: "serverPolicy", name: "" };
 export const suspensionsKey: ResourceKey = { kind: "suspensions", name: "" };
+const bundleKey: ResourceKey = { kind: "trustBundle", name: "" };
 
 class Subscriber implements SubscriberHandlers {
   readonly #hub: DiscoveryHub;
@@ -231,7 +237,10 @@ class Subscriber implements SubscriberHandlers {
       pod: this.podKey,
       identity,
       address: normalizeIp(peer.address),
+      podUid: this.#hello?.podUid ?? "",
       serial: peer.serial,
+      authorities: peer.authorities,
+      bundle: this.#pending?.versionOf(bundleKey) ?? null,
       since: this.#since,
       synced: this.#pending?.isSynced ?? false,
       resources: this.#pending?.heldCount ?? 0,

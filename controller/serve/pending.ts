@@ -46,6 +46,7 @@ export class Pending {
   #sequence = 0;
   #entriesMax = updateEntriesMax;
   #isSynced = false;
+  #wasSynced = false;
 
   /** `lookup` gives the present resource of a key; `held` is what the subscriber brings along. */
   constructor(lookup: (key: ResourceKey) => Resource | undefined, held: readonly HeldResource[]) {
@@ -66,9 +67,9 @@ export class Pending {
     return this.#isSynced && this.#flight === null;
   }
 
-  /** The version of a resource that the subscriber has said it has. */
-  versionOf(key: ResourceKey): string | undefined {
-    return this.#has.get(keyOf(key));
+  /** What the subscriber works with: acknowledged, or brought along; null until it has all there is. */
+  versionOf(key: ResourceKey): string | null {
+    return this.#wasSynced ? (this.#has.get(keyOf(key)) ?? null) : null;
   }
 
   get heldCount(): number {
@@ -101,6 +102,7 @@ export class Pending {
   ack(sequence: number): Answer {
     const flight = this.#land(sequence);
     if (flight === null) return { kind: "unexpected" };
+    if (flight.synced) this.#wasSynced = true;
     for (const { key, resource } of flight.entries) {
       const text = keyOf(key);
       this.#refused.delete(text);

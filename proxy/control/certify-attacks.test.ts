@@ -86,9 +86,9 @@ test("attack-19 the bundle of an answer is not believed, that of the stream is",
   const certifier = fixture.start();
   await started(fixture);
   t.deepEqual(certifier.roots(), [root.der]);
-  certifier.trust([]);
+  certifier.trust({ roots: [] });
   t.deepEqual(certifier.roots(), [root.der], "an empty bundle is none");
-  certifier.trust([root.der, evil.der]);
+  certifier.trust({ roots: [root.der, evil.der] });
   fixture.write("bundle.pem", "garbage");
   await fixture.pass(lifeMs / 3);
   await until(() => fixture.trusted.length === 2);

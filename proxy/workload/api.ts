@@ -4,6 +4,7 @@
 // stand in the log.
 import type { Socket } from "node:net";
 import { serveWorkload } from "#/api/serve-workload.ts";
+import type { TrustBundle } from "#/api/discovery.ts";
 import { RpcError } from "#/api/rpc-error.ts";
 import type { Svid } from "#/identity/svid.ts";
 import { assert } from "#/lib/assert.ts";
@@ -93,8 +94,8 @@ export class WorkloadApi {
   }
 
   /** Takes the bundle of the authenticated stream over. Nothing else may call this. */
-  trust(roots: readonly Uint8Array[]): void {
-    this.#certifier.trust(roots);
+  trust(bundle: Pick<TrustBundle, "roots" | "authority">): void {
+    this.#certifier.trust(bundle);
     this.#update();
   }
 

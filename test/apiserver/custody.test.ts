@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import test from "ava";
 import { createIntermediate } from "#/ca/authority-certificate.ts";
 import { writeAuthority } from "#/ca/authority-pem.ts";
-import { makeIntermediate, makeRoot, toSecret } from "#/ca/mesh-authorities.ts";
+import { makeIntermediate, makeRoot, newRecord, toSecret } from "#/ca/mesh-authorities.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { toPem } from "#/identity/bundle.ts";
 import { Site } from "../kit/controller-site.ts";
@@ -113,7 +113,7 @@ test.serial(
     const ended = await createIntermediate(root, { name: "ended", trustDomain, ...past });
     const base64 = (text: string): string => Buffer.from(text).toString("base64");
     const secret = (change: Readonly<Record<string, string | null>>): object => {
-      const whole = toSecret({ root, intermediate: good, withRootKey: false }) as Secret;
+      const whole = toSecret(newRecord({ root, intermediate: good, withRootKey: false })) as Secret;
       const data: Record<string, string> = { ...whole.data };
       for (const [name, text] of Object.entries(change)) {
         if (text === null) delete data[name];

@@ -64,7 +64,7 @@ export class AuthorityFixture implements AsyncDisposable {
       ledger: parts.ledger,
       heads: new HeadSigner(logKeyOf(parts.ledger.key(), trustDomain, "test")),
       metrics: createCaMetrics(this.registry),
-      roots: [parts.root.certificate],
+      roots: () => [parts.root.certificate],
       lifetimeDefaultS: 900,
       servingNames: new Map([
         [workloadId(trustDomain, "signet-system", "hook"), ["hook.signet-system.svc"]],

@@ -71,8 +71,8 @@ export function workloadUsers(
 export function holderOfPath(containers: readonly Container[]): string | null {
   const holder = containers.find(({ volumeMounts }) =>
     volumeMounts?.some(({ name, mountPath }) => {
-      const path = mountPath.replace(/^\/var\/run(?=\/)/, "/run").replace(/\/+$/, "");
-      const isThere = path === workloadDirectory || path.startsWith(`${workloadDirectory}/`);
+      const path = `${mountPath.replace(/^\/var\/run(?=\/)/, "/run")}/`;
+      const isThere = path.startsWith(`${workloadDirectory}/`);
       return isThere && name !== workloadVolumeName;
     }),
   );

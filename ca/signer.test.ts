@@ -1,9 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { generateKeyPairSync, randomBytes, X509Certificate } from "node:crypto";
+import "reflect-metadata";
+import { generateKeyPairSync, randomBytes, webcrypto, X509Certificate } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test from "ava";
+import * as x509 from "@peculiar/x509";
 import { readCertificate } from "#/identity/certificate.ts";
 import { parsePem, toPem } from "#/identity/bundle.ts";
 import { workloadId } from "#/identity/spiffe-id.ts";
@@ -62,6 +64,68 @@ test("signLeaf makes what OpenSSL verifies strictly, name constraints and all", 
     /Alternative Name: critical\s+URI:spiffe:\/\/cluster\.local\/ns\/app-a\/sa\/app-a\n/,
   );
   rmSync(folder, { recursive: true });
+});
+
+test("signLeaf means, to @peculiar/x509, what that library would have written itself", async (t) => {
+  await using fixture = await createFixture();
+  const issuer = fixture.issuer.current();
+  const own = new x509.X509Certificate(Buffer.from(issuer.chain[0]!));
+  const signingKey = await webcrypto.subtle.importKey(
+    "pkcs8",
+    issuer.privateKey.export({ type: "pkcs8", format: "der" }),
+    { name: "ECDSA", namedCurve: "P-256" },
+    false,
+    ["sign"],
+  );
+  for (const notAfter of [startMs + 900_000, Date.UTC(2051, 5, 1, 12, 30, 15)]) {
+    const asked = template({ notAfter });
+    const leaf = new x509.X509Certificate(
+      Buffer.from(signLeaf(asked, issuer, randomBytes(serialBytes))),
+    );
+    const theirs = await x509.X509CertificateGenerator.create({
+      serialNumber: leaf.serialNumber,
+      issuer: own.subjectName,
+      notBefore: new Date(asked.notBefore),
+      notAfter: new Date(asked.notAfter),
+      publicKey: Buffer.from(asked.publicKey),
+      signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
+      signingKey,
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        new x509.ExtendedKeyUsageExtension([
+          x509.ExtendedKeyUsage.serverAuth,
+          x509.ExtendedKeyUsage.clientAuth,
+        ]),
+        new x509.AuthorityKeyIdentifierExtension(Buffer.from(issuer.keyId).toString("hex")),
+        new x509.SubjectAlternativeNameExtension([{ type: "url", value: asked.id }], true),
+      ],
+    });
+    for (const certificate of [leaf, theirs]) {
+      t.true(await certificate.verify({ publicKey: own.publicKey, signatureOnly: true }));
+    }
+    t.is(leaf.issuer, theirs.issuer);
+    t.is(leaf.subject, theirs.subject);
+    t.deepEqual([leaf.notBefore, leaf.notAfter], [theirs.notBefore, theirs.notAfter]);
+    t.deepEqual(leaf.publicKey.rawData, theirs.publicKey.rawData);
+    t.deepEqual(
+      leaf.extensions.map(({ rawData }) => Buffer.from(rawData).toString("hex")),
+      theirs.extensions.map(({ rawData }) => Buffer.from(rawData).toString("hex")),
+    );
+  }
+});
+
+test("signLeaf keeps apart what issuers have in common with their own leaves alone", async (t) => {
+  await using fixture = await createFixture();
+  await using other = await createFixture();
+  for (const issuer of [fixture.issuer.current(), other.issuer.current()]) {
+    for (const dnsNames of [[], ["injector.signet-system.svc"], []]) {
+      const asked = template({ dnsNames });
+      t.notThrows(() =>
+        checkIssued(signLeaf(asked, issuer, randomBytes(serialBytes)), asked, issuer),
+      );
+    }
+  }
 });
 
 test("attack-3 OpenSSL refuses a leaf outside of the issuer's name constraint", async (t) => {

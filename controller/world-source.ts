@@ -113,7 +113,7 @@ async function kubernetesWorld(
       caDirectory === null
         ? patiently(() => openSecret({ client, trustDomain, clock, log }), { clock, random, log })
         : readFolder(caDirectory),
-    reviewer: { review: (token) => review(token).catch(rethrow) },
+    reviewer: { authority: "token-review", review: (token) => review(token).catch(rethrow) },
     watch: (onEvent) => watchKubernetesWorld({ ...parts, onEvent }),
     publish(roots, mesh) {
       const stack = new AsyncDisposableStack();

@@ -11,18 +11,17 @@ export interface CaOptions {
   readonly subjects: readonly string[];
   readonly rounds: number;
   readonly calls: number;
+  readonly ledgerEntries: number;
   readonly projectFolder: string;
   readonly runFolder: string;
   readonly profileFolder: string | null;
   readonly now: () => number;
 }
 
-/** Issued before the first round, not counted: compilers and caches warm up. */
-const warmUpCalls = 300;
-
 /** Runs the works and subjects named. Rejects when a subject refuses to issue. */
 export async function runCaSuite(options: CaOptions, reporter: Reporter): Promise<Row[]> {
-  const { projectFolder, runFolder: folder, profileFolder, now } = options;
+  const { projectFolder, runFolder: folder, profileFolder, now, ledgerEntries } = options;
+  const context = { projectFolder, folder, profileFolder, now, ledgerEntries };
   const rows: Row[] = [];
   for (const [work, makers] of Object.entries(issueWorks)) {
     if (!options.works.includes(work)) continue;
@@ -30,8 +29,10 @@ export async function runCaSuite(options: CaOptions, reporter: Reporter): Promis
     const field: Issuer[] = [];
     for (const [subject, make] of Object.entries(makers)) {
       if (!options.subjects.includes(subject)) continue;
-      const issuer = stack.use(await make({ projectFolder, folder, profileFolder, now }));
-      await issuer.issue(warmUpCalls);
+      const issuer = stack.use(await make(context));
+      // As many as in a round, not counted: compilers and caches warm up.
+      reporter.say(`${work}: warming up ${subject}`);
+      await issuer.issue(options.calls);
       field.push(issuer);
     }
     const samples: Sample[] = [];

@@ -16,6 +16,7 @@ const reviewed: ReviewedToken = {
 const pod: DirectoryPod = {
   uid: "pod-uid",
   serviceAccount: "app-a",
+  node: "node-1",
   addresses: ["10.0.0.7", "fd00::7"],
   isLive: true,
 };
@@ -31,7 +32,7 @@ function attested(
   const token = { ...reviewed, ...options.token };
   const known = options.pod === null ? null : { ...pod, ...options.pod };
   return attest("token", options.address ?? "10.0.0.7", {
-    reviewer: { review: () => Promise.resolve(token) },
+    reviewer: { authority: "token-review", review: () => Promise.resolve(token) },
     directory: {
       pod: (namespace, name) => (namespace === "app-a" && name === "app-a-1" ? known : null),
       isSuspended: (id) => id === options.suspended,
@@ -98,6 +99,7 @@ test("attest looks the pod up after the review, when it may be gone", async (t) 
   let isThere = true;
   const attestation = attest("token", "10.0.0.7", {
     reviewer: {
+      authority: "token-review",
       async review() {
         await Promise.resolve();
         isThere = false;

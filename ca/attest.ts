@@ -36,14 +36,20 @@ export interface ReviewedToken {
   readonly tokenHash: string;
 }
 
+export type TokenAuthority = "token-review" | "jwks";
+
 /** Verifies a token; rejects with CaError. The seam for Kubernetes' TokenReview. */
 export interface TokenReviewer {
+  /** Who says so, for the log. */
+  readonly authority: TokenAuthority;
   review(token: string): Promise<ReviewedToken>;
 }
 
 export interface DirectoryPod {
   readonly uid: string;
   readonly serviceAccount: string;
+  /** Where it runs; empty when that is not known. */
+  readonly node: string;
   /** All of its addresses; empty while it has none. */
   readonly addresses: readonly string[];
   /** Not finished. A pod that is being stopped is live until its containers have ended. */
@@ -69,6 +75,8 @@ export interface Attested extends ReviewedToken {
   readonly id: SpiffeId;
   /** Where the connection comes from, canonical. */
   readonly address: string;
+  readonly node: string;
+  readonly attestedBy: TokenAuthority;
 }
 
 /**
@@ -102,7 +110,7 @@ export async function attest(
       next: `See why: signet identity list; take it back: signet identity resume ${id}`,
     });
   }
-  return { ...reviewed, id, address };
+  return { ...reviewed, id, address, node: pod.node, attestedBy: reviewer.authority };
 }
 
 export interface JwksReviewerOptions {
@@ -126,6 +134,7 @@ export function createJwksReviewer({
   const keys = new KeySetSource({ read: readJwks, parse: parseKeys, clock });
   const known = new Map<string, Verified>();
   return {
+    authority: "jwks",
     async review(token) {
       if (token.length > tokenCharactersMax) {
         throw new CaError("token_invalid", `Cannot read token: ${token.length} characters`);

@@ -67,17 +67,15 @@ export interface CertificateAuthorityOptions {
   readonly log: Log;
 }
 
-interface Subject {
+/** Who is certified, as the log tells it. */
+type Subject = Pick<
+  LedgerEntry,
+  "namespace" | "serviceAccount" | "pod" | "podUid" | "node" | "policy" | "address" | "tokenHash"
+> & {
   readonly id: SpiffeId;
-  readonly namespace: string;
-  readonly serviceAccount: string;
-  readonly pod: string;
-  readonly podUid: string;
-  readonly address: string;
-  readonly tokenHash: string;
   /** Not empty: of a serving certificate. */
   readonly dnsNames: readonly string[];
-}
+};
 
 interface Signed {
   readonly leaf: Uint8Array;
@@ -131,7 +129,9 @@ export class CertificateAuthority {
   async issueOwn(privateKey: KeyObject, own: OwnWorkload): Promise<Svid> {
     const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "der" });
     const { namespace, serviceAccount } = partsOf(own.id);
-    const subject = { ...own, namespace, serviceAccount, tokenHash: "", dnsNames: [] };
+    const policy = policyText("identity", "own process", 0);
+    const who = { ...own, namespace, serviceAccount, node: "", policy, tokenHash: "" };
+    const subject = { ...who, dnsNames: [] };
     const { leaf, facts, issuer, receipt } = await this.#sign(subject, publicKey, 0);
     const { id, notBefore, notAfter, serial } = facts;
     return {
@@ -154,7 +154,9 @@ export class CertificateAuthority {
     const csr = readRequest(request.csr);
     checkRequest(csr, attested.id);
     const dnsNames = request.serving ? this.#namesOf(attested.id) : [];
-    const subject = { ...attested, pod: attested.podName, dnsNames };
+    const purpose = request.serving ? "serving" : "identity";
+    const policy = policyText(purpose, attested.attestedBy, request.lifetimeS);
+    const subject = { ...attested, pod: attested.podName, policy, dnsNames };
     return this.#sign(subject, csr.publicKey, request.lifetimeS);
   }
 
@@ -173,13 +175,15 @@ export class CertificateAuthority {
     const template = leafTemplate({ ...asked, lifetimeDefaultS, now, issuer });
     const leaf = signLeaf(template, issuer, randomBytes(serialBytes));
     const facts = checkIssued(leaf, template, issuer);
-    const { namespace, serviceAccount, pod, podUid, address, tokenHash } = subject;
+    const { namespace, serviceAccount, pod, podUid, node, policy, address, tokenHash } = subject;
     const entry: LedgerEntry = {
       id,
       namespace,
       serviceAccount,
       pod,
       podUid,
+      node,
+      policy,
       address,
       tokenHash,
       issuedAt: now,
@@ -195,6 +199,16 @@ export class CertificateAuthority {
     const receipt = { index, checkpoint, entry: Buffer.from(entryText(entry)), path };
     return { leaf, facts, issuer, receipt };
   }
+}
+
+/** Under what a certificate is issued, for the log: what it is for, who vouched, and who chose its life. */
+function policyText(
+  purpose: "identity" | "serving",
+  attestedBy: string,
+  lifetimeS: number,
+): string {
+  const life = lifetimeS === 0 ? "default life" : `asked for ${lifetimeS} s`;
+  return `${purpose}; ${attestedBy}; ${life}`;
 }
 
 /** Before the token is looked at: nobody may make us keep a megabyte for it (attack case 4). */

@@ -75,6 +75,7 @@ const podShape = z.object({
   metadata: metadataShape,
   spec: z.object({
     serviceAccountName: lax(accountName),
+    nodeName: lax(z.string()),
     hostNetwork: lax(z.boolean()),
   }),
   status: lax(
@@ -197,6 +198,7 @@ function toPod({ metadata, spec, status }: z.output<typeof podShape>): PodRecord
     serviceAccount: orElse(spec.serviceAccountName, "default"),
     addresses: addressesOf(status),
     phase: status?.phase ?? "Unknown",
+    node: spec.nodeName ?? "",
     hostNetwork: spec.hostNetwork ?? false,
     terminating: (metadata.deletionTimestamp ?? null) !== null,
   };

@@ -45,6 +45,8 @@ export interface PodRecord {
   /** All of its addresses; empty until it has one. */
   readonly addresses: readonly string[];
   readonly phase: PodPhase;
+  /** Where it runs; empty until it is scheduled, and where there are no nodes. */
+  readonly node: string;
   /** Shares the node's address. */
   readonly hostNetwork: boolean;
   /** Deletion has begun; it may still serve. */

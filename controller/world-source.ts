@@ -137,7 +137,7 @@ async function kubernetesWorld(
       caDirectory === null
         ? patiently(() => openSecret({ ...parts, trustDomain, log }), { clock, random, log })
         : openFolder({ folder: caDirectory, isShared: true, clock, log }),
-    reviewer: { review: (token) => review(token).catch(rethrow) },
+    reviewer: { authority: "token-review", review: (token) => review(token).catch(rethrow) },
     watch: (onEvent) => watchKubernetesWorld({ ...parts, onEvent }),
     publish(trust, mesh) {
       const stack = new AsyncDisposableStack();

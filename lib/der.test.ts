@@ -110,6 +110,19 @@ const general = (text: string): string => time(derTag.generalizedTime, text);
 test("readTime refuses month 13", refuses, utc("261301000000Z"), "der_value_invalid", readTime);
 test("readTime refuses February 30", refuses, utc("260230000000Z"), "der_value_invalid", readTime);
 test("readTime refuses second 60", refuses, utc("260101000060Z"), "der_value_invalid", readTime);
+for (const [what, text] of [
+  ["month 0", "260001000000Z"],
+  ["day 0", "260100000000Z"],
+  ["April 31", "260431000000Z"],
+  ["February 29 of no leap year", "270229000000Z"],
+  ["hour 24", "260101240000Z"],
+  ["minute 60", "260101006000Z"],
+  ["a letter in the year", "2A0101000000Z"],
+  ["a sign in the hour", "260101+10000Z"],
+  ["a byte before the year", " 260101000000Z"],
+] as const) {
+  test(`readTime refuses ${what}`, refuses, utc(text), "der_value_invalid", readTime);
+}
 test("readTime refuses no seconds", refuses, utc("2601010000Z"), "der_value_invalid", readTime);
 test(
   "readTime refuses an offset",

@@ -5,12 +5,11 @@ import { DatabaseSync } from "node:sqlite";
 import test from "ava";
 import { hashLeaf, hashNode } from "#/transparency/hash.ts";
 import type { Digest } from "#/transparency/hash.ts";
-import { logEntries } from "#/test/kit/ledger.ts";
+import { logEntries, places } from "#/test/kit/ledger.ts";
 import { isConsistent, isIncluded } from "#/transparency/verify.ts";
 import { entryText } from "./entry-text.ts";
 import type { LedgerEntry } from "./entry.ts";
 import { LedgerReader, LedgerStore } from "./store.ts";
-import type { Written } from "./writer.ts";
 
 function entry(serial: string): LedgerEntry {
   return { ...logEntries(0, 1)[0]!, serial, keyFingerprint: serial };
@@ -30,10 +29,6 @@ const leavesOf = (all: readonly LedgerEntry[]): readonly Digest[] =>
   all.map((each) => hashLeaf(Buffer.from(entryText(each))));
 
 const hex = (digest: Digest): string => Buffer.from(digest).toString("hex");
-
-function places({ outcomes }: Written): readonly (number | "key_reused")[] {
-  return outcomes.map((each) => (typeof each === "object" ? each.index : each));
-}
 
 class Folder implements Disposable {
   readonly #path = mkdtempSync(path.join(tmpdir(), "signet-hashes-"));

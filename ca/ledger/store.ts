@@ -17,7 +17,7 @@ import { recordsMax } from "./entry.ts";
 import type { LedgerEntry, LedgerQuery, LedgerRecord } from "./entry.ts";
 import { Hashes, keepHashes } from "./hashes.ts";
 import { newLogKey } from "./log-key.ts";
-import { createSchema } from "./schema.ts";
+import { blockBits, createSchema, keyStart } from "./schema.ts";
 import type { Outcome, Pruned, Written } from "./writer.ts";
 
 /** Entries that one call forgets: what is issued meanwhile waits for it. */
@@ -53,12 +53,37 @@ export class LedgerReader implements Disposable {
     if (query.serial !== undefined) where("serial = ?", query.serial);
     if (query.before !== undefined) where("position < ?", query.before);
     const limit = Math.min(Math.max(1, Math.floor(query.limit ?? recordsMax)), recordsMax);
-    const filter = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
-    const text = `SELECT * FROM entries ${filter} ORDER BY position DESC LIMIT ${limit}`;
-    return this.database
-      .prepare(text)
-      .all(...values)
-      .map((row) => asRecord(row));
+    const select = (filters: readonly string[]): StatementSync => {
+      const filter = filters.length === 0 ? "" : `WHERE ${filters.join(" AND ")}`;
+      return this.database.prepare(
+        `SELECT * FROM entries ${filter} ORDER BY position DESC LIMIT ?`,
+      );
+    };
+    if (query.namespace === undefined || query.serial !== undefined) {
+      return select(conditions)
+        .all(...values, limit)
+        .map((row) => asRecord(row));
+    }
+    // Block by block from the newest, each by its part of the index.
+    const inBlock = select([`position >> ${blockBits} = ?`, ...conditions]);
+    const found: LedgerRecord[] = [];
+    const [first, last] = this.#blocks();
+    for (let block = last; block >= first && found.length < limit; block -= 1) {
+      const rows = inBlock.all(block, ...values, limit - found.length);
+      for (const row of rows) found.push(asRecord(row));
+    }
+    return found;
+  }
+
+  /** The first and the last that have entries; none when the second is smaller. */
+  #blocks(): readonly [first: number, last: number] {
+    const row = this.database
+      .prepare(
+        `SELECT (SELECT min(position) >> ${blockBits} FROM entries) AS first,
+          (SELECT max(position) >> ${blockBits} FROM entries) AS last`,
+      )
+      .get();
+    return row?.["first"] === null ? [0, -1] : [Number(row?.["first"]), Number(row?.["last"])];
   }
 
   /** The log's Merkle tree as it is now. */
@@ -141,10 +166,11 @@ export class LedgerStore extends LedgerReader {
       createSchema(this.database);
       this.database.prepare("INSERT OR IGNORE INTO log_key VALUES (1, ?)").run(newLogKey());
       this.#insert = this.database.prepare(
-        "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       );
       this.#otherPod = this.database.prepare(
-        "SELECT 1 FROM entries WHERE key_fingerprint = ? AND pod_uid <> ? LIMIT 1",
+        `SELECT 1 FROM entries WHERE ${keyStart("key_fingerprint")} = ${keyStart("?1")}
+           AND key_fingerprint = ?1 AND pod_uid <> ?2 LIMIT 1`,
       );
       this.#keep = keepHashes(this.database);
       const hashes = new Hashes(this.database);
@@ -253,6 +279,8 @@ function columns(entry: LedgerEntry): SQLInputValue[] {
     entry.issuerSerial,
     entry.keyFingerprint,
     entry.certificate,
+    entry.node,
+    entry.policy,
   ];
 }
 
@@ -273,6 +301,8 @@ function asRecord(row: Record<string, unknown>): LedgerRecord {
     issuerSerial: String(row["issuer_serial"]),
     keyFingerprint: String(row["key_fingerprint"]),
     certificate: row["certificate"] as Uint8Array,
+    node: String(row["node"]),
+    policy: String(row["policy"]),
   };
 }
 

@@ -17,6 +17,7 @@ test("workloadDirectory tells the CA what it compares", (t) => {
   t.deepEqual(directoryOf(pod("app/a", { account: "sa" })).pod("app", "a"), {
     uid: "uid-of-a",
     serviceAccount: "sa",
+    node: "node-1",
     addresses: ["10.1.0.1"],
     isLive: true,
   });

@@ -19,7 +19,7 @@ export function workloadDirectory({ workloads, suspensions }: DirectoryParts): W
       const { meta, serviceAccount } = pod;
       // The node's address is everybody's on that node: it tells nobody from another.
       const addresses = pod.hostNetwork ? [] : pod.addresses;
-      return { uid: meta.uid, serviceAccount, addresses, isLive: isLive(pod) };
+      return { uid: meta.uid, serviceAccount, node: pod.node, addresses, isLive: isLive(pod) };
     },
   };
 }

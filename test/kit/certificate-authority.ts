@@ -82,6 +82,7 @@ export class AuthorityFixture implements AsyncDisposable {
       name: "app-a-1",
       uid: randomUUID(),
       serviceAccount: "app-a",
+      node: "node-1",
       addresses: ["10.0.0.7"],
       isLive: true,
       ...change,

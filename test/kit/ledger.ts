@@ -1,6 +1,7 @@
 // A ledger without a thread and without a disk: the same store, in this process's memory.
 import type { LedgerEntry } from "#/ca/ledger/entry.ts";
 import { Ledger } from "#/ca/ledger/ledger.ts";
+import type { Written } from "#/ca/ledger/writer.ts";
 import { LedgerStore } from "#/ca/ledger/store.ts";
 
 /** So many entries that are told apart by their serials. */
@@ -17,6 +18,8 @@ export function logEntries(
       serviceAccount: "b",
       pod: "b-1",
       podUid: "uid-1",
+      node: "node-1",
+      policy: "identity; token-review; default life",
       address: "10.0.0.7",
       tokenHash: "ee",
       issuedAt: 1_000,
@@ -29,6 +32,11 @@ export function logEntries(
       ...change,
     };
   });
+}
+
+/** The positions that were taken. */
+export function places({ outcomes }: Written): readonly (number | "key_reused")[] {
+  return outcomes.map((each) => (typeof each === "object" ? each.index : each));
 }
 
 export function openLedgerInMemory(): Ledger {

@@ -31,7 +31,11 @@ export function pod(key: string, fields: PodFields = {}): WorldObject {
       annotations: injected ? { "signet.dev/status": "injected" } : {},
       ...(fields.uid === undefined ? {} : { uid: fields.uid }),
     }),
-    spec: { serviceAccountName: account, hostNetwork: fields.hostNetwork ?? false },
+    spec: {
+      serviceAccountName: account,
+      nodeName: "node-1",
+      hostNetwork: fields.hostNetwork ?? false,
+    },
     status: { podIP: address, phase: fields.phase ?? "Running" },
   });
 }

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import test from "ava";
-import type { Controller } from "#/controller/app.ts";
+import type { Controller } from "../app.ts";
 import { fingerprint, parsePem } from "#/identity/bundle.ts";
 import { Site, added, podObject, ready, synced } from "#/test/kit/controller-site.ts";
 import { LiveSidecar } from "#/test/kit/live-sidecar.ts";

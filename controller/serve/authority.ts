@@ -69,14 +69,14 @@ function rotationView(record: AuthorityRecord, waiting: RotationView["waiting"])
   };
 }
 
-const timeNames = ["startedAt", "finishedAt", "since"];
+const timeNames: ReadonlySet<string> = new Set(["startedAt", "finishedAt", "since"]);
 
 /** Times as texts. */
 function timesOf(value: object): object {
   return Object.fromEntries(
     Object.entries(value).map(([name, each]) => [
       name,
-      timeNames.includes(name) ? new Date(each as number).toISOString() : (each as unknown),
+      timeNames.has(name) ? new Date(each as number).toISOString() : (each as unknown),
     ]),
   );
 }

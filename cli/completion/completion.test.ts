@@ -59,6 +59,7 @@ for (const [words, offered] of [
     [
       "local",
       "certs",
+      "ca",
       "log",
       "strict",
       "install",
@@ -70,7 +71,7 @@ for (const [words, offered] of [
       "version",
     ],
   ],
-  [["c"], ["certs", "check", "completion"]],
+  [["c"], ["certs", "ca", "check", "completion"]],
   [
     ["certs", ""],
     ["list", "inspect"],
@@ -82,6 +83,7 @@ for (const [words, offered] of [
     ["table", "json"],
   ],
   [["certs", "list", "--output", "j"], ["json"]],
+  [["ca", "rotate", "r"], ["root"]],
   [
     ["certs", "list", "-n", ""],
     ["app-a", "app-b"],
@@ -116,6 +118,7 @@ for (const [words, offered] of [
     [
       "local",
       "certs",
+      "ca",
       "log",
       "strict",
       "install",

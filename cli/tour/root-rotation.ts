@@ -18,7 +18,7 @@ import { scrape, sumOf } from "./sidecar-metrics.ts";
 const RATE = 100;
 const LOAD_S = 5;
 const POLL_MS = 250;
-/** On a cluster the API server's certificates of the injector come last: files reach its pod slowly. */
+/** On a cluster a controller that was killed keeps its lease for 15 s, and starts more slowly. */
 const END_MS_MAX = 240_000;
 
 export const rootRotation: Claim = {

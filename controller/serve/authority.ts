@@ -33,7 +33,7 @@ export function authorityRoutes(
 }
 
 function authorityView({ trust, record, rotation, pod }: AuthorityRouteOptions): object {
-  const { stored, bundle, authority, notAfter } = trust();
+  const { stored, bundle, authority, notBefore, notAfter } = trust();
   const { isDriver, waiting, refusal, fault } = rotation();
   const now = record();
   return {
@@ -43,7 +43,11 @@ function authorityView({ trust, record, rotation, pod }: AuthorityRouteOptions):
     place: stored.place,
     hasRootKey: now.rootKey !== null,
     roots: bundle.roots.map(certificateView),
-    intermediate: { fingerprint: authority, notAfter: new Date(notAfter).toISOString() },
+    intermediate: {
+      fingerprint: authority,
+      notBefore: new Date(notBefore).toISOString(),
+      notAfter: new Date(notAfter).toISOString(),
+    },
     rotation: now.rotation === null ? null : rotationView(now, waiting),
     last: now.last === null ? null : timesOf(now.last),
     refusal,
@@ -88,9 +92,14 @@ function pemFingerprint(pem: string): string {
 function certificateView(der: Uint8Array): object {
   const view = { fingerprint: fingerprint(der) };
   try {
-    return { ...view, notAfter: new Date(readCertificate(der).notAfter).toISOString() };
+    const { notBefore, notAfter } = readCertificate(der);
+    return {
+      ...view,
+      notBefore: new Date(notBefore).toISOString(),
+      notAfter: new Date(notAfter).toISOString(),
+    };
   } catch {
     // A root of another make: it is trusted, and what it says cannot be told.
-    return { ...view, notAfter: null };
+    return { ...view, notBefore: null, notAfter: null };
   }
 }

@@ -27,16 +27,16 @@ const said = (change: Partial<AuthorityState>, days: number): readonly string[] 
 
 test("judgeAuthorities leaves a managed intermediate to itself, until it should have been renewed", (t) => {
   const name = "intermediate abababababababab lives";
-  t.is(said({}, 10)[1], `passed ${name} 90d 0h more, renewed by itself`);
-  t.is(said({}, 60)[1], `passed ${name} 40d 0h more, renewed by itself`);
+  t.is(said({}, 10)[1], `passed ${name} 90d 00h more, renewed by itself`);
+  t.is(said({}, 60)[1], `passed ${name} 40d 00h more, renewed by itself`);
   const late = "less than 25 % of its life -> signet ca rotate intermediate";
-  t.is(said({}, 80)[1], `info ${name} 20d 0h more: ${late}`);
+  t.is(said({}, 80)[1], `info ${name} 20d 00h more: ${late}`);
   t.regex(said({}, 95)[1] ?? "", /^failed .*less than 10 %/);
 });
 
 test("judgeAuthorities alarms for an offline intermediate at 50, 25 and 10 % of its life", (t) => {
   const at = (days: number): string => said({ hasRootKey: false }, days)[1] ?? "";
-  t.regex(at(49), /^passed .*51d 0h more$/);
+  t.regex(at(49), /^passed .*51d 00h more$/);
   t.regex(at(50), /^info .*less than 50 % .* -> Make the next one where the root's key is/);
   t.regex(at(75), /^info .*less than 25 %/);
   t.regex(at(90), /^failed .*less than 10 %/);

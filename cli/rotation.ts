@@ -51,6 +51,8 @@ export interface AuthorityState {
   readonly custody: string;
   readonly place: string;
   readonly hasRootKey: boolean;
+  /** Where they are stored. */
+  readonly areKeysWrapped: boolean;
   /** The one in force first. */
   readonly roots: readonly AuthorityLife[];
   readonly intermediate: AuthorityLife;

@@ -29,7 +29,13 @@ for (const [custody, withRootKey, wanted] of [
       };
     const log = { ...silentLog, info: say("info"), warn: say("warn"), error: say("error") };
     const record = newRecord({ root, intermediate, withRootKey });
-    const stored = { custody: "folder", place: "here", record, version: "1" } as const;
+    const stored = {
+      custody: "folder",
+      place: "here",
+      record,
+      isSealed: false,
+      version: "1",
+    } as const;
     const trust = new Watch(readTrust(stored, trustDomain));
     const registry = new Registry();
     const metrics = declareMetrics(registry);

@@ -12,6 +12,7 @@ const state: AuthorityState = {
   custody: "managed",
   place: "here",
   hasRootKey: true,
+  areKeysWrapped: false,
   roots: [life(1_000)],
   intermediate: life(100),
   rotation: null,

@@ -12,6 +12,7 @@ const state = {
   custody: "managed",
   place: 'Secret "signet-system/signet-ca"',
   hasRootKey: true,
+  areKeysWrapped: false,
   roots: [{ fingerprint: "aa".repeat(32), notAfter: at }],
   intermediate: { fingerprint: "bb".repeat(32), notAfter: at },
   rotation: null as object | null,
@@ -173,7 +174,7 @@ test("ca rotate --abort goes back, and --status shows what there is", async (t) 
   t.is(await status.done, 0);
   t.regex(
     status.said.join(""),
-    /custody {7}managed: Secret .*, with the root's key\nroot {10}a{16}/,
+    /custody {7}managed: Secret .*, with the root's key, keys not wrapped\nroot {10}a{16}/,
   );
   t.regex(status.said.join(""), /waits for a\/1/);
   const json = run({ status: true, output: "json" }, null, () => ({ last: ended("x", "aborted") }));

@@ -42,6 +42,7 @@ function authorityView({ trust, record, rotation, pod }: AuthorityRouteOptions):
     custody: stored.custody,
     place: stored.place,
     hasRootKey: now.rootKey !== null,
+    areKeysWrapped: stored.isSealed,
     roots: bundle.roots.map(certificateView),
     intermediate: {
       fingerprint: authority,

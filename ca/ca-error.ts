@@ -6,6 +6,7 @@ export type CaErrorCode =
   | "lifetime_out_of_range"
   | "issuer_expired"
   | "authority_invalid"
+  | "authority_sealed"
   | "rotation_refused"
   | "token_invalid"
   | "token_expired"

@@ -48,10 +48,11 @@ export function waitingLines(waiting: readonly Waiting[]): readonly string[] {
 export function stateLines(state: AuthorityState, now: number, style: Style): readonly string[] {
   const { custody, place, roots, intermediate, rotation, last, refusal, hasRootKey } = state;
   const key = hasRootKey ? "with the root's key" : "the root's key is elsewhere";
+  const wrapped = state.areKeysWrapped ? "keys wrapped" : "keys not wrapped";
   const until = (notAfter: string | null): string =>
     notAfter === null ? "" : `, until ${formatTime(Date.parse(notAfter))}`;
   return [
-    `custody       ${custody}: ${place}, ${key}`,
+    `custody       ${custody}: ${place}, ${key}, ${wrapped}`,
     ...roots.map(
       ({ fingerprint, notAfter }, at) =>
         `${at === 0 ? "root        " : "and trusted "}  ${short(fingerprint)}${until(notAfter)}`,

@@ -38,13 +38,24 @@ export interface RotationOutcome {
   readonly finishedAt: string;
 }
 
+export interface AuthorityLife {
+  /** SHA-256. */
+  readonly fingerprint: string;
+  /** ISO 8601; null: it cannot be read. */
+  readonly notBefore: string | null;
+  readonly notAfter: string | null;
+}
+
 /** What the controllers know of the mesh's authorities. */
 export interface AuthorityState {
   readonly custody: string;
   readonly place: string;
   readonly hasRootKey: boolean;
-  readonly roots: readonly { readonly fingerprint: string; readonly notAfter: string | null }[];
-  readonly intermediate: { readonly fingerprint: string; readonly notAfter: string };
+  /** Where they are stored. */
+  readonly areKeysWrapped: boolean;
+  /** The one in force first. */
+  readonly roots: readonly AuthorityLife[];
+  readonly intermediate: AuthorityLife;
   readonly rotation: RotationProgress | null;
   readonly last: RotationOutcome | null;
   readonly refusal: { readonly id: string; readonly message: string; readonly next: string } | null;

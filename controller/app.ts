@@ -14,6 +14,7 @@ import type { OpenAuthority } from "./authority.ts";
 import { openAuthority } from "./authority.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { AuthorityStore } from "./custody.ts";
+import { ExpiryWatch } from "./expiry-watch.ts";
 import type { Delta } from "./index/mesh.ts";
 import { Mesh } from "./index/mesh.ts";
 import { controllerAccount, meshNamespace } from "./index/policies.ts";
@@ -98,6 +99,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const { exchange, isWriter: isDriver } = publication;
   const parts = { store, trust, keeper, issuer, ledger, hub, mesh, exchange, isDriver };
   const rotation = stack.use(new RotationDriver({ ...parts, pod: config.pod, clock, log }));
+  stack.use(new ExpiryWatch({ trust, metrics, clock, log }));
+  metrics.rotationWaiting.onCollect(() => {
+    metrics.rotationWaiting.with().set(rotation.view().waiting.length);
+  });
   const admin = await serveAdmin({ options, opened, hub, mesh, registry, stack, store, rotation });
   stack.use(world.watch(loop.onEvent));
   log.info("controller started", { grpc_port: server.port, admin_port: admin.port });

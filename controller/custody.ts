@@ -15,7 +15,10 @@ export interface Stored {
   readonly custody: Custody;
   /** For people: where it was found. */
   readonly place: string;
+  /** Its keys as they are, wrapped or not where it is stored. */
   readonly record: AuthorityRecord;
+  /** Every key is wrapped where it is stored. */
+  readonly isSealed: boolean;
   /** Of what was read; another one once it is written. */
   readonly version: string;
 }
@@ -32,8 +35,8 @@ export interface AuthorityStore extends AsyncDisposable {
 }
 
 /** Says at each start and each change, loudly, who has the keys. */
-export function tellCustody({ custody, place }: Stored, facts: object, log: Log): void {
-  const fields = { custody, place, ...facts };
+export function tellCustody({ custody, place, isSealed }: Stored, facts: object, log: Log): void {
+  const fields = { custody, place, keys_wrapped: isSealed, ...facts };
   if (custody !== "managed") log.info("authority in force", fields);
   else {
     const next =

@@ -7,7 +7,9 @@ import { constants } from "node:fs";
 import { open, readFile, rename } from "node:fs/promises";
 import path from "node:path";
 import { fromTexts, textNames, toTexts } from "#/ca/rotation/record.ts";
+import type { KeyWrapper } from "#/ca/rotation/key-wrapper.ts";
 import type { AuthorityRecord, Texts } from "#/ca/rotation/record.ts";
+import { isWholeSealed, openRecord, sealRecord } from "#/ca/rotation/sealed-record.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { sleep } from "#/lib/clock.ts";
 import { messageOf } from "#/lib/errors.ts";
@@ -22,6 +24,8 @@ export interface FolderOptions {
   readonly folder: string;
   /** Of several controllers each has a folder of its own: there is nothing to agree on. */
   readonly isShared: boolean;
+  /** Wraps what is written; null: keys are stored as they are. */
+  readonly wrapper: KeyWrapper | null;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -34,7 +38,7 @@ const lookMs = 500;
 
 /** Rejects with CustodyError when it cannot be read. */
 export async function openFolder(options: FolderOptions): Promise<AuthorityStore> {
-  const first = await readStored(options.folder);
+  const first = await readStored(options);
   const store = new FolderStore(options, first, await readRequest(options.folder));
   // A crash may have come between the record and what is published of it.
   const isWritten = first.record.handled !== "" || first.record.last !== null;
@@ -64,7 +68,7 @@ class FolderStore implements AuthorityStore {
   }
 
   async write(record: AuthorityRecord, over: Stored): Promise<void> {
-    const { folder } = this.#options;
+    const { folder, wrapper } = this.#options;
     const writing = this.#writing.then(async () => {
       if (this.readOnly !== null || this.stored.get() !== over) {
         throw new CustodyError(
@@ -72,10 +76,11 @@ class FolderStore implements AuthorityStore {
           `Cannot write ${over.place}: it is another by now`,
         );
       }
-      const text = JSON.stringify(toTexts(record), null, 2);
+      const sealed = await sealRecord(record, wrapper);
+      const text = JSON.stringify(toTexts(sealed), null, 2);
       await replace(path.join(folder, recordFile), text);
       await publish(folder, record);
-      this.stored.set({ ...over, record, version: text });
+      this.stored.set({ ...over, record, version: text, isSealed: wrapper !== null });
     });
     this.#writing = writing.catch(() => {});
     return writing;
@@ -96,7 +101,7 @@ class FolderStore implements AuthorityStore {
       await this.#writing;
       const before = this.stored.get();
       try {
-        const stored = await readStored(folder);
+        const stored = await readStored(this.#options);
         // Written by ourselves meanwhile: what was read is older.
         if (this.stored.get() === before && stored.version !== before.version) {
           this.stored.set(stored);
@@ -114,26 +119,29 @@ class FolderStore implements AuthorityStore {
   }
 }
 
-async function readStored(folder: string): Promise<Stored> {
+async function readStored({ folder, wrapper }: FolderOptions): Promise<Stored> {
   const place = `folder "${folder}"`;
   const whole = await readIfThere(path.join(folder, recordFile));
-  if (whole !== null) {
-    try {
-      const record = fromTexts(JSON.parse(whole) as Texts);
-      return { custody: "folder", place, record, version: whole };
-    } catch (thrown) {
-      throw unusable(
-        { custody: "folder", place: `file "${path.join(folder, recordFile)}"` },
-        thrown,
-      );
-    }
+  const version = whole ?? JSON.stringify(await readPlainFiles(folder));
+  const where = whole === null ? place : `file "${path.join(folder, recordFile)}"`;
+  try {
+    const read = fromTexts(JSON.parse(version) as Texts);
+    const [record, isSealed] = [await openRecord(read, wrapper), await isWholeSealed(read)];
+    return { custody: "folder", place, record, isSealed, version };
+  } catch (thrown) {
+    throw unusable({ custody: "folder", place: where }, thrown);
   }
-  const needed = [textNames.roots, textNames.intermediate, textNames.intermediateKey];
+}
+
+/** Rejects with CustodyError for one that is missing. */
+async function readPlainFiles(folder: string): Promise<Texts> {
   const texts: Record<string, string> = {};
-  for (const name of needed) texts[name] = await readNeeded(path.join(folder, name));
+  for (const name of [textNames.roots, textNames.intermediate, textNames.intermediateKey]) {
+    texts[name] = await readNeeded(path.join(folder, name));
+  }
   const rootKey = await readIfThere(path.join(folder, textNames.rootKey));
   if (rootKey !== null) texts[textNames.rootKey] = rootKey;
-  return { custody: "folder", place, record: fromTexts(texts), version: JSON.stringify(texts) };
+  return texts;
 }
 
 async function readNeeded(file: string): Promise<string> {

@@ -12,8 +12,10 @@ import {
   newRecord,
   toSecret,
 } from "#/ca/mesh-authorities.ts";
+import type { KeyWrapper } from "#/ca/rotation/key-wrapper.ts";
 import { fromTexts } from "#/ca/rotation/record.ts";
 import type { AuthorityRecord } from "#/ca/rotation/record.ts";
+import { isWholeSealed, openRecord, sealRecord } from "#/ca/rotation/sealed-record.ts";
 import { KubernetesError } from "#/cluster/kubernetes/kubernetes-error.ts";
 import type { RawObject } from "#/cluster/kubernetes/reflection.ts";
 import { reflect, tellLoss } from "#/cluster/kubernetes/reflector.ts";
@@ -29,6 +31,8 @@ import type { RotationRequest } from "./rotation/decide.ts";
 
 export interface SecretOptions extends KubernetesParts {
   readonly trustDomain: TrustDomain;
+  /** Wraps what is written; null: keys are stored as they are. */
+  readonly wrapper: KeyWrapper | null;
   readonly log: Log;
 }
 
@@ -43,16 +47,19 @@ const requestKey = "request";
 
 /** The Secret is made when there is none. Rejects with MeshError. */
 export async function openSecret(options: SecretOptions): Promise<AuthorityStore> {
-  return new SecretStore(options, await readOrMake(options));
+  const store = new SecretStore(options, await readOrMake(options));
+  await store.seal();
+  return store;
 }
 
 async function readOrMake(options: SecretOptions): Promise<Read> {
-  const { client, trustDomain, clock, log } = options;
+  const { client, trustDomain, wrapper, clock, log } = options;
   const present = await readSecret(options);
   if (present !== null) return present;
   const root = await makeRoot(trustDomain, clock.now());
   const intermediate = await makeIntermediate(root, trustDomain, clock.now());
-  const body = toSecret(newRecord({ root, intermediate, withRootKey: true }));
+  const record = newRecord({ root, intermediate, withRootKey: true });
+  const body = toSecret(await sealRecord(record, wrapper));
   try {
     await client.call({ method: "POST", path: collection, query, body });
     log.warn("a root was made", { place });
@@ -70,12 +77,14 @@ class SecretStore implements AuthorityStore {
   readonly #options: SecretOptions;
   readonly #stack = new AsyncDisposableStack();
   #isImmutable: boolean;
+  /** One after the other: opening keys may take a while, and the last one counts. */
+  #reading: Promise<void> = Promise.resolve();
 
   constructor(options: SecretOptions, first: Read) {
     this.#options = options;
     this.stored = new Watch(first.stored);
     this.#isImmutable = first.isImmutable;
-    this.#follow(collection, secretName, (object) => this.#read(object));
+    this.#follow(collection, secretName, (object) => void this.#read(object));
     this.#follow(`/api/v1/namespaces/${namespace}/configmaps`, requestName, (object) => {
       const data = (object["data"] ?? {}) as Readonly<Record<string, unknown>>;
       const text = data[requestKey];
@@ -90,11 +99,29 @@ class SecretStore implements AuthorityStore {
   }
 
   async write(record: AuthorityRecord, over: Stored): Promise<void> {
-    const secret = toSecret(record) as { readonly metadata: object };
+    const { client, wrapper } = this.#options;
+    const secret = toSecret(await sealRecord(record, wrapper)) as { readonly metadata: object };
     const metadata = { ...secret.metadata, resourceVersion: over.version };
     const body = { ...secret, metadata };
-    const written = await this.#options.client.call({ method: "PUT", path, query, body });
-    this.#read(written as RawObject);
+    await this.#read((await client.call({ method: "PUT", path, query, body })) as RawObject);
+  }
+
+  /** Keys of ours that stand there unwrapped, though there is what to wrap them under, are wrapped now. */
+  async seal(): Promise<void> {
+    const stored = this.stored.get();
+    const { wrapper, log } = this.#options;
+    if (wrapper === null || stored.isSealed) return;
+    if (stored.custody !== "managed" || this.readOnly !== null) {
+      log.warn("the intermediate's key is stored unwrapped", { place });
+      return;
+    }
+    try {
+      await this.write(stored.record, stored);
+      log.info("keys wrapped", { place, under: wrapper.id });
+    } catch (thrown) {
+      // Whoever was faster has done the same.
+      if (!(thrown instanceof KubernetesError && thrown.code === "conflict")) throw thrown;
+    }
   }
 
   [Symbol.asyncDispose](): PromiseLike<void> {
@@ -102,15 +129,18 @@ class SecretStore implements AuthorityStore {
   }
 
   /** What cannot be read leaves the last good one in force; and so does a Secret that is deleted. */
-  #read(object: RawObject): void {
-    const { log } = this.#options;
-    try {
-      const { stored, isImmutable } = readObject(object);
-      this.#isImmutable = isImmutable;
-      if (isLater(stored.version, this.stored.get().version)) this.stored.set(stored);
-    } catch (thrown) {
-      log.error("authority not read, the last good one stays", { reason: messageOf(thrown) });
-    }
+  #read(object: RawObject): Promise<void> {
+    const { log, wrapper } = this.#options;
+    this.#reading = this.#reading.then(async () => {
+      try {
+        const { stored, isImmutable } = await readObject(object, wrapper);
+        this.#isImmutable = isImmutable;
+        if (isLater(stored.version, this.stored.get().version)) this.stored.set(stored);
+      } catch (thrown) {
+        log.error("authority not read, the last good one stays", { reason: messageOf(thrown) });
+      }
+    });
+    return this.#reading;
   }
 
   #follow(collectionPath: string, name: string, take: (object: RawObject) => void): void {
@@ -141,16 +171,16 @@ interface Read {
   readonly isImmutable: boolean;
 }
 
-async function readSecret({ client }: SecretOptions): Promise<Read | null> {
+async function readSecret({ client, wrapper }: SecretOptions): Promise<Read | null> {
   try {
-    return readObject((await client.call({ method: "GET", path })) as RawObject);
+    return await readObject((await client.call({ method: "GET", path })) as RawObject, wrapper);
   } catch (error) {
     if (error instanceof KubernetesError && error.code === "not_found") return null;
     throw error;
   }
 }
 
-function readObject(object: RawObject): Read {
+async function readObject(object: RawObject, wrapper: KeyWrapper | null): Promise<Read> {
   const data = (object["data"] ?? {}) as Readonly<Record<string, string>>;
   const texts = Object.fromEntries(
     Object.entries(data).map(([name, encoded]) => [
@@ -159,15 +189,15 @@ function readObject(object: RawObject): Read {
     ]),
   );
   const custody = "root.key" in data ? "managed" : "offline_root";
-  let record: AuthorityRecord;
+  const version = object.metadata.resourceVersion ?? "";
   try {
-    record = fromTexts(texts);
+    const read = fromTexts(texts);
+    const [record, isSealed] = [await openRecord(read, wrapper), await isWholeSealed(read)];
+    return {
+      stored: { custody, place, record, isSealed, version },
+      isImmutable: object["immutable"] === true,
+    };
   } catch (thrown) {
     throw thrown instanceof CustodyError ? thrown : unusable({ custody, place }, thrown);
   }
-  const version = object.metadata.resourceVersion ?? "";
-  return {
-    stored: { custody, place, record, version },
-    isImmutable: object["immutable"] === true,
-  };
 }

@@ -4,6 +4,8 @@ import { readFile } from "node:fs/promises";
 import { createJwksReviewer } from "#/ca/attest.ts";
 import type { TokenReviewer } from "#/ca/attest.ts";
 import { CaError } from "#/ca/ca-error.ts";
+import { localKeyWrapper } from "#/ca/rotation/key-wrapper.ts";
+import type { KeyWrapper } from "#/ca/rotation/key-wrapper.ts";
 import { openAccess } from "#/cluster/kubernetes/access.ts";
 import { createKubernetesClient } from "#/cluster/kubernetes/client.ts";
 import { KubernetesError } from "#/cluster/kubernetes/kubernetes-error.ts";
@@ -38,7 +40,10 @@ import { openSecret } from "./secret-store.ts";
 import type { Trust } from "./trust.ts";
 
 export interface WorldSourceOptions {
-  readonly config: Pick<ControllerConfig, "world" | "pod" | "trustDomain" | "caDirectory">;
+  readonly config: Pick<
+    ControllerConfig,
+    "world" | "pod" | "trustDomain" | "caDirectory" | "keyEncryption"
+  >;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
@@ -102,11 +107,14 @@ export async function openWorld(options: WorldSourceOptions): Promise<WorldSourc
 
 function socketWorld(
   { socketPath, tokenIssuer, tokenJwksFile }: WorldConfig & { readonly kind: "socket" },
-  { config, clock, random, log }: WorldSourceOptions,
+  options: WorldSourceOptions,
 ): WorldSource {
+  const { config, clock, random, log } = options;
   return {
-    authorities: () =>
-      openFolder({ folder: config.caDirectory ?? "", isShared: false, clock, log }),
+    authorities: async () => {
+      const wrapper = await openKeyWrapper(options);
+      return openFolder({ folder: config.caDirectory ?? "", isShared: false, wrapper, clock, log });
+    },
     reviewer: createJwksReviewer({
       issuer: tokenIssuer,
       readJwks: () => readFile(tokenJwksFile, "utf8"),
@@ -126,17 +134,21 @@ function socketWorld(
 
 async function kubernetesWorld(
   { place }: WorldConfig & { readonly kind: "kubernetes" },
-  { config, clock, random, randomBytes, log }: WorldSourceOptions,
+  options: WorldSourceOptions,
 ): Promise<WorldSource> {
+  const { config, clock, random, randomBytes, log } = options;
   const client = createKubernetesClient(await openAccess(place, clock), clock);
   const parts = { client, clock, random };
   const review = createTokenReview({ client, clock });
   const { trustDomain, caDirectory } = config;
   return {
-    authorities: () =>
-      caDirectory === null
-        ? patiently(() => openSecret({ ...parts, trustDomain, log }), { clock, random, log })
-        : openFolder({ folder: caDirectory, isShared: true, clock, log }),
+    async authorities() {
+      const wrapper = await openKeyWrapper(options);
+      if (caDirectory !== null) {
+        return openFolder({ folder: caDirectory, isShared: true, wrapper, clock, log });
+      }
+      return patiently(() => openSecret({ ...parts, trustDomain, wrapper, log }), options);
+    },
     reviewer: { authority: "token-review", review: (token) => review(token).catch(rethrow) },
     watch: (onEvent) => watchKubernetesWorld({ ...parts, onEvent }),
     publish(trust, mesh) {
@@ -188,6 +200,25 @@ async function kubernetesWorld(
       return Promise.resolve();
     },
   };
+}
+
+/** Rejects with MeshError for a file that cannot be read, and for what is no key. */
+async function openKeyWrapper({
+  config: { keyEncryption },
+  randomBytes,
+}: WorldSourceOptions): Promise<KeyWrapper | null> {
+  if (keyEncryption === null) return null;
+  if ("keys" in keyEncryption) return localKeyWrapper(keyEncryption.keys, randomBytes);
+  try {
+    return localKeyWrapper(await readFile(keyEncryption.file, "utf8"), randomBytes);
+  } catch (thrown) {
+    if (thrown instanceof CaError) throw thrown;
+    const state = `Cannot read "${keyEncryption.file}": ${messageOf(thrown)}`;
+    throw new CaError("authority_sealed", state, {
+      next: "Mount the file that SIGNET_KEY_ENCRYPTION_FILE names",
+      cause: thrown,
+    });
+  }
 }
 
 /** An API server that is still starting is waited for; all else is told at once. */

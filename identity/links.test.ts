@@ -2,7 +2,7 @@ import test from "ava";
 import { createLink, createRoot } from "#/ca/authority-certificate.ts";
 import type { Authority } from "#/ca/authority-certificate.ts";
 import { makeIntermediate, makeRoot } from "#/ca/mesh-authorities.ts";
-import { parseTrustDomain } from "#/identity/spiffe-id.ts";
+import { parseTrustDomain } from "./spiffe-id.ts";
 import { fingerprint, toPem } from "./bundle.ts";
 import { rootsByPins } from "./links.ts";
 

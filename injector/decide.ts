@@ -98,7 +98,9 @@ export function decide(input: DecideInput): Decision {
   if (options instanceof AnnotationError) {
     return refuse(options.code, refusal(pod, lowerFirst(options.message)), options.next);
   }
-  const state = sidecarState(pod, buildSidecar(pod, options, config), config.sidecarForm);
+  const { sidecarForm, formerFingerprints } = config;
+  const built = buildSidecar(pod, options, config);
+  const state = sidecarState(pod, built, sidecarForm, formerFingerprints);
   if (state.kind === "foreign") {
     const message = refusal(pod, `names reserved for the sidecar are taken: ${state.detail}`);
     const next = `Remove containers "${proxyInitName}" and "${proxyName}" and the signet- volumes`;

@@ -3,7 +3,13 @@
 // What an API server or a limit range fills in (probe timings, pull policy, resources) may differ.
 import type { Container, Pod, Volume } from "./pod.ts";
 import { probesVariable } from "./probes.ts";
-import { proxyInitName, proxyName, tokenVolumeName, trustVolumeName } from "./sidecar.ts";
+import {
+  pinsVariable,
+  proxyInitName,
+  proxyName,
+  tokenVolumeName,
+  trustVolumeName,
+} from "./sidecar.ts";
 import type { Sidecar } from "./sidecar.ts";
 import { isCallingMount, workloadUsersVariable, workloadVolumeName } from "./workload-api.ts";
 
@@ -39,6 +45,7 @@ export function sidecarState(
   pod: Pod,
   expected: Sidecar,
   form: "native" | "classic",
+  formerPins: readonly string[] = [],
 ): SidecarState {
   const init = pod.spec.initContainers ?? [];
   const containers = [...init, ...pod.spec.containers, ...(pod.spec.ephemeralContainers ?? [])];
@@ -59,7 +66,7 @@ export function sidecarState(
   }
   const difference =
     containerDifference(proxyInit, expected.init) ??
-    containerDifference(proxy, expected.proxy) ??
+    containerDifference(withPresentPins(proxy, expected.proxy, formerPins), expected.proxy) ??
     volumesDifference(volumes, expected.volumes);
   if (difference !== null) return foreign(difference);
   const others = containers.filter((each) => each !== proxy);
@@ -103,6 +110,25 @@ function containerDifference(actual: Container, expected: Container): string | n
   );
   if (!covers(mounts, expected.volumeMounts ?? [])) return at("volumeMounts");
   return null;
+}
+
+/**
+ * A pod that was injected while other roots were in force pins those; as long as links lead on from them
+ * that is as good. Anything else in the list is somebody else's root.
+ */
+function withPresentPins(
+  actual: Container,
+  expected: Container,
+  formerPins: readonly string[],
+): Container {
+  const wanted = expected.env?.find(({ name }) => name === pinsVariable)?.value ?? "";
+  const known = new Set([...wanted.split(","), ...formerPins]);
+  const isKnown = (value: unknown): boolean =>
+    typeof value === "string" && value.split(",").every((pin) => known.has(pin));
+  const at = actual.env?.findIndex(({ name }) => name === pinsVariable) ?? -1;
+  const pinned = actual.env?.[at];
+  if (actual.env === undefined || pinned === undefined || !isKnown(pinned.value)) return actual;
+  return { ...actual, env: actual.env.with(at, { ...pinned, value: wanted }) };
 }
 
 /**

@@ -47,7 +47,13 @@ async function withRig(run: (rig: Rig) => Promise<void>): Promise<void> {
   };
   const serving = new Watch<ServingCertificate | null>(await issue());
   const reviews = new Registry().counter("reviews", "", ["webhook", "verdict"]);
-  await using server = await serveWebhooks({ port: 0, config, serving, reviews, log: silentLog });
+  await using server = await serveWebhooks({
+    port: 0,
+    config: () => config,
+    serving,
+    reviews,
+    log: silentLog,
+  });
   const ca = toPem(fixture.root.certificate);
   const call = (path: string, body: string, method = "POST"): Promise<Reply> =>
     new Promise((resolve, reject) => {

@@ -16,6 +16,7 @@ import {
 export const proxyInitName = "proxy-init";
 export const proxyName = "proxy";
 export const tokenVolumeName = "signet-token";
+export const pinsVariable = "SIGNET_ROOT_FINGERPRINTS";
 export const trustVolumeName = "signet-trust";
 
 /** User and group of the sidecar; the redirect rules exempt exactly this pair. */
@@ -150,7 +151,7 @@ function proxyEnvironment(
     fromField("SERVICE_ACCOUNT", "spec.serviceAccountName"),
     { name: "SIGNET_TRUST_DOMAIN", value: config.trustDomain },
     { name: "SIGNET_CONTROLLER_ADDRESS", value: config.controllerAddress },
-    { name: "SIGNET_ROOT_FINGERPRINTS", value: config.rootFingerprints.join(",") },
+    { name: pinsVariable, value: config.rootFingerprints.join(",") },
     { name: "SIGNET_TRUST_BUNDLE_FILE", value: `${trustDirectory}/bundle.pem` },
     { name: "SIGNET_TOKEN_FILE", value: `${tokenDirectory}/token` },
     ...(lifetimeS === null ? [] : [{ name: "SIGNET_SVID_LIFETIME_S", value: String(lifetimeS) }]),

@@ -142,7 +142,7 @@ function finished(record: AuthorityRecord, rotation: Rotation, now: number): Aut
 
 function underWay({ rotation }: AuthorityRecord): Rotation {
   if (rotation !== null) return rotation;
-  throw refused("none is under way", "See: signet ca status");
+  throw refused("none is under way", "See: signet ca rotate --status");
 }
 
 function refused(state: string, next: string): CaError {

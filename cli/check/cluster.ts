@@ -8,6 +8,7 @@ import { counted, formatDuration } from "../text.ts";
 import type { ClusterFacts, PodFacts, Replicas } from "./cluster-facts.ts";
 import { failed, passed, told } from "./findings.ts";
 import type { Finding } from "./findings.ts";
+import { checkAuthorities } from "./authorities.ts";
 import { checkPod } from "./pods.ts";
 
 /** The first with rules (CEL) in custom resources. */
@@ -28,11 +29,14 @@ export async function checkCluster(
     const next = `Install it: ${INSTALL}`;
     return [...fitness(facts, false), told("mesh", "the mesh is not installed", next)];
   }
-  const controllers = facts.controller?.ready === 0 ? [] : await checkControllers(mesh, now);
+  const isAway = facts.controller?.ready === 0;
+  const controllers = isAway ? [] : await checkControllers(mesh, now);
+  const authorities = isAway ? [] : await checkAuthorities(mesh, now);
   return [
     ...fitness(facts, true),
     ...parts(facts),
     ...controllers,
+    ...authorities,
     ...refusedPolicies(facts.policies),
     ...withoutSidecar(facts),
     ...(await checkSidecars(mesh, now)),

@@ -2,7 +2,6 @@
 // watching stops nothing.
 import { randomBytes } from "node:crypto";
 import { sleep } from "#/lib/clock.ts";
-import { MeshError } from "#/lib/errors.ts";
 import { EXIT_FAILED, EXIT_OK } from "../exit-codes.ts";
 import { MeshAccessError } from "../mesh.ts";
 import type { Mesh } from "../mesh.ts";
@@ -184,7 +183,7 @@ function timeoutMs(context: CommandContext): number {
   });
 }
 
-function refused({ message, next }: NonNullable<AuthorityState["refusal"]>): MeshError<string> {
+function refused({ message, next }: NonNullable<AuthorityState["refusal"]>): MeshAccessError {
   return new MeshAccessError("failed", message, { next });
 }
 

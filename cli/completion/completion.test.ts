@@ -60,6 +60,7 @@ for (const [words, offered] of [
     [
       "local",
       "certs",
+      "ca",
       "log",
       "identity",
       "strict",
@@ -72,7 +73,7 @@ for (const [words, offered] of [
       "version",
     ],
   ],
-  [["c"], ["certs", "check", "completion"]],
+  [["c"], ["certs", "ca", "check", "completion"]],
   [
     ["certs", ""],
     ["list", "inspect"],
@@ -84,6 +85,7 @@ for (const [words, offered] of [
     ["table", "json"],
   ],
   [["certs", "list", "--output", "j"], ["json"]],
+  [["ca", "rotate", "r"], ["root"]],
   [
     ["certs", "list", "-n", ""],
     ["app-a", "app-b"],
@@ -126,6 +128,7 @@ for (const [words, offered] of [
     [
       "local",
       "certs",
+      "ca",
       "log",
       "identity",
       "strict",

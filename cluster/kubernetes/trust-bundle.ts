@@ -189,16 +189,22 @@ function isTerminating({ metadata }: RawObject): boolean {
 }
 
 /** Also what stands beside it counts: somebody else's key is left alone, a missing one is not ours. */
-function foundOf({ metadata, ...object }: RawObject): Found {
+function foundOf(object: RawObject): Found {
+  const { metadata } = object;
+  const labels = (metadata["labels"] ?? {}) as Readonly<Record<string, unknown>>;
+  return {
+    texts: readPublished(object),
+    isOurs: labels[partOfKey] === partOf,
+    version: metadata.resourceVersion ?? "",
+  };
+}
+
+/** What is not there is empty. */
+export function readPublished(object: RawObject): PublishedTexts {
   const data = (object["data"] ?? {}) as Readonly<Record<string, unknown>>;
   const text = (name: keyof PublishedTexts): string => {
     const found = data[bundleKeys[name]];
     return typeof found === "string" ? found : "";
   };
-  const labels = (metadata["labels"] ?? {}) as Readonly<Record<string, unknown>>;
-  return {
-    texts: { bundle: text("bundle"), links: text("links"), authority: text("authority") },
-    isOurs: labels[partOfKey] === partOf,
-    version: metadata.resourceVersion ?? "",
-  };
+  return { bundle: text("bundle"), links: text("links"), authority: text("authority") };
 }

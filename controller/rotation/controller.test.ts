@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import test from "ava";
-import type { Controller } from "#/controller/app.ts";
+import type { Controller } from "../app.ts";
 import { fingerprint, parsePem } from "#/identity/bundle.ts";
 import { Site, added, podObject, ready, synced } from "#/test/kit/controller-site.ts";
 import { LiveSidecar } from "#/test/kit/live-sidecar.ts";
@@ -34,6 +34,7 @@ const silentPod = {
 class Bench implements AsyncDisposable {
   readonly site: Site;
   controller!: Controller;
+  environment: Record<string, string> = {};
   #stack = new AsyncDisposableStack();
 
   private constructor(site: Site) {
@@ -54,7 +55,7 @@ class Bench implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    this.controller = await this.site.start();
+    this.controller = await this.site.start(this.environment);
     await ready(this.site);
   }
 
@@ -102,8 +103,10 @@ class Bench implements AsyncDisposable {
   }
 }
 
+/** It is the only one that is waited for. */
 const holdsAt = (step: string) => (view: View) =>
-  view.rotation?.step === step && view.rotation.waiting.some(({ name }) => name === "app-a/a-2");
+  view.rotation?.step === step &&
+  view.rotation.waiting.map(({ name }) => name).join() === "app-a/a-2";
 
 test("a root is rotated by one request, with the controller killed at every step, and a sidecar that lags is named", async (t) => {
   await using bench = await Bench.create(podObject, silentPod);
@@ -218,3 +221,35 @@ test("what another puts into the folder is taken up without a restart, and what 
   await until(() => sidecar.roots().length === 2, 10_000);
   t.pass();
 });
+
+test("keys are wrapped where they are stored, and a controller without what they were wrapped under does not start", async (t) => {
+  await using bench = await Bench.create();
+  bench.environment = { SIGNET_KEY_ENCRYPTION_KEY: "ab".repeat(32) };
+  await bench.restart();
+  bench.ask("six", "rotate");
+  await bench.until(({ last }) => last?.end === "rotated");
+  const text = readFileSync(bench.file("authorities.json"), "utf8");
+  t.false(text.includes("PRIVATE KEY"));
+  t.like(JSON.parse((await bench.site.get("/v1/authority")).body) as object, {
+    areKeysWrapped: true,
+  });
+  await bench.world(podObject);
+  await bench.restart();
+  t.is((await bench.site.issue(bench.controller, undefined, rootOf(bench))).chain.length, 3);
+  await bench.controller[Symbol.asyncDispose]();
+  bench.environment = {};
+  await t.throwsAsync(bench.start(), {
+    code: "authority_unreadable",
+    message: /Cannot use file ".*authorities\.json": .*a key that is not given/,
+  });
+  bench.environment = { SIGNET_KEY_ENCRYPTION_KEY: "cd".repeat(32) };
+  await t.throwsAsync(bench.start(), { message: /wrapped under another key/ });
+  bench.environment = { SIGNET_KEY_ENCRYPTION_FILE: bench.file("none") };
+  await t.throwsAsync(bench.start(), { code: "authority_sealed", message: /Cannot read/ });
+  writeFileSync(bench.file("kek"), `${"cd".repeat(32)}\n${"ab".repeat(32)}\n`);
+  bench.environment = { SIGNET_KEY_ENCRYPTION_FILE: bench.file("kek") };
+  await t.notThrowsAsync(bench.start());
+});
+
+const rootOf = (bench: Bench): Uint8Array =>
+  parsePem(readFileSync(bench.file("bundle.pem"), "utf8"))[0]!;

@@ -1,5 +1,5 @@
 import test from "ava";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { fromTexts, toTexts } from "#/ca/rotation/record.ts";
 import type { AuthorityRecord } from "#/ca/rotation/record.ts";
 import { abort, advance, awaited, inForce, stage } from "#/ca/rotation/rotation.ts";

@@ -33,7 +33,7 @@ export function authorityRoutes(
 }
 
 function authorityView({ trust, record, rotation, pod }: AuthorityRouteOptions): object {
-  const { stored, bundle, authority, notAfter } = trust();
+  const { stored, bundle, authority, notBefore, notAfter } = trust();
   const { isDriver, waiting, refusal, fault } = rotation();
   const now = record();
   return {
@@ -42,8 +42,13 @@ function authorityView({ trust, record, rotation, pod }: AuthorityRouteOptions):
     custody: stored.custody,
     place: stored.place,
     hasRootKey: now.rootKey !== null,
+    areKeysWrapped: stored.isSealed,
     roots: bundle.roots.map(certificateView),
-    intermediate: { fingerprint: authority, notAfter: new Date(notAfter).toISOString() },
+    intermediate: {
+      fingerprint: authority,
+      notBefore: new Date(notBefore).toISOString(),
+      notAfter: new Date(notAfter).toISOString(),
+    },
     rotation: now.rotation === null ? null : rotationView(now, waiting),
     last: now.last === null ? null : timesOf(now.last),
     refusal,
@@ -69,14 +74,14 @@ function rotationView(record: AuthorityRecord, waiting: RotationView["waiting"])
   };
 }
 
-const timeNames = ["startedAt", "finishedAt", "since"];
+const timeNames: ReadonlySet<string> = new Set(["startedAt", "finishedAt", "since"]);
 
 /** Times as texts. */
 function timesOf(value: object): object {
   return Object.fromEntries(
     Object.entries(value).map(([name, each]) => [
       name,
-      timeNames.includes(name) ? new Date(each as number).toISOString() : (each as unknown),
+      timeNames.has(name) ? new Date(each as number).toISOString() : (each as unknown),
     ]),
   );
 }
@@ -88,9 +93,14 @@ function pemFingerprint(pem: string): string {
 function certificateView(der: Uint8Array): object {
   const view = { fingerprint: fingerprint(der) };
   try {
-    return { ...view, notAfter: new Date(readCertificate(der).notAfter).toISOString() };
+    const { notBefore, notAfter } = readCertificate(der);
+    return {
+      ...view,
+      notBefore: new Date(notBefore).toISOString(),
+      notAfter: new Date(notAfter).toISOString(),
+    };
   } catch {
     // A root of another make: it is trusted, and what it says cannot be told.
-    return { ...view, notAfter: null };
+    return { ...view, notBefore: null, notAfter: null };
   }
 }

@@ -31,6 +31,7 @@ const statuses: Readonly<Record<CaErrorCode, RpcErrorCode>> = {
   lifetime_out_of_range: "invalid_argument",
   issuer_expired: "unavailable",
   authority_invalid: "unavailable",
+  authority_sealed: "unavailable",
   rotation_refused: "unavailable",
   token_invalid: "unauthenticated",
   token_expired: "unauthenticated",

@@ -108,20 +108,25 @@ export class Site implements AsyncDisposable {
     });
   }
 
-  connect(controller: Controller, svid: Svid | null = null): ControllerConnection {
+  connect(
+    controller: Controller,
+    svid: Svid | null = null,
+    root: Uint8Array = this.root,
+  ): ControllerConnection {
     return connectController({
       address: `127.0.0.1:${controller.grpcPort}`,
-      roots: [this.root],
+      roots: [root],
       svid,
       expectedIdentity: controllerId,
       clock: systemClock,
     });
   }
 
-  async issue(controller: Controller, token?: string): Promise<Svid> {
+  /** `root`: what is trusted, when it is not the first one any more. */
+  async issue(controller: Controller, token?: string, root?: Uint8Array): Promise<Svid> {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const csr = createCsr(privateKey);
-    const connection = this.connect(controller);
+    const connection = this.connect(controller, null, root);
     try {
       const request = { csr, token: token ?? (await this.token()), lifetimeS: 0, serving: false };
       const answer = await connection.issue(request, 5000);

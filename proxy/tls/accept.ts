@@ -7,6 +7,7 @@ import type { Watch } from "#/lib/watch.ts";
 import { rawSocketOf } from "../net/reset.ts";
 import { alpnProtocols } from "./credentials.ts";
 import type { Credentials } from "./credentials.ts";
+import { inNextTurn } from "./next-turn.ts";
 import { judgePeer } from "./peer.ts";
 import type { Peer, PeerFault } from "./peer.ts";
 
@@ -97,7 +98,11 @@ export class TlsAcceptor {
       return;
     }
     const alpn = socket.alpnProtocol === false ? "" : (socket.alpnProtocol ?? "");
-    waiting.accepted({ socket, credentials, alpn, peer: verdict.peer });
+    inNextTurn(
+      socket,
+      () => waiting.accepted({ socket, credentials, alpn, peer: verdict.peer }),
+      () => waiting.refused("handshake_failed", "closed"),
+    );
   }
 
   #take(socket: TLSSocket): Waiting | undefined {

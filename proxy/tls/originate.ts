@@ -7,6 +7,7 @@ import type { ConnectionOptions } from "node:tls";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import type { Clock } from "#/lib/clock.ts";
 import type { Credentials } from "./credentials.ts";
+import { inNextTurn } from "./next-turn.ts";
 import { judgePeer } from "./peer.ts";
 import type { Peer } from "./peer.ts";
 
@@ -83,6 +84,10 @@ export function originate(
     cancel();
     // Only now: what is set on a socket before TLS takes its handle over is not applied.
     socket.setNoDelay(true);
-    connected(socket, verdict.peer);
+    inNextTurn(
+      socket,
+      () => connected(socket, verdict.peer),
+      () => failed({ fault: "tls_failed", detail: "closed" }),
+    );
   });
 }

@@ -152,6 +152,8 @@ export interface PeerAuthenticationRecord {
   /** null: as the next wider policy says. */
   readonly mode: Mode | null;
   readonly ports: ReadonlyMap<number, Mode>;
+  /** null: as the next wider policy says. */
+  readonly requiresPostQuantum: boolean | null;
 }
 
 export type WorldObject =

@@ -94,7 +94,7 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     limits: defaultPoolLimits,
     onCertificateEnd: (how: string) => metrics.expiredConnections.with(direction, how).add(),
   });
-  const connectorOptions = { credentials, metrics, clock, log };
+  const connectorOptions = { credentials, policy, metrics, clock, log };
   const outboundTransport = new Http1Transport(
     new EndpointConnector({ ...connectorOptions, alpn: alpnHttp1 }),
     poolContext("outbound"),
@@ -129,6 +129,11 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     ownPorts,
     opaquePorts: config.opaquePorts,
     transport: new Http1Transport(applicationConnector(clock), poolContext("inbound")),
+  });
+  policy.onChange((next, before) => {
+    if (next?.requiresPostQuantum !== true || before?.requiresPostQuantum === true) return;
+    const count = outbound.endClassical();
+    if (count > 0) log.info("policy closed connections", { count });
   });
   discovery.snapshot.onChange((snapshot, previous) => {
     for (const cluster of emptiedClusters(previous, snapshot)) {

@@ -10,15 +10,22 @@ import type { MtlsMode, ServerPolicy } from "#/api/policy.ts";
 import { modeOfPort } from "#/api/policy.ts";
 import { trustDomainOf } from "#/identity/spiffe-id.ts";
 import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
+import { isPostQuantum } from "../tls/key-exchange.ts";
 
 export interface ConnectionClaim {
   /** The pod's port that is asked for. */
   readonly port: number;
   /** Proven by mTLS; null: plaintext (or TLS that is the application's own). */
   readonly identity: SpiffeId | null;
+  /** In which the connection agreed on keys; empty for plaintext. */
+  readonly group: string;
 }
 
-export type DenyReason = "no_policy" | "plaintext_under_strict" | "foreign_trust_domain";
+export type DenyReason =
+  | "no_policy"
+  | "plaintext_under_strict"
+  | "foreign_trust_domain"
+  | "key_exchange_classical";
 
 export type Verdict =
   | { readonly kind: "allow" }
@@ -27,6 +34,7 @@ export type Verdict =
 const allow: Verdict = { kind: "allow" };
 const denyWithoutPolicy: Verdict = { kind: "deny", reason: "no_policy" };
 const denyForeign: Verdict = { kind: "deny", reason: "foreign_trust_domain" };
+const denyClassical: Verdict = { kind: "deny", reason: "key_exchange_classical" };
 const denyPlaintext: Verdict = { kind: "deny", reason: "plaintext_under_strict" };
 
 /** `policy` null: not told yet, nothing may pass. */
@@ -35,10 +43,12 @@ export function authorize(
   claim: ConnectionClaim,
   trustDomain: TrustDomain,
 ): Verdict {
-  const { identity, port } = claim;
+  const { identity, port, group } = claim;
   if (policy === null) return denyWithoutPolicy;
   if (identity !== null && trustDomainOf(identity) !== trustDomain) return denyForeign;
   if (identity === null && !admitsPlaintext(modeOfPort(policy, port))) return denyPlaintext;
+  if (identity !== null && policy.requiresPostQuantum && !isPostQuantum(group))
+    return denyClassical;
   return allow;
 }
 

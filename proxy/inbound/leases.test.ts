@@ -10,6 +10,7 @@ const stranger = parseSpiffeId("spiffe://other.local/ns/a/sa/a");
 const policy = (mode: MtlsMode, ports: readonly [number, MtlsMode][] = []): ServerPolicy => ({
   mode,
   ports: new Map(ports),
+  requiresPostQuantum: false,
   source: "test",
 });
 
@@ -19,7 +20,7 @@ class Fixture {
 
   add(name: string, identity: SpiffeId | null, port = 80, then: () => void = () => {}): Lease {
     const lease: Lease = {
-      claim: { port, identity },
+      claim: { port, identity, group: "" },
       revoke: (reason) => {
         this.revoked.push(`${name}: ${reason}`);
         then();

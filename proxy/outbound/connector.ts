@@ -1,6 +1,7 @@
 // How the outbound side reaches an endpoint: mutual TLS to those that are in the mesh, plaintext to the
 // others. An endpoint with an identity is never spoken to in plaintext.
 import type { Socket } from "node:net";
+import type { ServerPolicy } from "#/api/policy.ts";
 import type { Clock } from "#/lib/clock.ts";
 import type { Log } from "#/lib/log.ts";
 import type { Watch } from "#/lib/watch.ts";
@@ -11,13 +12,23 @@ import type { ConnectionFacts, Connector, UpstreamFailure } from "../stream/tran
 import type { Credentials } from "../tls/credentials.ts";
 import { connectionLife } from "../tls/lifetime.ts";
 import { originate } from "../tls/originate.ts";
+import type { OriginateFault } from "../tls/originate.ts";
 import type { EndpointState } from "./endpoint.ts";
 
 export const connectTimeoutMs = 5_000;
 
+/** Faults that say something of who is there, and not of whether anybody is. */
+const refusals: ReadonlySet<OriginateFault> = new Set([
+  "identity_refused",
+  "tls_failed",
+  "key_exchange_classical",
+]);
+
 export interface EndpointConnectorOptions {
   readonly alpn: string;
   readonly credentials: Watch<Credentials | null>;
+  /** What the own pod demands of its connections, in both directions. */
+  readonly policy: Watch<ServerPolicy | null>;
   readonly metrics: ProxyMetrics;
   readonly clock: Clock;
   readonly log: Log;
@@ -67,7 +78,8 @@ export class EndpointConnector implements Connector<EndpointState> {
     connected: (socket: Socket, facts: ConnectionFacts) => void,
     failed: (failure: UpstreamFailure) => void,
   ): void {
-    const { alpn, clock, log, metrics } = this.#options;
+    const { alpn, clock, log, metrics, policy } = this.#options;
+    const requiresPostQuantum = policy.get()?.requiresPostQuantum === true;
     const credentials = this.#options.credentials.get();
     if (credentials === null || credentials.notAfter <= clock.now()) {
       process.nextTick(failed, "no_credentials");
@@ -75,7 +87,16 @@ export class EndpointConnector implements Connector<EndpointState> {
     }
     const { address, port, name } = endpoint;
     originate(
-      { address, port, credentials, expected, alpn, timeoutMs: connectTimeoutMs, clock },
+      {
+        address,
+        port,
+        credentials,
+        expected,
+        alpn,
+        requiresPostQuantum,
+        timeoutMs: connectTimeoutMs,
+        clock,
+      },
       (socket, peer) => {
         metrics.connections
           .with("outbound", credentials.id, peer.id, "mtls", peer.version, peer.group)
@@ -85,7 +106,7 @@ export class EndpointConnector implements Connector<EndpointState> {
         connected(socket, { identity, version, group, ...life });
       },
       ({ fault, detail }) => {
-        if (fault === "identity_refused" || fault === "tls_failed") {
+        if (refusals.has(fault)) {
           metrics.refusals.with("outbound", fault).add();
           log.warn("endpoint refused", { "dst.addr": name, reason: fault, detail, expected });
         }

@@ -35,6 +35,9 @@ export class OutboundTcp {
   #splice: Splice | null = null;
   #cutAt: Cut | null = null;
   #tries = 0;
+  /** In which the connection to the endpoint agreed on keys; empty before there is one. */
+  #group = "";
+  #cutReason = "";
   #over = false;
 
   constructor(context: TcpContext, downstream: Socket, upstreams: Upstreams) {
@@ -55,12 +58,19 @@ export class OutboundTcp {
     this.#try();
   }
 
+  get group(): string {
+    return this.#group;
+  }
+
   /** Ends it at once. */
-  cut(): void {
+  cut(reason = "cut"): void {
     if (this.#splice === null) {
       reset(this.#downstream);
-      this.#finish(null, "cut");
-    } else this.#splice.cut();
+      this.#finish(null, reason);
+      return;
+    }
+    this.#cutReason = reason;
+    this.#splice.cut();
   }
 
   #try(): void {
@@ -101,12 +111,13 @@ export class OutboundTcp {
     }
     const { clock, deadlines, metrics } = this.#context;
     const endpoint = this.#endpoint!;
+    this.#group = facts.group;
     endpoint.activeRequests += 1;
     noteOutcome(endpoint, this.#cluster?.endpoints ?? [], false, clock.monotonic());
     if (facts.cutAtMs !== 0) {
       this.#cutAt = new Cut(facts.cutAtMs, clock, deadlines, () => {
         metrics.expiredConnections.with("outbound", "cut").add();
-        this.cut();
+        this.cut("certificate_ended");
       });
     }
     this.#splice = new Splice(this.#downstream, socket, {
@@ -115,7 +126,8 @@ export class OutboundTcp {
       screen: null,
       onEnd: (end) => {
         endpoint.activeRequests -= 1;
-        this.#finish(end, end.reason === "closed" ? "" : end.reason);
+        const reason = end.reason === "closed" ? "" : end.reason;
+        this.#finish(end, this.#cutReason === "" ? reason : this.#cutReason);
       },
     });
   }
@@ -140,6 +152,7 @@ export class OutboundTcp {
       source,
       destination,
       upstream: this.#endpoint?.name ?? this.#service,
+      group: this.#group,
       bytesReceived,
       bytesSent,
       verdict: end === null ? "refused" : "allowed",

@@ -17,6 +17,7 @@ export type UpstreamFailure =
   | "connect_failed"
   | "tls_failed"
   | "identity_refused"
+  | "key_exchange_classical"
   | "no_credentials"
   | "overflow"
   | "reset"

@@ -10,6 +10,7 @@ import { createAuthority } from "#/test/kit/authority.ts";
 import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { Watch } from "#/lib/watch.ts";
 import { TlsAcceptor } from "./accept.ts";
+import { hybridGroupCode } from "./key-exchange.ts";
 import { alpnTcp, makeCredentials } from "./credentials.ts";
 import type { Credentials } from "./credentials.ts";
 
@@ -34,6 +35,7 @@ async function rig(): Promise<Rig> {
     socket.once("close", () => sockets.delete(socket));
     acceptor.accept(
       socket,
+      [hybridGroupCode],
       ({ socket: secured, peer }) => secured.end(peer.id),
       () => {},
     );

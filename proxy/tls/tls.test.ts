@@ -12,6 +12,7 @@ import { systemClock } from "#/lib/clock.ts";
 import { Watch } from "#/lib/watch.ts";
 import { reset } from "../net/reset.ts";
 import { TlsAcceptor } from "./accept.ts";
+import { hybridGroupCode } from "./key-exchange.ts";
 import { alpnHttp1, alpnTcp, makeCredentials } from "./credentials.ts";
 import type { Credentials } from "./credentials.ts";
 import { connectionLife, drainMarginMinMs } from "./lifetime.ts";
@@ -47,6 +48,7 @@ async function serve(credentials: Credentials): Promise<Server> {
     socket.on("error", () => {});
     acceptor.accept(
       socket,
+      [hybridGroupCode],
       (accepted) => {
         outcomes.push(accepted.peer.id);
         accepted.socket.on("data", (bytes) => accepted.socket.write(`echo ${bytes.toString()}`));
@@ -76,7 +78,7 @@ function dial(port: number, credentials: Credentials, expected: SpiffeId): Promi
   return new Promise((resolve) => {
     const options = { address: "127.0.0.1", port, credentials, expected, alpn: alpnTcp };
     originate(
-      { ...options, timeoutMs: 3000, clock: systemClock },
+      { ...options, requiresPostQuantum: false, timeoutMs: 3000, clock: systemClock },
       (socket, peer) => {
         socket.on("data", () => {
           socket.destroy();
@@ -256,6 +258,7 @@ test("attack-47 a connection that is reset as soon as its handshake ends takes n
     socket.on("error", () => {});
     acceptor.accept(
       socket,
+      [hybridGroupCode],
       ({ socket: secured, peer }) => {
         accepted.push(peer.id);
         reset(secured);
@@ -271,7 +274,7 @@ test("attack-47 a connection that is reset as soon as its handshake ends takes n
   // Both ends at once: whoever comes second resets what is gone.
   await new Promise<void>((resolve) => {
     originate(
-      { ...where, alpn: alpnTcp, timeoutMs: 3000, clock: systemClock },
+      { ...where, alpn: alpnTcp, requiresPostQuantum: false, timeoutMs: 3000, clock: systemClock },
       (socket) => {
         reset(socket);
         resolve();

@@ -1,6 +1,7 @@
 // Both halves of a request's way in one process, over loopback and real mutual TLS: callers, the
 // outbound side, any number of inbound sides with an application behind each. Only iptables is left out:
 // where a connection goes is an argument here.
+import type { ServerPolicy } from "#/api/policy.ts";
 import { createServer, connect } from "node:net";
 import type { Server, Socket } from "node:net";
 import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
@@ -27,6 +28,7 @@ import { Http1Transport } from "#/proxy/stream/pool.ts";
 import { defaultPoolLimits, plaintextFacts } from "#/proxy/stream/transport.ts";
 import type { Target } from "#/proxy/stream/transport.ts";
 import { TlsAcceptor } from "#/proxy/tls/accept.ts";
+import { hybridGroupCode } from "#/proxy/tls/key-exchange.ts";
 import { alpnHttp1, alpnTcp, makeCredentials } from "#/proxy/tls/credentials.ts";
 import type { Credentials } from "#/proxy/tls/credentials.ts";
 import { connectionLife } from "#/proxy/tls/lifetime.ts";
@@ -60,8 +62,14 @@ export class MeshPair implements AsyncDisposable {
     clock: typeof systemClock;
     metrics: ProxyMetrics;
     credentials: Watch<Credentials | null>;
+    policy: Watch<ServerPolicy | null>;
     log: typeof silentLog;
   };
+
+  /** The caller's connections. */
+  readonly outbound: (OutboundTcp | Exchange)[] = [];
+  /** Of the caller's pod. */
+  readonly policy: Watch<ServerPolicy | null> = new Watch<ServerPolicy | null>(null);
 
   private constructor(authority: Authority, credentials: Credentials) {
     this.#authority = authority;
@@ -70,6 +78,7 @@ export class MeshPair implements AsyncDisposable {
       clock: systemClock,
       metrics: this.metrics,
       credentials: this.#credentials,
+      policy: this.policy,
       log: silentLog,
     };
     this.#transport = new Http1Transport(
@@ -116,13 +125,14 @@ export class MeshPair implements AsyncDisposable {
     const accept = (socket: Socket): void =>
       acceptor.accept(
         socket,
+        [hybridGroupCode],
         ({ socket: secured, alpn, peer, credentials }) => {
           callers.push(peer.id);
           void new InboundConnection({
             context,
             deadlines: this.#deadlines,
             socket: secured,
-            claim: { port: target.port, identity: peer.id },
+            claim: { port: target.port, identity: peer.id, group: peer.group },
             target,
             protocol: alpn === alpnHttp1 ? "http" : "unclear",
             destination: credentials.id,
@@ -144,17 +154,22 @@ export class MeshPair implements AsyncDisposable {
     }
   }
 
-  /** A peer of the mesh that proves itself, does `serve`, and never ends a connection by itself. */
+  /**
+   * A peer of the mesh that proves itself, does `serve`, and never ends a connection by itself. `groups`
+   * are those of which it takes the best.
+   */
   async addPeer(
     name: string,
     serve: (socket: Socket) => void,
     leaf: LeafOptions = {},
+    groups: readonly number[] = [hybridGroupCode],
   ): Promise<{ readonly id: SpiffeId; readonly port: number }> {
     const svid = await this.#authority.issue(idOf(name), leaf);
     const acceptor = new TlsAcceptor(this.#watch(svid));
     const accept = (socket: Socket): void =>
       acceptor.accept(
         socket,
+        groups,
         (accepted) => serve(accepted.socket),
         () => {},
       );
@@ -172,7 +187,7 @@ export class MeshPair implements AsyncDisposable {
     const where = { address: "127.0.0.1", port: half.port, expected: half.id, alpn };
     return new Promise((resolve, reject) => {
       originate(
-        { ...where, credentials, timeoutMs: 3000, clock: systemClock },
+        { ...where, credentials, requiresPostQuantum: false, timeoutMs: 3000, clock: systemClock },
         (socket) => {
           this.#keep(socket);
           resolve(socket);
@@ -199,15 +214,19 @@ export class MeshPair implements AsyncDisposable {
       onTcpClosed: () => {},
     };
     return this.#listen((socket) => {
-      if (kind === "tcp") return void new OutboundTcp(context, socket, upstreams);
+      if (kind === "tcp") {
+        this.outbound.push(new OutboundTcp(context, socket, upstreams));
+        return;
+      }
       const dispatcher = new OutboundDispatcher(context, upstreams);
-      return void new Exchange(socket, dispatcher, {
+      const exchange = new Exchange(socket, dispatcher, {
         clock: systemClock,
         deadlines: this.#deadlines,
         limits: defaultExchangeLimits,
         tunnelIdleTimeoutMs: 10_000,
         shouldClose: () => false,
       });
+      this.outbound.push(exchange);
     });
   }
 

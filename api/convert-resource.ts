@@ -132,6 +132,7 @@ function policyToWire(policy: ServerPolicy): wire.ServerPolicy {
     mode: modesToWire[policy.mode],
     ports: [...policy.ports].map(([port, mode]) => ({ port, mode: modesToWire[mode] })),
     source: policy.source,
+    requiresPostQuantum: policy.requiresPostQuantum,
   });
 }
 
@@ -221,7 +222,8 @@ function policyFromWire(policy: wire.ServerPolicy): ServerPolicy {
     if (ports.has(port)) throw wireInvalid(`policy names port ${port} twice`);
     ports.set(port, known(modesFromWire, mode, "mode"));
   }
-  return { mode: known(modesFromWire, policy.mode, "mode"), ports, source: policy.source };
+  const { requiresPostQuantum, source } = policy;
+  return { mode: known(modesFromWire, policy.mode, "mode"), ports, requiresPostQuantum, source };
 }
 
 function bundleFromWire({ trustDomain, roots, authority }: wire.TrustBundle): TrustBundle {

@@ -11,6 +11,11 @@ export interface ServerPolicy {
   readonly mode: MtlsMode;
   /** Ports of the pod whose mode differs from `mode`. */
   readonly ports: ReadonlyMap<number, MtlsMode>;
+  /**
+   * Whoever proves an identity has to have agreed on keys in a group that a quantum computer does not
+   * break, and so does whom this pod calls. Plaintext is for `mode` to say.
+   */
+  readonly requiresPostQuantum: boolean;
   /** The object that decided, as "PeerAuthentication namespace/name", or "default". */
   readonly source: string;
 }

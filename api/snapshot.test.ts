@@ -41,13 +41,18 @@ const policy: Resource = {
   kind: "serverPolicy",
   name: "",
   version: "1",
-  policy: { mode: "strict", ports: new Map(), source: "default" },
+  policy: { mode: "strict", ports: new Map(), requiresPostQuantum: false, source: "default" },
 };
 const badPolicy: Resource = {
   kind: "serverPolicy",
   name: "",
   version: "1",
-  policy: { mode: "strict", ports: new Map([[0, "disable"]]), source: "" },
+  policy: {
+    mode: "strict",
+    ports: new Map([[0, "disable"]]),
+    requiresPostQuantum: false,
+    source: "",
+  },
 };
 const bundle = (domain = "cluster.local", roots = [new Uint8Array([1])]): Resource => ({
   kind: "trustBundle",

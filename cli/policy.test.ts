@@ -33,6 +33,17 @@ test("withMode changes the mode and keeps what is said of single ports", (t) => 
   t.deepEqual(withMode(null, "x", "PERMISSIVE"), strictPolicy("x", "PERMISSIVE"));
 });
 
+test("withMode keeps the demand for post-quantum keys, and permits no plaintext beside it", (t) => {
+  const mtls = { mode: "STRICT", postQuantum: "REQUIRE" };
+  const present = policy("app-b", "default", { mtls });
+  t.deepEqual(withMode(present, "app-b", "STRICT")["spec"], { mtls });
+  t.throws(() => withMode(present, "app-b", "PERMISSIVE"), {
+    instanceOf: MeshAccessError,
+    message: 'Cannot permit plaintext in "app-b": its policy "default" demands post-quantum keys',
+  });
+  t.false(saysOnlyTheMode(present));
+});
+
 test("withMode refuses a default policy that is meant for some pods only", (t) => {
   const present = policy("app-b", "default", { selector: { matchLabels: { app: "x" } } });
   const error = t.throws(() => withMode(present, "app-b", "STRICT"), {

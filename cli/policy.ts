@@ -30,7 +30,7 @@ const API_VERSION = "signet.dev/v1alpha1";
 
 interface Spec {
   readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
-  readonly mtls?: { readonly mode?: string };
+  readonly mtls?: { readonly mode?: string; readonly postQuantum?: string };
   readonly portLevelMtls?: Readonly<Record<string, { readonly mode?: string }>>;
 }
 
@@ -46,7 +46,8 @@ export function strictPolicy(namespace: string, mode: StrictMode): KubernetesObj
 
 /**
  * The policy that is there with another mode; single ports keep theirs. Throws when it is meant for
- * some pods only: then another mode would not be the namespace's.
+ * some pods only, since another mode would not be the namespace's then, and when it demands post-quantum
+ * key agreement, which plaintext has none of.
  */
 export function withMode(
   present: KubernetesObject | null,
@@ -62,20 +63,29 @@ export function withMode(
       { next: "Give that policy another name, then try again" },
     );
   }
+  if (mode !== "STRICT" && spec.mtls?.postQuantum === "REQUIRE") {
+    throw new MeshAccessError(
+      "failed",
+      `Cannot permit plaintext in "${namespace}": its policy "default" demands post-quantum keys`,
+      { next: "Set its mtls.postQuantum to PREFER first" },
+    );
+  }
   const { metadata } = strictPolicy(namespace, mode);
   const labels = present.metadata.labels;
   return {
     apiVersion: API_VERSION,
     kind: "PeerAuthentication",
     metadata: labels === undefined ? metadata : { ...metadata, labels },
-    spec: { ...spec, mtls: { mode } },
+    spec: { ...spec, mtls: { ...spec.mtls, mode } },
   };
 }
 
-/** It says nothing that holds without it as well: single ports, pods, the name of a team. */
+/** It says nothing that holds without it as well: single ports, pods, keys, the name of a team. */
 export function saysOnlyTheMode({ metadata, ...object }: KubernetesObject): boolean {
-  const spec = Object.keys(object["spec"] ?? {});
-  return spec.every((field) => field === "mtls") && Object.keys(metadata.labels ?? {}).length === 0;
+  const spec = (object["spec"] ?? {}) as Spec;
+  const fields = [...Object.keys(spec), ...Object.keys(spec.mtls ?? {})];
+  const isMode = fields.every((field) => field === "mtls" || field === "mode");
+  return isMode && Object.keys(metadata.labels ?? {}).length === 0;
 }
 
 export function readPolicies(objects: readonly KubernetesObject[]): readonly Policy[] {

@@ -183,6 +183,21 @@ const refused: readonly [title: string, value: object, message: RegExp][] = [
   ["a slice of no service", { ...slice, metadata: meta }, /kubernetes\.io\/service-name/],
   ["an endpoint that is no address", { ...slice, endpoints: [{ addresses: ["x"] }] }, /addresses/],
   ["an unknown mode", policy({ mtls: { mode: "STRIKT" } }), /spec\.mtls\.mode/],
+  [
+    "an unknown key agreement",
+    policy({ mtls: { mode: "STRICT", postQuantum: "MAYBE" } }),
+    /spec\.mtls\.postQuantum/,
+  ],
+  [
+    "post-quantum keys beside plaintext",
+    policy({ mtls: { mode: "PERMISSIVE", postQuantum: "REQUIRE" } }),
+    /spec\.mtls\.postQuantum: REQUIRE needs mode STRICT/,
+  ],
+  [
+    "post-quantum keys without a mode",
+    policy({ mtls: { postQuantum: "REQUIRE" } }),
+    /spec\.mtls\.postQuantum: REQUIRE needs mode STRICT/,
+  ],
   ["a policy port that is none", policy({ portLevelMtls: { http: {} } }), /portLevelMtls/],
   ["a policy port out of range", policy({ portLevelMtls: { 70000: {} } }), /70000: not a port/],
   [
@@ -244,6 +259,18 @@ for (const [title, value, message] of refused) {
       code: "object_invalid",
       message,
     });
+  });
+}
+
+for (const [given, expected] of [
+  [{ mode: "STRICT", postQuantum: "REQUIRE" }, true],
+  [{ mode: "PERMISSIVE", postQuantum: "PREFER" }, false],
+  [{ mode: "STRICT" }, null],
+  [{ mode: "STRICT", postQuantum: null }, null],
+] as const) {
+  test(`decodeObject reads key agreement from ${JSON.stringify(given)}`, (t) => {
+    const read = decodeObject(policy({ mtls: given }));
+    t.is(read.kind === "PeerAuthentication" ? read.requiresPostQuantum : undefined, expected);
   });
 }
 

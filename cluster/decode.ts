@@ -140,11 +140,18 @@ const routeShape = z.object({ metadata: metadataShape, spec: z.unknown() });
 
 const modes = { STRICT: "strict", PERMISSIVE: "permissive", DISABLE: "disable" } as const;
 const mtlsShape = z.object({ mode: lax(z.enum(["STRICT", "PERMISSIVE", "DISABLE"])) });
+const keyAgreements = { PREFER: false, REQUIRE: true } as const;
+const meshMtlsShape = mtlsShape
+  .extend({ postQuantum: lax(z.enum(["PREFER", "REQUIRE"])) })
+  .refine(({ mode, postQuantum }) => postQuantum !== "REQUIRE" || mode === "STRICT", {
+    path: ["postQuantum"],
+    message: "REQUIRE needs mode STRICT: this one takes plaintext",
+  });
 const policyShape = z.object({
   metadata: metadataShape,
   spec: z.object({
     selector: lax(z.strictObject({ matchLabels: stringMap })),
-    mtls: lax(mtlsShape),
+    mtls: lax(meshMtlsShape),
     portLevelMtls: lax(z.record(z.string().regex(/^[1-9]\d{0,4}$/, "not a port"), mtlsShape)),
   }),
 });
@@ -279,13 +286,15 @@ function toPolicy(
     }
     if (mode !== undefined && mode !== null) ports.set(Number(port), modes[mode]);
   }
-  const mode = spec.mtls?.mode;
+  const { mode, postQuantum } = spec.mtls ?? {};
   return {
     kind: "PeerAuthentication",
     meta: toMeta(metadata),
     selector: spec.selector?.matchLabels ?? null,
     mode: mode === undefined || mode === null ? null : modes[mode],
     ports,
+    requiresPostQuantum:
+      postQuantum === undefined || postQuantum === null ? null : keyAgreements[postQuantum],
   };
 }
 

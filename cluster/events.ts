@@ -155,6 +155,8 @@ export interface PeerAuthenticationRecord {
   /** null: as the next wider policy says. */
   readonly mode: Mode | null;
   readonly ports: ReadonlyMap<number, Mode>;
+  /** null: as the next wider policy says. */
+  readonly requiresPostQuantum: boolean | null;
 }
 
 export interface IdentitySuspensionRecord {

@@ -99,7 +99,7 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     limits: defaultPoolLimits,
     onCertificateEnd: (how: string) => metrics.expiredConnections.with(direction, how).add(),
   });
-  const connectorOptions = { credentials, proven, metrics, clock, log };
+  const connectorOptions = { credentials, proven, rules, metrics, clock, log };
   const outboundTransport = new Http1Transport(
     new EndpointConnector({ ...connectorOptions, alpn: alpnHttp1 }),
     poolContext("outbound"),
@@ -134,6 +134,11 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     ownPorts,
     opaquePorts: config.opaquePorts,
     transport: new Http1Transport(applicationConnector(clock), poolContext("inbound")),
+  });
+  rules.onChange((next, before) => {
+    if (!requiresPostQuantum(next) || requiresPostQuantum(before)) return;
+    const count = outbound.endClassical();
+    if (count > 0) log.info("policy closed connections", { count });
   });
   discovery.snapshot.onChange((snapshot, previous) => {
     for (const cluster of emptiedClusters(previous, snapshot)) {
@@ -245,6 +250,10 @@ function watchCredentials(
   });
   update();
   return credentials;
+}
+
+function requiresPostQuantum(rules: InboundRules | null): boolean {
+  return rules?.policy.requiresPostQuantum === true;
 }
 
 /** The same object while nothing of it changed. */

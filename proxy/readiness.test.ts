@@ -11,7 +11,12 @@ const authority = await createAuthority();
 const svid = await authority.issue("spiffe://cluster.local/ns/a/sa/a");
 const trustDomain = parseTrustDomain("cluster.local");
 const credentials = makeCredentials(svid, { trustDomain, roots: [authority.root] });
-const policy = { mode: "strict", ports: new Map(), source: "test" } as const;
+const policy = {
+  mode: "strict",
+  ports: new Map(),
+  requiresPostQuantum: false,
+  source: "test",
+} as const;
 const whole: Snapshot = { ...emptySnapshot, policy, synced: true };
 const end = credentials.notAfter;
 

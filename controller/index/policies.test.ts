@@ -129,6 +129,36 @@ for (const [title, objects, mode, ports, source] of cases) {
   });
 }
 
+const requiring = { mtls: { mode: "STRICT", postQuantum: "REQUIRE" } };
+const preferring = { mtls: { mode: "STRICT", postQuantum: "PREFER" } };
+const agreements: readonly [title: string, objects: readonly WorldObject[], expected: boolean][] = [
+  ["nobody where no object says so", [policy("app/default", strict)], false],
+  ["the namespace that says so", [policy("app/default", requiring)], true],
+  ["everybody where the mesh says so", [policy("signet-system/default", requiring)], true],
+  [
+    "also who leaves it open nearer by",
+    [policy("signet-system/default", requiring), policy("app/default", permissive)],
+    true,
+  ],
+  [
+    "not who says otherwise nearer by",
+    [policy("signet-system/default", requiring), policy("app/default", preferring)],
+    false,
+  ],
+  ["not another namespace", [policy("other/default", requiring)], false],
+];
+for (const [title, objects, expected] of agreements) {
+  test(`decide demands post-quantum keys of ${title}`, (t) => {
+    t.is(policiesOf(...objects).decide(web).requiresPostQuantum, expected);
+  });
+}
+
+test("refuse demands post-quantum keys, too, of whom nobody knows what is demanded", (t) => {
+  const policies = policiesOf(policy("app/default", strict));
+  policies.refuse("app/new", "?");
+  t.true(policies.decide(web).requiresPostQuantum);
+});
+
 test("decide goes back to the wider object when the nearer one is deleted", (t) => {
   const nearer = policy("app/default", strict);
   const policies = policiesOf(nearer);

@@ -17,6 +17,7 @@ export const controllerAccount = "signet-controller";
 const defaultPolicy: ServerPolicy = {
   mode: "permissive",
   ports: new Map(),
+  requiresPostQuantum: false,
   source: "default",
 };
 
@@ -131,6 +132,7 @@ export class Policies {
       name: `${nameOf({ namespace, name })} (cannot be read)`,
       mode: "strict",
       ports: noPorts,
+      requiresPostQuantum: true,
     };
   }
 
@@ -142,7 +144,10 @@ export class Policies {
 }
 
 /** What a policy says of a pod, or what is held against one that says nothing. */
-interface Candidate extends Pick<PeerAuthenticationRecord, "mode" | "ports"> {
+interface Candidate extends Pick<
+  PeerAuthenticationRecord,
+  "mode" | "ports" | "requiresPostQuantum"
+> {
   /** For people. */
   readonly name: string;
 }
@@ -150,8 +155,8 @@ interface Candidate extends Pick<PeerAuthenticationRecord, "mode" | "ports"> {
 const noPorts: Candidate["ports"] = new Map();
 
 /**
- * `candidates` from the nearest to the widest. The nearest one decides; a mode that it leaves open is
- * the next one's, its ports are its own.
+ * `candidates` from the nearest to the widest. The nearest one decides; what it leaves open of mode and
+ * key agreement is the next one's, its ports are its own.
  */
 function decidePolicy(
   candidates: readonly (Candidate | PeerAuthenticationRecord | undefined)[],
@@ -165,13 +170,17 @@ function decidePolicy(
   return {
     mode,
     ports: new Map(ports.sort(([one], [other]) => one - other)),
+    requiresPostQuantum:
+      present.find((each) => each.requiresPostQuantum !== null)?.requiresPostQuantum ??
+      defaultPolicy.requiresPostQuantum,
     source: sourceOf(nearest, decisive),
   };
 }
 
 function asCandidate(given: Candidate | PeerAuthenticationRecord): Candidate {
   if ("name" in given) return given;
-  return { name: nameOf(given.meta), mode: given.mode, ports: given.ports };
+  const { mode, ports, requiresPostQuantum } = given;
+  return { name: nameOf(given.meta), mode, ports, requiresPostQuantum };
 }
 
 function sourceOf(nearest: Candidate, decisive: Candidate | undefined): string {

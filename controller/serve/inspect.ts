@@ -105,23 +105,25 @@ function certificateView(record: LedgerRecord, above: Chain | null): object {
 /** The objects, those that nobody can read, and what they come to for each live pod. */
 function policies(mesh: Mesh): object {
   return {
-    policies: mesh.policies.all().map(({ meta, selector, mode, ports }) => ({
+    policies: mesh.policies.all().map(({ meta, selector, mode, ports, requiresPostQuantum }) => ({
       namespace: meta.namespace,
       name: meta.name,
       selector,
       mode,
       ports: Object.fromEntries(ports),
+      requiresPostQuantum,
     })),
     unreadable: mesh.policies.unreadable(),
     pods: [...mesh.workloads.keys()].sort().flatMap((key) => {
       const pod = mesh.workloads.get(key);
       if (pod === undefined || !isLive(pod)) return [];
-      const { mode, ports, source } = mesh.policies.decide(pod);
+      const { mode, ports, requiresPostQuantum, source } = mesh.policies.decide(pod);
       return {
         pod: keyOfMeta(pod.meta),
         isMeshed: isInjected(pod),
         mode,
         ports: Object.fromEntries(ports),
+        requiresPostQuantum,
         source,
       };
     }),

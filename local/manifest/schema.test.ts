@@ -104,6 +104,7 @@ const sound: readonly (readonly [string, Json])[] = [
     "a policy for one port",
     policy({ mtls: { mode: "STRICT" }, portLevelMtls: { "8080": { mode: "DISABLE" } } }),
   ],
+  ["post-quantum keys", policy({ mtls: { mode: "STRICT", postQuantum: "REQUIRE" } })],
   [
     "a route with retry and timeouts",
     route({ retry: { codes: [500], attempts: 3, backoff: "25ms" }, timeouts: { request: "10s" } }),
@@ -317,6 +318,16 @@ const broken: readonly (readonly [string, Json, string])[] = [
     'spec.mtls.mode is "strict", not "STRICT" or "PERMISSIVE" or "DISABLE"',
   ],
   ["no mode", policy({ mtls: {} }), "spec.mtls.mode is missing"],
+  [
+    "a key agreement that is none",
+    policy({ mtls: { mode: "STRICT", postQuantum: "YES" } }),
+    'spec.mtls.postQuantum is "YES", not "PREFER" or "REQUIRE"',
+  ],
+  [
+    "post-quantum keys beside plaintext",
+    policy({ mtls: { mode: "PERMISSIVE", postQuantum: "REQUIRE" } }),
+    "spec.mtls.postQuantum REQUIRE needs mode STRICT: this one takes plaintext",
+  ],
   [
     "a misspelt field of a policy",
     policy({ mTLS: { mode: "STRICT" } }),

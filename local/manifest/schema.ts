@@ -107,7 +107,8 @@ function portsFault(spec: Readonly<Record<string, unknown>>): string | null {
   return null;
 }
 
-const mode = record({ mode: required(oneOf("STRICT", "PERMISSIVE", "DISABLE")) });
+const modes = required(oneOf("STRICT", "PERMISSIVE", "DISABLE"));
+const mode = record({ mode: modes });
 
 const peerAuthentication = record({
   ...head,
@@ -115,12 +116,20 @@ const peerAuthentication = record({
   spec: required(
     record({
       selector: record({ matchLabels: required(labels) }),
-      mtls: mode,
+      mtls: meshMtls,
       portLevelMtls: portModes,
     }),
   ),
   status: inert,
 });
+
+function meshMtls(...[value, path, report]: Parameters<Check>): void {
+  record({ mode: modes, postQuantum: oneOf("PREFER", "REQUIRE") })(value, path, report);
+  const given = Object(value) as { readonly mode?: unknown; readonly postQuantum?: unknown };
+  if (given.postQuantum !== "REQUIRE" || given.mode === "STRICT") return;
+  const message = "REQUIRE needs mode STRICT: this one takes plaintext";
+  report({ path: [...path, "postQuantum"], message, isWarning: false });
+}
 
 function portModes(...[value, path, report]: Parameters<Check>): void {
   mapOf(mode)(value, path, report);

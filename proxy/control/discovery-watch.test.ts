@@ -15,7 +15,12 @@ import { DiscoveryWatch, discoveryBackoff, silenceMaxMs } from "./discovery-watc
 const pod = { namespace: "app-a", name: "a", uid: "u" };
 
 function policy(mode: MtlsMode, version: string = mode): Resource {
-  const rule = { mode, ports: new Map<number, MtlsMode>(), source: "test" };
+  const rule = {
+    mode,
+    ports: new Map<number, MtlsMode>(),
+    requiresPostQuantum: false,
+    source: "test",
+  };
   return { kind: "serverPolicy", name: "", version, policy: rule };
 }
 function cluster(name: string): Resource {

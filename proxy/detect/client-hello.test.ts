@@ -78,6 +78,9 @@ const alpn = (...protocols: readonly string[]): Buffer =>
 const serverName = (text: string): Buffer =>
   extension(0, vector(2, Buffer.from([0]), vector(2, name(text))));
 
+const groups = (...codes: readonly number[]): Buffer =>
+  extension(10, vector(2, Buffer.from(codes.flatMap((code) => [code >> 8, code & 0xff]))));
+
 /** The first verdict that is not "more" when the bytes come one by one. */
 function dripped(bytes: Buffer): unknown {
   for (let end = 0; end < bytes.length; end += 1) {
@@ -91,8 +94,9 @@ test("client hello of a real client is read, and needs all of its bytes", async 
   const ALPNProtocols = ["signet-http/1.1", "signet-tcp"];
   const bytes = await helloOf({ ALPNProtocols, servername: "App-B.app-b.svc" });
   const expected = { kind: "client_hello", alpn: ALPNProtocols, serverName: "app-b.app-b.svc" };
-  t.deepEqual(readClientHello(bytes) as unknown, expected);
-  t.deepEqual(readClientHello(Buffer.concat([bytes, name("early")])) as unknown, expected);
+  const offered = [0x11ec, 0x1d, 0x17, 0x1e, 0x18, 0x19, 0x100, 0x101];
+  t.deepEqual(readClientHello(bytes) as unknown, { ...expected, groups: offered });
+  t.like(readClientHello(Buffer.concat([bytes, name("early")])), { serverName: "app-b.app-b.svc" });
   for (let end = 0; end < bytes.length; end += 1) {
     t.is(readClientHello(bytes.subarray(0, end)).kind, "more");
   }
@@ -104,18 +108,20 @@ test("client hello of a real client without extensions of ours is read", async (
     kind: "client_hello",
     alpn: [],
     serverName: null,
+    groups: [0x1d, 0x17, 0x1e, 0x18, 0x19],
   });
 });
 
 test("client hello without any extension is read", (t) => {
-  const plain = { kind: "client_hello", alpn: [], serverName: null };
+  const plain = { kind: "client_hello", alpn: [], serverName: null, groups: [] };
   t.deepEqual(readClientHello(hello({ extensions: null })) as unknown, plain);
   t.deepEqual(readClientHello(hello()) as unknown, plain);
 });
 
 test("client hello in many records is put together", (t) => {
-  const parts = { extensions: [alpn("h2", "http/1.1"), serverName("b")] };
-  const expected = { kind: "client_hello", alpn: ["h2", "http/1.1"], serverName: "b" };
+  const parts = { extensions: [alpn("h2", "http/1.1"), serverName("b"), groups(0x1d, 0x11ec)] };
+  const read = { alpn: ["h2", "http/1.1"], serverName: "b", groups: [0x1d, 0x11ec] };
+  const expected = { kind: "client_hello", ...read };
   for (const fragment of [1, 2, 3, 4, 5, 17, 40]) {
     const bytes = hello(parts, fragment);
     t.deepEqual(readClientHello(bytes) as unknown, expected);
@@ -164,6 +170,9 @@ const malformed: Readonly<Record<string, Buffer>> = {
   "bytes after the ALPN list": hello({
     extensions: [extension(16, Buffer.from([0, 2, 1, 97, 0]))],
   }),
+  "an empty list of groups": hello({ extensions: [groups()] }),
+  "half a group": hello({ extensions: [extension(10, Buffer.from([0, 3, 0, 29, 0]))] }),
+  "bytes after the groups": hello({ extensions: [extension(10, Buffer.from([0, 2, 0, 29, 0]))] }),
   "an empty server name": hello({ extensions: [serverName("")] }),
   "a server name of 256 bytes": hello({ extensions: [serverName("a".repeat(256))] }),
   "NUL in the server name": hello({ extensions: [serverName("a\0b")] }),

@@ -19,6 +19,8 @@ interface ClientHello {
   readonly alpn: readonly string[];
   /** In lower case; null without the extension. Not to be trusted. */
   readonly serverName: string | null;
+  /** Code points of the groups that keys may be agreed on in; empty without the extension. */
+  readonly groups: readonly number[];
 }
 
 const MORE: ClientHelloVerdict = { kind: "more" };
@@ -37,6 +39,7 @@ const MAJOR_VERSION = 3;
 const MINOR_VERSION_MAX = 4;
 const SESSION_ID_BYTES_MAX = 32;
 const SERVER_NAME_EXTENSION = 0;
+const GROUPS_EXTENSION = 10;
 const ALPN_EXTENSION = 16;
 const SERVER_NAME_BYTES_MAX = 255;
 const PROTOCOLS_MAX = 32;
@@ -99,7 +102,7 @@ function readMessage(message: Buffer): ClientHello | null {
   const compressions = reader.vector(1);
   if (compressions === null || !compressions.includes(0)) return null;
   // Before extensions there were (RFC 5246 section 7.4.1.2): a hello may end here.
-  if (reader.ended) return { kind: "client_hello", alpn: [], serverName: null };
+  if (reader.ended) return { kind: "client_hello", alpn: [], serverName: null, groups: [] };
   const extensions = reader.vector(2);
   if (extensions === null || !reader.ended) return null;
   return readExtensions(extensions);
@@ -110,6 +113,7 @@ function readExtensions(extensions: Buffer): ClientHello | null {
   const seen = new Set<number>();
   let alpn: readonly string[] = [];
   let serverName: string | null = null;
+  let groups: readonly number[] = [];
   while (!reader.ended) {
     const type = reader.number(2);
     const content = reader.vector(2);
@@ -122,9 +126,13 @@ function readExtensions(extensions: Buffer): ClientHello | null {
     } else if (type === SERVER_NAME_EXTENSION) {
       serverName = readServerName(content);
       if (serverName === null) return null;
+    } else if (type === GROUPS_EXTENSION) {
+      const offered = readGroups(content);
+      if (offered === null) return null;
+      groups = offered;
     }
   }
-  return { kind: "client_hello", alpn, serverName };
+  return { kind: "client_hello", alpn, serverName, groups };
 }
 
 /** RFC 7301 section 3.1. */
@@ -140,6 +148,14 @@ function readAlpn(content: Buffer): readonly string[] | null {
     protocols.push(name.toString("latin1"));
   }
   return protocols;
+}
+
+/** RFC 8446 section 4.2.7. */
+function readGroups(content: Buffer): readonly number[] | null {
+  const outer = new Reader(content);
+  const list = outer.vector(2);
+  if (list === null || list.length < 2 || list.length % 2 !== 0 || !outer.ended) return null;
+  return Array.from({ length: list.length / 2 }, (_, index) => list.readUInt16BE(index * 2));
 }
 
 /** RFC 6066 section 3: one host name, printable ASCII. */

@@ -24,6 +24,8 @@ interface TlsProtocol {
   readonly mesh: boolean;
   readonly alpn: readonly string[];
   readonly serverName: string | null;
+  /** Code points of the groups that it offers for agreeing on keys. */
+  readonly groups: readonly number[];
 }
 
 const MALFORMED: DetectedProtocol = { kind: "malformed_tls" };
@@ -36,9 +38,9 @@ export function detectProtocol(bytes: Buffer): DetectedProtocol | null {
   const hello = readClientHello(bytes);
   switch (hello.kind) {
     case "client_hello": {
-      const { alpn, serverName } = hello;
+      const { alpn, serverName, groups } = hello;
       const mesh = alpn.length > 0 && alpn.every((name) => name.startsWith(MESH_PREFIX));
-      return { kind: "tls", mesh, alpn, serverName };
+      return { kind: "tls", mesh, alpn, serverName, groups };
     }
     case "malformed":
       return MALFORMED;

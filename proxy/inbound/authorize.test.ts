@@ -15,8 +15,9 @@ const policy = (
   mode: MtlsMode,
   ports: readonly [number, MtlsMode][] = [],
   suspended: readonly SpiffeId[] = [],
+  requiresPostQuantum = false,
 ): InboundRules => ({
-  policy: { mode, ports: new Map(ports), source: "test" },
+  policy: { mode, ports: new Map(ports), requiresPostQuantum, source: "test" },
   suspended: new Set(suspended),
 });
 
@@ -124,7 +125,30 @@ const rows: readonly [string, InboundRules | null, number, SpiffeId | null, stri
 ];
 for (const [what, rule, port, identity, expected] of rows) {
   test(`authorize ${what}: ${expected}`, (t) => {
-    const verdict = authorize(rule, { port, identity }, own);
+    const verdict = authorize(rule, { port, identity, group: "" }, own);
+    t.is(verdict.kind === "deny" ? verdict.reason : "allow", expected);
+  });
+}
+
+const demanding = policy("strict", [], [], true);
+const groups: readonly [string, InboundRules, string, string][] = [
+  ["a hybrid group where one is demanded", demanding, "X25519MLKEM768", "allow"],
+  ["X25519 where a hybrid group is demanded", demanding, "X25519", "key_exchange_classical"],
+  ["P-256 where a hybrid group is demanded", demanding, "prime256v1", "key_exchange_classical"],
+  ["a group that is not known", demanding, "unknown", "key_exchange_classical"],
+  ["no group at all", demanding, "", "key_exchange_classical"],
+  ["a group whose name begins alike", demanding, "X25519MLKEM7680", "key_exchange_classical"],
+  [
+    "X25519 on a permissive port of a demanding pod",
+    policy("strict", [[80, "permissive"]], [], true),
+    "X25519",
+    "key_exchange_classical",
+  ],
+  ["X25519 where nothing is demanded", policy("strict"), "X25519", "allow"],
+];
+for (const [what, rule, group, expected] of groups) {
+  test(`authorize a member by ${what}: ${expected}`, (t) => {
+    const verdict = authorize(rule, { port: 80, identity: member, group }, own);
     t.is(verdict.kind === "deny" ? verdict.reason : "allow", expected);
   });
 }
@@ -132,7 +156,11 @@ for (const [what, rule, port, identity, expected] of rows) {
 test("authorize property: plaintext passes only where the port's own mode says so, strangers never", (t) => {
   const mode = constantFrom<MtlsMode>("strict", "permissive", "disable");
   const port = integer({ min: 1, max: 5 });
-  const claim = record({ port, identity: constantFrom(null, member, stranger) });
+  const claim = record({
+    port,
+    identity: constantFrom(null, member, stranger),
+    group: constantFrom(""),
+  });
   assert(
     property(mode, array(tuple(port, mode)), claim, (base, ports, asked) => {
       const { kind } = authorize(policy(base, ports), asked, own);

@@ -11,6 +11,7 @@ import type { MtlsMode, ServerPolicy } from "#/api/policy.ts";
 import { modeOfPort } from "#/api/policy.ts";
 import { trustDomainOf } from "#/identity/spiffe-id.ts";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
+import { isPostQuantum } from "../tls/key-exchange.ts";
 
 /** What holds now, as the controller told it last. */
 export interface InboundRules {
@@ -23,13 +24,16 @@ export interface ConnectionClaim {
   readonly port: number;
   /** Proven by mTLS; null: plaintext (or TLS that is the application's own). */
   readonly identity: SpiffeId | null;
+  /** In which the connection agreed on keys; empty for plaintext. */
+  readonly group: string;
 }
 
 export type DenyReason =
   | "no_policy"
   | "plaintext_under_strict"
   | "foreign_trust_domain"
-  | "identity_suspended";
+  | "identity_suspended"
+  | "key_exchange_classical";
 
 export type Verdict =
   | { readonly kind: "allow" }
@@ -39,6 +43,7 @@ const allow: Verdict = { kind: "allow" };
 const denyWithoutPolicy: Verdict = { kind: "deny", reason: "no_policy" };
 const denyForeign: Verdict = { kind: "deny", reason: "foreign_trust_domain" };
 const denySuspended: Verdict = { kind: "deny", reason: "identity_suspended" };
+const denyClassical: Verdict = { kind: "deny", reason: "key_exchange_classical" };
 const denyPlaintext: Verdict = { kind: "deny", reason: "plaintext_under_strict" };
 
 /** `rules` null: not told yet, nothing may pass. `own`: this pod's identity, as its caller saw it. */
@@ -47,13 +52,14 @@ export function authorize(
   claim: ConnectionClaim,
   own: SpiffeId,
 ): Verdict {
-  const { identity, port } = claim;
+  const { identity, port, group } = claim;
   if (rules === null) return denyWithoutPolicy;
   if (identity === null) {
     return admitsPlaintext(modeOfPort(rules.policy, port)) ? allow : denyPlaintext;
   }
   if (trustDomainOf(identity) !== trustDomainOf(own)) return denyForeign;
   if (rules.suspended.has(identity) || rules.suspended.has(own)) return denySuspended;
+  if (rules.policy.requiresPostQuantum && !isPostQuantum(group)) return denyClassical;
   return allow;
 }
 

@@ -76,7 +76,7 @@ export class InboundConnection implements Lease {
   #startHttp(): Exchange {
     const { context, deadlines, target, claim, destination, socket } = this.#options;
     const closed = (): void => this.#close();
-    const dispatcher = new InboundDispatcher(context, target, claim.identity, destination, closed);
+    const dispatcher = new InboundDispatcher(context, target, claim, destination, closed);
     return new Exchange(socket, dispatcher, {
       clock: context.clock,
       deadlines,
@@ -127,6 +127,7 @@ export class InboundConnection implements Lease {
       source,
       destination,
       upstream: formatHostPort(target.address, target.port),
+      group: claim.group,
       bytesReceived,
       bytesSent,
       verdict: "allowed",

@@ -1,6 +1,5 @@
 // The requests of one inbound connection, whose caller is known and allowed: passed on to the
 // application, with the caller's proven identity in place of whatever the request claims.
-import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { formatHostPort } from "#/lib/ip.ts";
 import { linesOf, requestBytes } from "../http1/writer.ts";
@@ -10,6 +9,7 @@ import type { ProxyMetrics, RequestCells } from "../observe/metrics.ts";
 import type { Dispatcher, LiveRequest } from "../stream/dispatcher.ts";
 import type { Http1Transport } from "../stream/pool.ts";
 import type { Target, UpstreamFailure } from "../stream/transport.ts";
+import type { ConnectionClaim } from "./authorize.ts";
 
 export interface InboundContext {
   readonly clock: Clock;
@@ -24,6 +24,7 @@ export class InboundDispatcher implements Dispatcher {
   /** "address:port", for logs. */
   readonly #upstream: string;
   readonly #source: string;
+  readonly #group: string;
   readonly #destination: string;
   readonly #identityLine: Lines | null;
   readonly #cells: RequestCells;
@@ -32,7 +33,7 @@ export class InboundDispatcher implements Dispatcher {
   constructor(
     context: InboundContext,
     target: Target,
-    source: SpiffeId | null,
+    { identity: source, group }: ConnectionClaim,
     destination: string,
     onClosed: () => void,
   ) {
@@ -40,6 +41,7 @@ export class InboundDispatcher implements Dispatcher {
     this.#target = target;
     this.#upstream = formatHostPort(target.address, target.port);
     this.#source = source ?? "plaintext";
+    this.#group = group;
     this.#destination = destination;
     // Claims of identity are taken out of every request; only what mTLS proved is put in.
     this.#identityLine =
@@ -99,6 +101,7 @@ export class InboundDispatcher implements Dispatcher {
       destination: this.#destination,
       service: "",
       upstream: this.#upstream,
+      group: this.#group,
       tries: exchange.tries,
       reason: exchange.reason,
     });
@@ -121,6 +124,7 @@ function isGoing(failure: UpstreamFailure): boolean {
     case "tls_failed":
     case "identity_refused":
     case "identity_suspended":
+    case "key_exchange_classical":
     case "no_credentials":
     case "overflow":
     case "response_invalid":

@@ -14,7 +14,7 @@ const policy = (
   ports: readonly [number, MtlsMode][] = [],
   suspended: readonly SpiffeId[] = [],
 ): InboundRules => ({
-  policy: { mode, ports: new Map(ports), source: "test" },
+  policy: { mode, ports: new Map(ports), requiresPostQuantum: false, source: "test" },
   suspended: new Set(suspended),
 });
 
@@ -24,7 +24,7 @@ class Fixture {
 
   add(name: string, identity: SpiffeId | null, port = 80, then: () => void = () => {}): Lease {
     const lease: Lease = {
-      claim: { port, identity },
+      claim: { port, identity, group: "" },
       revoke: (reason) => {
         this.revoked.push(`${name}: ${reason}`);
         then();

@@ -48,6 +48,7 @@ export interface InboundOptions extends InboundContext {
 
 interface Known {
   readonly identity: SpiffeId | null;
+  readonly group: string;
   readonly life: ConnectionLife | null;
   readonly destination: string;
 }
@@ -127,6 +128,7 @@ export class InboundSide {
     if (detected.kind === "tls" && detected.mesh) {
       this.#acceptor.accept(
         socket,
+        detected.groups,
         (accepted) => this.#secured(accepted, destination),
         (reason, detail) => {
           this.#count(reason);
@@ -143,6 +145,7 @@ export class InboundSide {
     const tcp = this.#tcpOn(destination);
     this.#judge(socket, destination, http && tcp === "unclear" ? "http" : tcp, {
       identity: null,
+      group: "",
       life: null,
       destination: own,
     });
@@ -150,10 +153,11 @@ export class InboundSide {
 
   #secured({ socket, credentials, alpn, peer }: AcceptedTls, destination: Destination): void {
     const { clock, metrics } = this.#options;
-    const { id, notAfter, version } = peer;
-    metrics.connections.with("inbound", id, credentials.id, "mtls", version, "").add();
+    const { id, notAfter, version, group } = peer;
+    metrics.connections.with("inbound", id, credentials.id, "mtls", version, group).add();
     this.#judge(socket, destination, alpn === alpnHttp1 ? "http" : this.#tcpOn(destination), {
       identity: id,
+      group,
       life: connectionLife(clock.now(), credentials.notAfter, notAfter),
       destination: credentials.id,
     });
@@ -167,7 +171,7 @@ export class InboundSide {
   /** The verdict and, when it allows, the lease. The rules are read here, after everything is known. */
   #judge(socket: Socket, where: Destination, protocol: InboundProtocol, known: Known): void {
     const { rules, own, deadlines } = this.#options;
-    const claim = { port: where.port, identity: known.identity };
+    const claim = { port: where.port, identity: known.identity, group: known.group };
     const verdict = authorize(rules.get(), claim, own);
     if (verdict.kind === "deny") return this.#refuse(socket, verdict.reason);
     if (known.identity === null) {

@@ -12,6 +12,7 @@ import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { systemClock } from "#/lib/clock.ts";
 import { Watch } from "#/lib/watch.ts";
 import { TlsAcceptor } from "../tls/accept.ts";
+import { hybridGroupCode } from "../tls/key-exchange.ts";
 import { alpnTcp, makeCredentials } from "../tls/credentials.ts";
 import type { Credentials } from "../tls/credentials.ts";
 import { originate } from "../tls/originate.ts";
@@ -88,6 +89,7 @@ async function rig(link: "TCP" | "TLS"): Promise<Rig> {
     else {
       acceptor.accept(
         socket,
+        [hybridGroupCode],
         (accepted) => toApp(accepted.socket),
         () => {},
       );
@@ -99,7 +101,13 @@ async function rig(link: "TCP" | "TLS"): Promise<Rig> {
     else {
       const target = { address: "127.0.0.1", port: farPort, credentials, expected: id };
       originate(
-        { ...target, alpn: alpnTcp, timeoutMs: 3000, clock: systemClock },
+        {
+          ...target,
+          alpn: alpnTcp,
+          requiresPostQuantum: false,
+          timeoutMs: 3000,
+          clock: systemClock,
+        },
         (upstream) => join(socket, upstream),
         () => socket.destroy(),
       );

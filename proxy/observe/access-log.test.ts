@@ -24,6 +24,7 @@ const request: RequestRecord = {
   service: "b/b",
   upstream: "10.0.0.1:80",
   tries: 1,
+  group: "X25519MLKEM768",
   reason: "",
 };
 const connection: ConnectionRecord = {
@@ -34,6 +35,7 @@ const connection: ConnectionRecord = {
   source: "spiffe://cluster.local/ns/a/sa/a",
   destination: "plaintext",
   upstream: "10.0.0.1:80",
+  group: "",
   bytesReceived: 1,
   bytesSent: 2,
   verdict: "allowed",
@@ -99,6 +101,7 @@ test("access log writes one line of JSON per request and per connection", async 
       "dst.identity": request.destination,
       "dst.service": "b/b",
       upstream: "10.0.0.1:80",
+      "tls.group": "X25519MLKEM768",
       tries: 1,
     },
     {
@@ -113,6 +116,7 @@ test("access log writes one line of JSON per request and per connection", async 
       "src.addr": "10.0.0.7",
       "src.identity": connection.source,
       "dst.identity": "plaintext",
+      "tls.group": "",
       bytes_received: 1,
       bytes_sent: 2,
     },

@@ -24,6 +24,8 @@ export interface RequestRecord {
   readonly service: string;
   readonly upstream: string;
   readonly tries: number;
+  /** In which the connection between the sidecars agreed on keys; empty: plaintext, or none was made. */
+  readonly group: string;
   /** Why it was refused or failed; empty when all went well. */
   readonly reason: string;
 }
@@ -36,6 +38,8 @@ export interface ConnectionRecord {
   readonly source: string;
   readonly destination: string;
   readonly upstream: string;
+  /** As a request's. */
+  readonly group: string;
   readonly bytesReceived: number;
   readonly bytesSent: number;
   readonly verdict: string;
@@ -68,21 +72,28 @@ export class AccessLog {
     const cost = `,"duration_ms":${record.durationMs.toFixed(3)},"request_bytes":${record.requestBytes},"response_bytes":${record.responseBytes}`;
     const who = `,"src.identity":"${record.source}","dst.identity":"${record.destination}","dst.service":"${record.service}","upstream":"${record.upstream}"`;
     const why = record.reason === "" ? "" : `,"reason":"${record.reason}"`;
-    this.#append(`${head}${what}${cost}${who},"tries":${record.tries}${why}}\n`);
+    this.#append(
+      `${head}${what}${cost}${who},"tls.group":"${record.group}","tries":${record.tries}${why}}\n`,
+    );
   }
 
   connection(record: ConnectionRecord): void {
     if (this.#descriptor < 0) return;
-    const { durationMs, sourceAddress, source, destination, bytesReceived, bytesSent, ...rest } =
-      record;
+    const { durationMs, sourceAddress, source, destination, bytesReceived, bytesSent } = record;
+    const { direction, protocol, upstream, group, verdict, reason } = record;
     const json = JSON.stringify({
       time: this.#time(),
       kind: "connection",
-      ...rest,
+      direction,
+      protocol,
+      upstream,
+      verdict,
+      reason,
       duration_ms: Math.round(durationMs),
       "src.addr": sourceAddress,
       "src.identity": source,
       "dst.identity": destination,
+      "tls.group": group,
       bytes_received: bytesReceived,
       bytes_sent: bytesSent,
     });

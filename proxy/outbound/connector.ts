@@ -1,6 +1,7 @@
 // How the outbound side reaches an endpoint: mutual TLS to those that are in the mesh, plaintext to the
 // others. An endpoint with an identity is never spoken to in plaintext.
 import type { Socket } from "node:net";
+import type { ServerPolicy } from "#/api/policy.ts";
 import type { Clock } from "#/lib/clock.ts";
 import type { Log } from "#/lib/log.ts";
 import type { Watch } from "#/lib/watch.ts";
@@ -11,16 +12,31 @@ import type { ConnectionFacts, Connector, UpstreamFailure } from "../stream/tran
 import type { Credentials } from "../tls/credentials.ts";
 import { connectionLife } from "../tls/lifetime.ts";
 import { originate } from "../tls/originate.ts";
+import type { OriginateFault } from "../tls/originate.ts";
 import type { EndpointState } from "./endpoint.ts";
 import type { ProvenConnections } from "./proven.ts";
 
 export const connectTimeoutMs = 5_000;
+
+/** Faults that say something of who is there, and not of whether anybody is. */
+const refusals: ReadonlySet<OriginateFault> = new Set([
+  "identity_refused",
+  "tls_failed",
+  "key_exchange_classical",
+]);
+
+/** As much of what the controller told this pod as outbound has to know. */
+export interface OwnRules {
+  readonly policy: Pick<ServerPolicy, "requiresPostQuantum">;
+}
 
 export interface EndpointConnectorOptions {
   readonly alpn: string;
   readonly credentials: Watch<Credentials | null>;
   /** Keeps what is opened, and says who may be spoken with. */
   readonly proven: ProvenConnections;
+  /** What the own pod demands of its connections, in both directions. */
+  readonly rules: Pick<Watch<OwnRules | null>, "get">;
   readonly metrics: ProxyMetrics;
   readonly clock: Clock;
   readonly log: Log;
@@ -70,11 +86,12 @@ export class EndpointConnector implements Connector<EndpointState> {
     connected: (socket: Socket, facts: ConnectionFacts) => void,
     failed: (failure: UpstreamFailure) => void,
   ): void {
-    const { alpn, clock, log, metrics, proven } = this.#options;
+    const { alpn, clock, log, metrics, proven, rules } = this.#options;
     if (!proven.admits(expected)) {
       process.nextTick(failed, "identity_suspended");
       return;
     }
+    const requiresPostQuantum = rules.get()?.policy.requiresPostQuantum === true;
     const credentials = this.#options.credentials.get();
     if (credentials === null || credentials.notAfter <= clock.now()) {
       process.nextTick(failed, "no_credentials");
@@ -82,7 +99,16 @@ export class EndpointConnector implements Connector<EndpointState> {
     }
     const { address, port, name } = endpoint;
     originate(
-      { address, port, credentials, expected, alpn, timeoutMs: connectTimeoutMs, clock },
+      {
+        address,
+        port,
+        credentials,
+        expected,
+        alpn,
+        requiresPostQuantum,
+        timeoutMs: connectTimeoutMs,
+        clock,
+      },
       (socket, peer) => {
         // It may have been suspended during the handshake.
         if (!proven.admits(peer.id)) {
@@ -99,7 +125,7 @@ export class EndpointConnector implements Connector<EndpointState> {
         connected(socket, { identity, version, group, drainAtMs: life.drainAtMs });
       },
       ({ fault, detail }) => {
-        if (fault === "identity_refused" || fault === "tls_failed") {
+        if (refusals.has(fault)) {
           metrics.refusals.with("outbound", fault).add();
           log.warn("endpoint refused", { "dst.addr": name, reason: fault, detail, expected });
         }

@@ -132,6 +132,7 @@ export class OutboundDispatcher implements Dispatcher {
       destination: this.#destination(),
       service: this.#service,
       upstream: this.#endpoint?.name ?? "",
+      group: exchange.tries === 0 ? "" : exchange.group,
       tries: exchange.tries,
       reason: exchange.reason,
     });

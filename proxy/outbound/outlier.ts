@@ -23,6 +23,7 @@ export function isEndpointFault(failure: UpstreamFailure): boolean {
     case "connect_failed":
     case "tls_failed":
     case "identity_refused":
+    case "key_exchange_classical":
     case "reset":
     case "ended":
     case "response_invalid":

@@ -7,7 +7,7 @@ import { reset } from "../net/reset.ts";
 import { severedFor } from "../net/sever.ts";
 import { Splice } from "../net/splice.ts";
 import type { SpliceEnd } from "../net/splice.ts";
-import type { Connector, UpstreamFailure } from "../stream/transport.ts";
+import type { ConnectionFacts, Connector, UpstreamFailure } from "../stream/transport.ts";
 import { pickEndpoint } from "./balance.ts";
 import type { OutboundContext, Upstreams } from "./dispatcher.ts";
 import type { ClusterState, EndpointState } from "./endpoint.ts";
@@ -34,6 +34,9 @@ export class OutboundTcp {
   #endpoint: EndpointState | null = null;
   #splice: Splice | null = null;
   #tries = 0;
+  /** In which the connection to the endpoint agreed on keys; empty before there is one. */
+  #group = "";
+  #cutReason = "";
   #over = false;
 
   constructor(context: TcpContext, downstream: Socket, upstreams: Upstreams) {
@@ -54,12 +57,19 @@ export class OutboundTcp {
     this.#try();
   }
 
+  get group(): string {
+    return this.#group;
+  }
+
   /** Ends it at once. */
-  cut(): void {
+  cut(reason = "cut"): void {
     if (this.#splice === null) {
       reset(this.#downstream);
-      this.#finish(null, "cut");
-    } else this.#splice.cut();
+      this.#finish(null, reason);
+      return;
+    }
+    this.#cutReason = reason;
+    this.#splice.cut();
   }
 
   #try(): void {
@@ -75,7 +85,7 @@ export class OutboundTcp {
     this.#tries += 1;
     connector.connect(
       endpoint,
-      (socket) => this.#connected(socket),
+      (socket, facts) => this.#connected(socket, facts),
       (failure) => this.#failed(endpoint, failure),
     );
   }
@@ -95,13 +105,14 @@ export class OutboundTcp {
     this.#finish(null, reason);
   }
 
-  #connected(socket: Socket): void {
+  #connected(socket: Socket, facts: ConnectionFacts): void {
     if (this.#over) {
       socket.destroy();
       return;
     }
     const { clock, deadlines } = this.#context;
     const endpoint = this.#endpoint!;
+    this.#group = facts.group;
     endpoint.activeRequests += 1;
     noteOutcome(endpoint, this.#cluster?.endpoints ?? [], false, clock.monotonic());
     this.#splice = new Splice(this.#downstream, socket, {
@@ -110,7 +121,7 @@ export class OutboundTcp {
       screen: null,
       onEnd: (end) => {
         endpoint.activeRequests -= 1;
-        const reason = severedFor(socket) ?? end.reason;
+        const reason = this.#cutReason || severedFor(socket) || end.reason;
         this.#finish(end, reason === "closed" ? "" : reason);
       },
     });
@@ -135,6 +146,7 @@ export class OutboundTcp {
       source,
       destination,
       upstream: this.#endpoint?.name ?? this.#service,
+      group: this.#group,
       bytesReceived,
       bytesSent,
       verdict: end === null ? "refused" : "allowed",

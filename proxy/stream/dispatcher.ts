@@ -14,6 +14,8 @@ export interface LiveRequest extends StreamSink {
   readonly requestBodyBytes: number;
   readonly responseBodyBytes: number;
   readonly tries: number;
+  /** Of the last try's connection, in which it agreed on keys; of no meaning without a try. */
+  readonly group: string;
   /** Status given to the caller; 0: none yet. */
   readonly status: number;
   /** Why it was refused or failed; empty when all went well. */

@@ -42,6 +42,7 @@ export class Exchange implements LiveRequest, Expiring {
   requestBodyBytes = 0;
   responseBodyBytes = 0;
   tries = 0;
+  group = "";
   status = 0;
   reason = "";
   readonly #socket: Socket;
@@ -140,6 +141,7 @@ export class Exchange implements LiveRequest, Expiring {
     }
     this.#upstream = stream;
     this.tries += 1;
+    this.group = stream.facts.group;
     let ready = true;
     for (const bytes of this.#replay.chunks) ready = stream.send(bytes);
     this.#replay.sent();

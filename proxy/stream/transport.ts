@@ -19,6 +19,7 @@ export type UpstreamFailure =
   | "tls_failed"
   | "identity_refused"
   | "identity_suspended"
+  | "key_exchange_classical"
   | "no_credentials"
   | "overflow"
   | "reset"

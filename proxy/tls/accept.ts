@@ -7,6 +7,8 @@ import type { Watch } from "#/lib/watch.ts";
 import { rawSocketOf } from "../net/reset.ts";
 import { alpnProtocols } from "./credentials.ts";
 import type { Credentials } from "./credentials.ts";
+import { chooseGroup } from "./key-exchange.ts";
+import { inNextTurn } from "./next-turn.ts";
 import { judgePeer } from "./peer.ts";
 import type { Peer, PeerFault } from "./peer.ts";
 
@@ -26,6 +28,7 @@ type Refused = (reason: AcceptRefusal, detail: string) => void;
 
 interface Waiting {
   readonly credentials: Credentials;
+  readonly group: string;
   readonly accepted: Accepted;
   readonly refused: Refused;
 }
@@ -33,7 +36,8 @@ interface Waiting {
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 export class TlsAcceptor {
-  readonly #servers = new WeakMap<Credentials, Server>();
+  /** By the one group that a server agrees on keys in. */
+  readonly #servers = new WeakMap<Credentials, Map<string, Server>>();
   readonly #credentials: Watch<Credentials | null>;
   readonly #waiting = new WeakMap<Socket, Waiting>();
 
@@ -42,27 +46,31 @@ export class TlsAcceptor {
   }
 
   /**
-   * Takes `socket` over. Exactly one of the callbacks is called; `accepted` only for a peer that proved
+   * Takes `socket` over, whose ClientHello offers these groups. Exactly one of the callbacks is called; `accepted` only for a peer that proved
    * an identity of the trust domain. What is refused has been closed.
    */
-  accept(socket: Socket, accepted: Accepted, refused: Refused): void {
+  accept(socket: Socket, offered: readonly number[], accepted: Accepted, refused: Refused): void {
     const credentials = this.#credentials.get();
     if (credentials === null) {
       socket.destroy();
       refused("handshake_failed", "no certificate of our own");
       return;
     }
-    this.#waiting.set(socket, { credentials, accepted, refused });
-    this.#serverOf(credentials).emit("connection", socket);
+    const group = chooseGroup(offered);
+    this.#waiting.set(socket, { credentials, group, accepted, refused });
+    this.#serverOf(credentials, group).emit("connection", socket);
   }
 
-  #serverOf(credentials: Credentials): Server {
-    const known = this.#servers.get(credentials);
+  #serverOf(credentials: Credentials, group: string): Server {
+    const servers = this.#servers.get(credentials) ?? new Map<string, Server>();
+    this.#servers.set(credentials, servers);
+    const known = servers.get(group);
     if (known !== undefined) return known;
     const server = createServer({
       ...credentials.material,
       ca: [...credentials.material.ca],
       ALPNProtocols: [...alpnProtocols],
+      ecdhCurve: group,
       requestCert: true,
       // Node would close without a word; #secured judges, and nobody reads a byte before it.
       rejectUnauthorized: false,
@@ -77,7 +85,7 @@ export class TlsAcceptor {
       socket.destroy();
       waiting?.refused(timeout ? "handshake_timeout" : "handshake_failed", error.code ?? "");
     });
-    this.#servers.set(credentials, server);
+    servers.set(group, server);
     return server;
   }
 
@@ -89,15 +97,19 @@ export class TlsAcceptor {
       socket.destroy();
       return;
     }
-    const { credentials } = waiting;
-    const verdict = judgePeer(socket, credentials.trustDomain, null);
+    const { credentials, group } = waiting;
+    const verdict = judgePeer(socket, credentials.trustDomain, null, group);
     if (verdict.kind === "fault") {
       socket.destroy();
       waiting.refused(verdict.fault, verdict.detail);
       return;
     }
     const alpn = socket.alpnProtocol === false ? "" : (socket.alpnProtocol ?? "");
-    waiting.accepted({ socket, credentials, alpn, peer: verdict.peer });
+    inNextTurn(
+      socket,
+      () => waiting.accepted({ socket, credentials, alpn, peer: verdict.peer }),
+      () => waiting.refused("handshake_failed", "closed"),
+    );
   }
 
   #take(socket: TLSSocket): Waiting | undefined {

@@ -10,6 +10,7 @@ import { createAuthority } from "#/test/kit/authority.ts";
 import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { Watch } from "#/lib/watch.ts";
 import { TlsAcceptor } from "./accept.ts";
+import { hybridGroupCode } from "./key-exchange.ts";
 import { alpnTcp, makeCredentials } from "./credentials.ts";
 import type { Credentials } from "./credentials.ts";
 
@@ -34,6 +35,7 @@ async function rig(): Promise<Rig> {
     socket.once("close", () => sockets.delete(socket));
     acceptor.accept(
       socket,
+      [hybridGroupCode],
       ({ socket: secured, peer }) => secured.end(peer.id),
       () => {},
     );
@@ -90,7 +92,8 @@ test("attack-48 whatever server name a caller asks for, it is told one identity 
   t.is(await it.visit(undefined), clientId);
 });
 
-test("attack-48 a server name that TLS does not allow ends its own handshake", async (t) => {
+// By itself: OpenSSL notes the caller's own fault where the next connection of this process would find it.
+test.serial("attack-48 a server name that TLS does not allow ends its own handshake", async (t) => {
   await using it = await rig();
   for (const name of ["a\u0000b", "\u0000"]) t.not(await it.visit(name), "", JSON.stringify(name));
   t.is(await it.visit("b"), clientId);

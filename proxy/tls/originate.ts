@@ -7,6 +7,8 @@ import type { ConnectionOptions } from "node:tls";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import type { Clock } from "#/lib/clock.ts";
 import type { Credentials } from "./credentials.ts";
+import { isPostQuantum } from "./key-exchange.ts";
+import { inNextTurn } from "./next-turn.ts";
 import { judgePeer } from "./peer.ts";
 import type { Peer } from "./peer.ts";
 
@@ -16,6 +18,8 @@ export interface OriginateOptions {
   readonly credentials: Credentials;
   readonly expected: SpiffeId;
   readonly alpn: string;
+  /** Keys have to be agreed on in a group that a quantum computer does not break. */
+  readonly requiresPostQuantum: boolean;
   /** From dialling to the end of the handshake. */
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -26,7 +30,8 @@ export type OriginateFault =
   | "connect_failed"
   | "connect_timeout"
   | "tls_failed"
-  | "identity_refused";
+  | "identity_refused"
+  | "key_exchange_classical";
 
 export interface OriginateFailure {
   readonly fault: OriginateFault;
@@ -77,12 +82,20 @@ export function originate(
   socket.once("secureConnect", () => {
     if (over) return;
     if (socket.alpnProtocol !== alpn) return fail("tls_failed", "protocol not agreed");
-    const verdict = judgePeer(socket, credentials.trustDomain, expected);
+    const verdict = judgePeer(socket, credentials.trustDomain, expected, null);
     if (verdict.kind === "fault") return fail("identity_refused", verdict.fault);
+    const { group } = verdict.peer;
+    if (options.requiresPostQuantum && !isPostQuantum(group)) {
+      return fail("key_exchange_classical", group);
+    }
     over = true;
     cancel();
     // Only now: what is set on a socket before TLS takes its handle over is not applied.
     socket.setNoDelay(true);
-    connected(socket, verdict.peer);
+    inNextTurn(
+      socket,
+      () => connected(socket, verdict.peer),
+      () => failed({ fault: "tls_failed", detail: "closed" }),
+    );
   });
 }

@@ -30,12 +30,13 @@ export type PeerVerdict =
 
 /**
  * Judges the peer of a finished handshake. `expected` null: any identity of the trust domain (its
- * authorization comes after).
+ * authorization comes after). `group` is the only one that this end took part in; null: as Node says.
  */
 export function judgePeer(
   socket: TLSSocket,
   trustDomain: TrustDomain,
   expected: SpiffeId | null,
+  group: string | null,
 ): PeerVerdict {
   // A resumed session shows no certificate, and the old one may have expired since.
   if (socket.isSessionReused()) return fault("session_resumed", "");
@@ -61,7 +62,7 @@ export function judgePeer(
       id: leaf.id,
       notAfter: leaf.notAfter,
       version: socket.getProtocol() ?? "unknown",
-      group: groupOf(socket),
+      group: group ?? groupOf(socket),
     },
   };
 }
@@ -70,7 +71,7 @@ function fault(kind: PeerFault, detail: string): PeerVerdict {
   return { kind: "fault", fault: kind, detail };
 }
 
-/** Only the client side is told by Node; TLS 1.3 servers agree to the client's, so both see the same. */
+/** Of the client's side: a server is told nothing. */
 function groupOf(socket: TLSSocket): string {
   const info = socket.getEphemeralKeyInfo() as { type?: string; name?: string } | null;
   if (info === null || info.type === undefined) return "unknown";

@@ -1,7 +1,7 @@
 // Mutual TLS between two sidecars over loopback: who is let in, who is refused, and that no session is
 // ever resumed.
 import { createServer } from "node:net";
-import type { Socket } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { connect } from "node:tls";
 import test from "ava";
 import { createAuthority } from "#/test/kit/authority.ts";
@@ -10,7 +10,9 @@ import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import { systemClock } from "#/lib/clock.ts";
 import { Watch } from "#/lib/watch.ts";
+import { reset } from "../net/reset.ts";
 import { TlsAcceptor } from "./accept.ts";
+import { hybridGroupCode } from "./key-exchange.ts";
 import { alpnHttp1, alpnTcp, makeCredentials } from "./credentials.ts";
 import type { Credentials } from "./credentials.ts";
 import { connectionLife, drainMarginMinMs } from "./lifetime.ts";
@@ -46,6 +48,7 @@ async function serve(credentials: Credentials): Promise<Server> {
     socket.on("error", () => {});
     acceptor.accept(
       socket,
+      [hybridGroupCode],
       (accepted) => {
         outcomes.push(accepted.peer.id);
         accepted.socket.on("data", (bytes) => accepted.socket.write(`echo ${bytes.toString()}`));
@@ -75,7 +78,7 @@ function dial(port: number, credentials: Credentials, expected: SpiffeId): Promi
   return new Promise((resolve) => {
     const options = { address: "127.0.0.1", port, credentials, expected, alpn: alpnTcp };
     originate(
-      { ...options, timeoutMs: 3000, clock: systemClock },
+      { ...options, requiresPostQuantum: false, timeoutMs: 3000, clock: systemClock },
       (socket, peer) => {
         socket.on("data", () => {
           socket.destroy();
@@ -244,6 +247,43 @@ test("attack-15 who hangs from a root that was taken away is refused, with a ses
     "peer_certificate_untrusted",
     "peer_certificate_untrusted",
   ]);
+});
+
+test("attack-47 a connection that is reset as soon as its handshake ends takes nothing else along", async (t) => {
+  const authority = await createAuthority();
+  const credentials = await credentialsOf(authority, serverId);
+  const acceptor = new TlsAcceptor(new Watch<Credentials | null>(credentials));
+  const accepted: string[] = [];
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on("error", () => {});
+    acceptor.accept(
+      socket,
+      [hybridGroupCode],
+      ({ socket: secured, peer }) => {
+        accepted.push(peer.id);
+        reset(secured);
+      },
+      (reason) => accepted.push(reason),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const client = await credentialsOf(authority, clientId);
+  const where = { address: "127.0.0.1", port, credentials: client, expected: serverId };
+  // Both ends at once: whoever comes second resets what is gone.
+  await new Promise<void>((resolve) => {
+    originate(
+      { ...where, alpn: alpnTcp, requiresPostQuantum: false, timeoutMs: 3000, clock: systemClock },
+      (socket) => {
+        reset(socket);
+        resolve();
+      },
+      () => resolve(),
+    );
+  });
+  t.notRegex(await dial(port, client, serverId), /^spiffe/);
+  t.regex(accepted.join(), /^spiffe/);
 });
 
 test("attack-47 garbage in the middle of a handshake ends that connection alone", async (t) => {

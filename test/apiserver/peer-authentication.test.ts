@@ -74,6 +74,16 @@ const bad: readonly [what: string, spec: unknown, sentence: RegExp][] = [
   ],
   ["a mode in lower case", { mtls: { mode: "strict" } }, /Unsupported value: "strict"/],
   ["no mode", { mtls: {} }, /PeerAuthentication\.spec\.mtls\): missing required field "mode"/],
+  [
+    "a key agreement that is none",
+    { mtls: { mode: "STRICT", postQuantum: "YES" } },
+    /postQuantum: Unsupported value: "YES": supported values: "PREFER", "REQUIRE"/,
+  ],
+  [
+    "post-quantum keys beside plaintext",
+    { mtls: { mode: "PERMISSIVE", postQuantum: "REQUIRE" } },
+    /takes plaintext, which has no keys; postQuantum REQUIRE needs mode STRICT/,
+  ],
   ["a field that it does not know", { mtls: strict, mtsl: strict }, /unknown field "mtsl"/],
   ["a selector without labels", selecting({}), noLabel],
   [

@@ -63,6 +63,7 @@ const cluster = (name: string): fc.Arbitrary<Cluster> =>
 const policy: fc.Arbitrary<ServerPolicy> = fc.record({
   mode,
   ports: list(fc.tuple(whole, mode)).map((entries) => new Map(entries)),
+  requiresPostQuantum: fc.boolean(),
   source: text,
 });
 

@@ -17,6 +17,7 @@ import { ProxyMetrics } from "#/proxy/observe/metrics.ts";
 import { Chance } from "#/proxy/outbound/balance.ts";
 import { RetryBudget } from "#/proxy/outbound/budget.ts";
 import { EndpointConnector } from "#/proxy/outbound/connector.ts";
+import type { OwnRules } from "#/proxy/outbound/connector.ts";
 import { OutboundDispatcher } from "#/proxy/outbound/dispatcher.ts";
 import type { Upstreams } from "#/proxy/outbound/dispatcher.ts";
 import type { EndpointState } from "#/proxy/outbound/endpoint.ts";
@@ -28,6 +29,7 @@ import { Http1Transport } from "#/proxy/stream/pool.ts";
 import { defaultPoolLimits, plaintextFacts } from "#/proxy/stream/transport.ts";
 import type { Target } from "#/proxy/stream/transport.ts";
 import { TlsAcceptor } from "#/proxy/tls/accept.ts";
+import { hybridGroupCode } from "#/proxy/tls/key-exchange.ts";
 import { alpnHttp1, alpnTcp, makeCredentials } from "#/proxy/tls/credentials.ts";
 import type { Credentials } from "#/proxy/tls/credentials.ts";
 import { connectionLife } from "#/proxy/tls/lifetime.ts";
@@ -66,8 +68,15 @@ export class MeshPair implements AsyncDisposable {
     metrics: ProxyMetrics;
     credentials: Watch<Credentials | null>;
     proven: ProvenConnections;
+    rules: Watch<OwnRules | null>;
     log: typeof silentLog;
   };
+
+  /** The caller's connections. */
+  readonly outbound: (OutboundTcp | Exchange)[] = [];
+  /** Of the caller's pod. */
+  /** What the outbound side's own pod was told. */
+  readonly rules: Watch<OwnRules | null> = new Watch<OwnRules | null>(null);
 
   private constructor(authority: Authority, credentials: Credentials) {
     this.#authority = authority;
@@ -80,6 +89,7 @@ export class MeshPair implements AsyncDisposable {
       metrics: this.metrics,
       credentials: this.#credentials,
       proven: this.proven,
+      rules: this.rules,
       log: silentLog,
     };
     this.#transport = new Http1Transport(
@@ -127,13 +137,14 @@ export class MeshPair implements AsyncDisposable {
     const accept = (socket: Socket): void =>
       acceptor.accept(
         socket,
+        [hybridGroupCode],
         ({ socket: secured, alpn, peer, credentials }) => {
           callers.push(peer.id);
           void new InboundConnection({
             context,
             deadlines: this.#deadlines,
             socket: secured,
-            claim: { port: target.port, identity: peer.id },
+            claim: { port: target.port, identity: peer.id, group: peer.group },
             target,
             protocol: alpn === alpnHttp1 ? "http" : "unclear",
             destination: credentials.id,
@@ -166,17 +177,22 @@ export class MeshPair implements AsyncDisposable {
     }
   }
 
-  /** A peer of the mesh that proves itself, does `serve`, and never ends a connection by itself. */
+  /**
+   * A peer of the mesh that proves itself, does `serve`, and never ends a connection by itself. `groups`
+   * are those of which it takes the best.
+   */
   async addPeer(
     name: string,
     serve: (socket: Socket) => void,
     leaf: LeafOptions = {},
+    groups: readonly number[] = [hybridGroupCode],
   ): Promise<{ readonly id: SpiffeId; readonly port: number }> {
     const svid = await this.#authority.issue(idOf(name), leaf);
     const acceptor = new TlsAcceptor(this.#watch(svid));
     const accept = (socket: Socket): void =>
       acceptor.accept(
         socket,
+        groups,
         (accepted) => serve(accepted.socket),
         () => {},
       );
@@ -194,7 +210,7 @@ export class MeshPair implements AsyncDisposable {
     const where = { address: "127.0.0.1", port: half.port, expected: half.id, alpn };
     return new Promise((resolve, reject) => {
       originate(
-        { ...where, credentials, timeoutMs: 3000, clock: systemClock },
+        { ...where, credentials, requiresPostQuantum: false, timeoutMs: 3000, clock: systemClock },
         (socket) => {
           this.#keep(socket);
           resolve(socket);
@@ -221,15 +237,19 @@ export class MeshPair implements AsyncDisposable {
       onTcpClosed: () => {},
     };
     return this.#listen((socket) => {
-      if (kind === "tcp") return void new OutboundTcp(context, socket, upstreams);
+      if (kind === "tcp") {
+        this.outbound.push(new OutboundTcp(context, socket, upstreams));
+        return;
+      }
       const dispatcher = new OutboundDispatcher(context, upstreams);
-      return void new Exchange(socket, dispatcher, {
+      const exchange = new Exchange(socket, dispatcher, {
         clock: systemClock,
         deadlines: this.#deadlines,
         limits: defaultExchangeLimits,
         tunnelIdleTimeoutMs: 10_000,
         shouldClose: () => false,
       });
+      this.outbound.push(exchange);
     });
   }
 

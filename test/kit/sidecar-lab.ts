@@ -21,6 +21,8 @@ export const neighbourAddress = "10.77.0.1";
 export const serviceAddress = "10.96.0.10";
 /** Of the application, to see which mode is in force. */
 const probedPort = 9999;
+/** A change of policy reaches a sidecar next door in some tens of milliseconds. */
+const toldWithinMs = 1000;
 const controllerAddress = `${neighbourAddress}:8443`;
 
 const pod = (app: string, podIP: string): object => ({
@@ -104,6 +106,14 @@ export class SidecarLab implements AsyncDisposable {
     const passes = mode === "STRICT" ? "!" : "";
     const script = `for try in $(seq 200); do ${passes} (${ask}) 2>/dev/null && exit 0; sleep 0.02; done; exit 1`;
     await this.neighbour.succeed("bash", ["-c", script]);
+  }
+
+  /** With or without postQuantum: REQUIRE beside STRICT; resolves when the controller has told it. */
+  async setPostQuantum(postQuantum: "PREFER" | "REQUIRE"): Promise<void> {
+    const object = policyObject("STRICT") as { spec: { mtls: object } };
+    const spec = { mtls: { ...object.spec.mtls, postQuantum } };
+    this.#site.say({ type: "MODIFIED", object: { ...object, spec } });
+    await new Promise((resolve) => setTimeout(resolve, toldWithinMs));
   }
 
   async dial(

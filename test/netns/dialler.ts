@@ -21,6 +21,8 @@ export interface Dial {
   readonly waitMs: number;
   /** Mutual TLS with this protocol, as a sidecar would. */
   readonly mesh?: "signet-http/1.1" | "signet-tcp";
+  /** The groups in which it agrees on keys, as OpenSSL lists them; default: as a sidecar. */
+  readonly groups?: string;
 }
 
 export interface Dialled {
@@ -75,7 +77,7 @@ async function certified({
 }
 
 function run(dial: Dial, own: Material | null): Promise<Dialled> {
-  const { address: host, port, pieces = [], gapMs = 0, waitMs, mesh } = dial;
+  const { address: host, port, pieces = [], gapMs = 0, waitMs, mesh, groups = "auto" } = dial;
   return new Promise((resolve) => {
     const began = performance.now();
     let received = "";
@@ -87,6 +89,7 @@ function run(dial: Dial, own: Material | null): Promise<Dialled> {
             ...options,
             ...own,
             ALPNProtocols: [mesh],
+            ecdhCurve: groups,
             checkServerIdentity: () => undefined,
           });
     const finish = (end: Dialled["end"]): void => {

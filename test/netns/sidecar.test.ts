@@ -46,6 +46,50 @@ netnsTest("a caller of the mesh reaches the application, in both families", asyn
 });
 
 netnsTest(
+  "a member that agrees on keys without ML-KEM is taken, and refused once they are required, live or new",
+  async (t) => {
+    const it = await lab();
+    const way = { address: podAddresses.ipv4, port: 8080, mesh: "signet-http/1.1" } as const;
+    const once = { ...way, pieces: [get], waitMs: 1000 };
+    const [before] = await it.dial(it.neighbour, [{ ...once, groups: "X25519" }], true);
+    t.regex(before!.received, /^HTTP\/1\.1 200 OK/);
+    // Talks on, for longer than the policy takes to arrive.
+    const pieces = Array.from({ length: 200 }, () => get);
+    const talkingBy = (groups: string): Dial => ({
+      ...way,
+      pieces,
+      gapMs: 50,
+      waitMs: 5000,
+      groups,
+    });
+    const onceBy = (groups: string): Dial => ({ ...once, groups });
+    const live = it.dial(it.neighbour, ["X25519", "auto"].map(talkingBy), true);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await it.setPostQuantum("REQUIRE");
+    const [classical, hybrid] = await live;
+    t.is(classical!.end, "reset");
+    t.regex(classical!.received, /^HTTP\/1\.1 200 OK/);
+    t.is(hybrid!.end, "open");
+    it.arrived.length = 0;
+    const offers = ["X25519", "P-256", "X25519MLKEM768", "X25519:X25519MLKEM768"];
+    const dials = offers.map(onceBy);
+    const [x25519, p256, ...capable] = await it.dial(it.neighbour, dials, true);
+    assertEach(t, [x25519!, p256!], /^reset$/);
+    for (const { received } of capable) t.regex(received, /^HTTP\/1\.1 200 OK[^]*app$/);
+    t.is(it.arrived.filter((line) => line.startsWith("bytes 8080")).length, 2);
+    const metrics = await it.metrics();
+    t.regex(metrics, /refusals_total\{direction="inbound",reason="key_exchange_classical"\} 3$/m);
+    t.regex(metrics, /connections_total\{direction="inbound".*group="X25519MLKEM768"\}/);
+    t.regex(metrics, /connections_total\{direction="inbound".*group="X25519"\}/);
+    t.regex(it.said, /"reason":"key_exchange_classical"/);
+    t.regex(it.said, /"kind":"request".*"tls.group":"X25519MLKEM768"/);
+    await it.setPostQuantum("PREFER");
+    const [after] = await it.dial(it.neighbour, [{ ...once, groups: "X25519" }], true);
+    t.regex(after!.received, /^HTTP\/1\.1 200 OK/);
+  },
+);
+
+netnsTest(
   "attack-27 plaintext to the pod's addresses is reset on every port, unseen by the application",
   async (t) => {
     const it = await lab();

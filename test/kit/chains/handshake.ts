@@ -9,6 +9,7 @@ import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import type { Svid } from "#/identity/svid.ts";
 import { Watch } from "#/lib/watch.ts";
 import { TlsAcceptor } from "#/proxy/tls/accept.ts";
+import { hybridGroupCode } from "#/proxy/tls/key-exchange.ts";
 import { alpnTcp, makeCredentials } from "#/proxy/tls/credentials.ts";
 import type { Credentials } from "#/proxy/tls/credentials.ts";
 import type { ChainCase } from "./chain-case.ts";
@@ -36,6 +37,7 @@ export async function handshakeVerdict(
     socket.on("error", () => {});
     acceptor.accept(
       socket,
+      [hybridGroupCode],
       () => outcome.resolve("accepted"),
       (reason, detail) => outcome.resolve(`${reason} ${detail}`),
     );

@@ -251,7 +251,7 @@ const tour: Command = {
     "It adds pods and a namespace of its own, changes app-b's route and policy and stops the controllers\n" +
     "for 20 s, and puts everything back. Not for a cluster that others depend on.",
   examples: [
-    { command: "signet tour", shows: "eight claims, proven in some two minutes" },
+    { command: "signet tour", shows: "each claim, proven in some two minutes" },
     { command: "signet tour --context kind-kind", shows: "on that cluster" },
   ],
 };

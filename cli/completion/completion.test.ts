@@ -75,7 +75,7 @@ for (const [words, offered] of [
   [["c"], ["certs", "check", "completion"]],
   [
     ["certs", ""],
-    ["list", "inspect"],
+    ["list", "inspect", "who", "watch", "diff"],
   ],
   [["--state", "/x", "certs", "l"], ["list"]],
   [["-o", "json", "strict", "e"], ["enforce"]],

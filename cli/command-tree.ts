@@ -1,6 +1,7 @@
 // The commands of `signet` as data: what the parser reads, what help and completion are made from.
 // A command does its work in commands/; its path ("certs list") is what joins the two.
 
+import { certs } from "./certs/commands.ts";
 import type { Argument, Command, Option } from "./command.ts";
 import { ca } from "./authority-commands.ts";
 import { identityCommands } from "./identity/commands.ts";
@@ -47,49 +48,6 @@ const namespace: Argument = {
   name: "namespace",
   summary: "the namespace whose pods are meant",
   kind: "namespace",
-};
-
-const certs: Command = {
-  name: "certs",
-  summary: "Look at the certificates that the mesh has issued",
-  commands: [
-    {
-      name: "list",
-      summary: "List each identity with its certificate and how long it still lives",
-      options: [
-        {
-          long: "--namespace",
-          short: "-n",
-          summary: "only this namespace",
-          value: { name: "NAMESPACE", kind: "namespace" },
-        },
-        { long: "--all", summary: "every certificate in the log, the replaced ones too" },
-      ],
-      examples: [
-        { command: "signet certs list", shows: "who may speak in the mesh right now" },
-        { command: "signet certs list -n app-b -o json", shows: "one namespace, for programs" },
-      ],
-    },
-    {
-      name: "inspect",
-      summary: "Show everything about one certificate, each SPIFFE rule checked",
-      details:
-        "Takes a pod (its certificate as the controller logged it), a PEM or DER file, or - for\n" +
-        "standard input. Exits with 1 when the certificate breaks a rule or has ended.",
-      arguments: [
-        { name: "source", summary: "a pod, a file (PEM or DER), or -", kind: "pod-or-file" },
-      ],
-      options: [{ long: "--pem", summary: "print the chain as PEM and nothing else" }],
-      examples: [
-        { command: "signet certs inspect app-a/app-a", shows: "a pod, by a part of its name" },
-        { command: "signet certs inspect leaf.pem", shows: "any certificate, of any origin" },
-        {
-          command: "signet certs inspect app-b-v1 --pem | openssl x509 -noout -text",
-          shows: "the same certificate in another tool's words",
-        },
-      ],
-    },
-  ],
 };
 
 const strict: Command = {
@@ -214,7 +172,7 @@ const tour: Command = {
     "It adds pods and a namespace of its own, changes app-b's route and policy and stops the controllers\n" +
     "for 20 s, and puts everything back. Not for a cluster that others depend on.",
   examples: [
-    { command: "signet tour", shows: "nine claims, proven in some two minutes" },
+    { command: "signet tour", shows: "each claim, proven in some two minutes" },
     { command: "signet tour --context kind-kind", shows: "on that cluster" },
   ],
 };

@@ -10,6 +10,7 @@ import { failed, passed, told } from "./findings.ts";
 import type { Finding } from "./findings.ts";
 import { checkAuthorities } from "./authorities.ts";
 import { checkPod } from "./pods.ts";
+import { suspendedFindings, suspendedPod, suspensionsOf } from "./suspended.ts";
 
 /** The first with rules (CEL) in custom resources. */
 const MINOR_MIN = 25;
@@ -209,5 +210,9 @@ function hasSidecar({ spec }: PodFacts): boolean {
 async function checkSidecars(mesh: Mesh, now: number): Promise<readonly Finding[]> {
   const meshed = (await mesh.pods()).filter(({ isMeshed }) => isMeshed);
   meshed.sort((one, other) => (podName(one) < podName(other) ? -1 : 1));
-  return Promise.all(meshed.map((pod) => checkPod(mesh, pod, now)));
+  const suspensions = await suspensionsOf(mesh);
+  const each = await Promise.all(
+    meshed.map((pod) => suspendedPod(pod, suspensions) ?? checkPod(mesh, pod, now)),
+  );
+  return [...suspendedFindings(suspensions), ...each];
 }

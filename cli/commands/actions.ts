@@ -1,5 +1,8 @@
 // Which function does what a command's words say. A test holds this against the command tree.
 import { caRotate } from "./ca.ts";
+import { certsDiff } from "./certs-diff.ts";
+import { certsWatch } from "./certs-watch.ts";
+import { certsWho } from "./certs-who.ts";
 import { certsInspect, certsList } from "./certs.ts";
 import { checkAll } from "./check.ts";
 import type { Action } from "./context.ts";
@@ -24,7 +27,10 @@ export const actions: Readonly<Record<string, Action>> = {
   "local logs": localLogs,
   "ca rotate": (context) => caRotate(context),
   "certs list": (context) => certsList(context),
-  "certs inspect": certsInspect,
+  "certs inspect": (context) => certsInspect(context),
+  "certs who": (context) => certsWho(context),
+  "certs watch": (context) => certsWatch(context),
+  "certs diff": (context) => certsDiff(context),
   "identity list": (context) => identityList(context),
   "identity suspend": (context) => identitySuspend(context),
   "identity resume": (context) => identityResume(context),

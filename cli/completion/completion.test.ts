@@ -76,7 +76,7 @@ for (const [words, offered] of [
   [["c"], ["certs", "ca", "check", "completion"]],
   [
     ["certs", ""],
-    ["list", "inspect"],
+    ["list", "inspect", "who", "watch", "diff"],
   ],
   [["--state", "/x", "certs", "l"], ["list"]],
   [["-o", "json", "strict", "e"], ["enforce"]],

@@ -20,6 +20,7 @@ import {
   rotationObjects,
   tourObjects,
 } from "./manifests.ts";
+import { heldStreams } from "./held-streams.ts";
 import { noResumption } from "./no-resumption.ts";
 import { plaintextOnTheWire } from "./plaintext-on-the-wire.ts";
 import { retries } from "./retries.ts";
@@ -39,7 +40,7 @@ const READY_MS = 60_000;
  */
 const stages: readonly Stage[] = [
   {
-    beside: [rotation],
+    beside: [rotation, heldStreams],
     inOrder: [plaintextOnTheWire, canary, retries, strict, noResumption, certificates, issuanceLog],
   },
   { beside: [], inOrder: [rootRotation, controllerOutage] },

@@ -35,10 +35,19 @@ export function inspectRoutes(options: InspectOptions): Readonly<Record<string, 
   };
 }
 
-const certificateParameters: ReadonlySet<string> = new Set(["namespace", "pod", "before", "limit"]);
+const certificateParameters: ReadonlySet<string> = new Set([
+  "namespace",
+  "pod",
+  "serial",
+  "before",
+  "limit",
+]);
 
 /** Newest first; `total` counts the whole ledger, `before` reads on from an index. */
-function certificates({ ledger, issuer }: InspectOptions, parameters: URLSearchParams): AdminReply {
+function certificates(
+  { ledger, issuer, pod: own }: InspectOptions,
+  parameters: URLSearchParams,
+): AdminReply {
   const unknown = [...parameters.keys()].find((name) => !certificateParameters.has(name));
   if (unknown !== undefined) return badRequest(`parameter "${unknown.slice(0, 80)}" is unknown`);
   const before = wholeNumber(parameters.get("before"));
@@ -46,14 +55,17 @@ function certificates({ ledger, issuer }: InspectOptions, parameters: URLSearchP
   if (before === null || limit === null) return badRequest("before and limit are whole numbers");
   const namespace = parameters.get("namespace");
   const pod = parameters.get("pod");
+  const serial = parameters.get("serial");
   const records = ledger.query({
     ...(namespace === null ? {} : { namespace }),
     ...(pod === null ? {} : { pod }),
+    ...(serial === null ? {} : { serial }),
     ...(before === undefined ? {} : { before }),
     limit: Math.min(limit ?? recordsMax, recordsMax),
   });
   const above = presentChain(issuer);
   return json({
+    pod: own,
     total: ledger.size(),
     certificates: records.map((record) => certificateView(record, above)),
   });

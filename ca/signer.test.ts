@@ -159,6 +159,19 @@ test("signLeaf writes serials that are positive and of one length, whatever is r
   }
 });
 
+test("signLeaf writes serials that ascend with the time, and have ten random bytes", async (t) => {
+  await using fixture = await createFixture();
+  const issuer = fixture.issuer.current();
+  const serialOf = (notBefore: number, random: Uint8Array): string =>
+    readCertificate(signLeaf(template({ notBefore }), issuer, random)).serial;
+  const [low, high] = [0x00, 0xff].map((fill) => new Uint8Array(serialBytes).fill(fill));
+  t.true(serialOf(startMs, high!) < serialOf(startMs + 1_000, low!));
+  t.is(serialOf(startMs, low!).slice(12), "00".repeat(10));
+  t.is(serialOf(startMs, high!).slice(12), "ff".repeat(10));
+  const random = new Set(Array.from({ length: 64 }, () => serialOf(startMs, randomBytes(16))));
+  t.is(random.size, 64);
+});
+
 test("signLeaf writes dates past 2049 as OpenSSL reads them", async (t) => {
   await using fixture = await createFixture();
   const notAfter = Date.UTC(2051, 5, 1, 12, 30, 15);

@@ -1,6 +1,6 @@
 // Writes a leaf as DER and signs it: the only place that uses the issuer's key. What all leaves of an
 // issuer have in common is encoded once; per leaf only serial, times, key and name are.
-import { createHash, sign } from "node:crypto";
+import { hash, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { oid } from "#/identity/object-identifiers.ts";
 import { contextTag, derTag } from "#/lib/der.ts";
@@ -43,18 +43,18 @@ interface LeafForm {
 /** An issuer is never changed: a new one is another object. */
 const forms = new WeakMap<SigningIssuer, LeafForm>();
 
-/** The leaf's DER. `serial` is `serialBytes` random bytes; its top bits are set here. */
+/** The leaf's DER. `random` is `serialBytes` of them; what of a serial number is not random is set here. */
 export function signLeaf(
   template: LeafTemplate,
   issuer: SigningIssuer,
-  serial: Uint8Array,
+  random: Uint8Array,
 ): Uint8Array {
-  assert(serial.length === serialBytes, "a serial number has 16 bytes");
+  assert(random.length === serialBytes, "a serial number has 16 bytes");
   const form = formOf(issuer);
   const isIdentity = template.dnsNames.length === 0;
   const signed = encode.encodeSequence(
     version3,
-    encode.encodeUnsigned(positive(serial)),
+    encode.encodeUnsigned(serialNumber(random, template.notBefore)),
     form.issuer,
     encode.encodeSequence(
       encode.encodeTime(template.notBefore),
@@ -74,7 +74,7 @@ export function signLeaf(
 
 /** SHA-256 of the SubjectPublicKeyInfo, 64 hex digits: what a key is known by in the ledger. */
 export function keyFingerprint(publicKey: Uint8Array): string {
-  return createHash("sha256").update(publicKey).digest("hex");
+  return hash("sha256", publicKey, "hex");
 }
 
 function formOf(issuer: SigningIssuer): LeafForm {
@@ -121,9 +121,16 @@ function extension(id: string, critical: boolean, value: Uint8Array): Uint8Array
   );
 }
 
-/** Neither zero nor negative, and always of the same length. */
-function positive(serial: Uint8Array): Uint8Array {
-  const bytes = Uint8Array.from(serial);
-  bytes[0] = 0x40 | (bytes[0]! & 0x3f);
+/**
+ * A byte that makes it positive and always of one length, five with the second of its begin, ten random ones
+ * (RFC 5280 and the CA/Browser Forum ask for eight). Serials that ascend are found side by side in the
+ * ledger's index, which then grows at its end alone.
+ */
+export function serialNumber(random: Uint8Array, notBefore: number): Uint8Array {
+  const bytes = Uint8Array.from(random);
+  const second = Math.floor(notBefore / 1000);
+  bytes[0] = 0x40;
+  bytes[1] = Math.floor(second / 2 ** 32) & 0xff;
+  new DataView(bytes.buffer).setUint32(2, second >>> 0);
   return bytes;
 }

@@ -152,6 +152,61 @@ test("query finds by namespace and pod, newest first, and reads on", async (t) =
   t.deepEqual(positions({ namespace: "a' OR 1=1 --" }), []);
 });
 
+test("query finds a pod's entries in every block of the file, newest first, and reads on", async (t) => {
+  using folder = new Folder();
+  using store = new LedgerStore(folder.file);
+  const entries = Array.from({ length: 3_100 }, (_each, index) =>
+    entry({
+      pod: index % 1_000 === 999 ? "rare-0" : `often-${index % 7}`,
+      serial: `40${index.toString(16).padStart(6, "0")}`,
+      keyFingerprint: index.toString(16),
+    }),
+  );
+  store.write(entries);
+  const indexes = (query: Parameters<LedgerStore["query"]>[0]): readonly number[] =>
+    store.query(query).map(({ index }) => index);
+  t.deepEqual(indexes({ namespace: "a", pod: "rare-0" }), [2_999, 1_999, 999]);
+  t.deepEqual(indexes({ namespace: "a", pod: "rare-0", limit: 2 }), [2_999, 1_999]);
+  t.deepEqual(indexes({ namespace: "a", pod: "rare-0", before: 1_999 }), [999]);
+  t.deepEqual(indexes({ namespace: "a", limit: 3 }), [3_099, 3_098, 3_097]);
+  t.deepEqual(indexes({ namespace: "a", before: 2_050, limit: 1_000 }).at(-1), 1_050);
+  t.deepEqual(indexes({ namespace: "b" }), []);
+  t.deepEqual(indexes({ namespace: "a", serial: "40000010" }), [16]);
+});
+
+test("append tells keys apart that begin alike", async (t) => {
+  using folder = new Folder();
+  using store = new LedgerStore(folder.file);
+  const start = "ab".repeat(8);
+  const one = entry({ keyFingerprint: `${start}${"0".repeat(48)}` });
+  const other = { keyFingerprint: `${start}${"1".repeat(48)}`, podUid: "uid-2" };
+  t.deepEqual(store.write([one, entry({ ...one, ...other })]), [0, 1]);
+  t.deepEqual(store.write([entry({ ...one, podUid: "uid-2" })]), ["key_reused"]);
+});
+
+test("openLedger gives a ledger the present indexes, and finds in it what was there", async (t) => {
+  using folder = new Folder();
+  {
+    using store = new LedgerStore(folder.file);
+    store.write([entry()]);
+    const database = new DatabaseSync(folder.file);
+    database.exec(`DROP INDEX entries_by_block; DROP INDEX entries_by_key_start;
+      CREATE INDEX entries_by_pod ON entries (namespace, pod, position);
+      CREATE INDEX entries_by_key ON entries (key_fingerprint);`);
+    database.close();
+  }
+  using store = new LedgerStore(folder.file);
+  t.is(store.query({ namespace: "a", pod: "b-1" }).length, 1);
+  t.deepEqual(store.write([entry({ podUid: "uid-2" })]), ["key_reused"]);
+  const database = new DatabaseSync(folder.file);
+  const names = database
+    .prepare("SELECT name FROM sqlite_schema WHERE type = 'index' ORDER BY name")
+    .all()
+    .map(({ name }) => name);
+  database.close();
+  t.deepEqual(names, ["entries_by_block", "entries_by_key_start", "entries_by_serial"]);
+});
+
 test("query never answers with more than recordsMax", async (t) => {
   await using ledger = openLedgerInMemory();
   for (let turn = 0; turn < 2; turn += 1) {

@@ -11,11 +11,20 @@ export interface CaOptions {
   readonly subjects: readonly string[];
   readonly rounds: number;
   readonly calls: number;
+  /** Of each subject, before its first round. */
+  readonly firstWarmUpS: number;
   readonly ledgerEntries: number;
   readonly projectFolder: string;
   readonly runFolder: string;
   readonly profileFolder: string | null;
   readonly now: () => number;
+}
+
+/** Compilers take some seconds until they leave a busy process alone. Not counted. */
+async function warmUp(issuer: Issuer, { calls, firstWarmUpS }: CaOptions): Promise<void> {
+  const endsAt = performance.now() + firstWarmUpS * 1000;
+  do await issuer.issue(calls);
+  while (performance.now() < endsAt);
 }
 
 /** Runs the works and subjects named. Rejects when a subject refuses to issue. */
@@ -30,9 +39,8 @@ export async function runCaSuite(options: CaOptions, reporter: Reporter): Promis
     for (const [subject, make] of Object.entries(makers)) {
       if (!options.subjects.includes(subject)) continue;
       const issuer = stack.use(await make(context));
-      // As many as in a round, not counted: compilers and caches warm up.
       reporter.say(`${work}: warming up ${subject}`);
-      await issuer.issue(options.calls);
+      await warmUp(issuer, options);
       field.push(issuer);
     }
     const samples: Sample[] = [];

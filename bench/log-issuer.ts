@@ -5,7 +5,7 @@ import { mkdirSync } from "node:fs";
 import type { LedgerEntry } from "#/ca/ledger/entry.ts";
 import { openLedger } from "#/ca/ledger/ledger.ts";
 import { LedgerStore } from "#/ca/ledger/store.ts";
-import { serialBytes } from "#/ca/signer.ts";
+import { serialBytes, serialNumber } from "#/ca/signer.ts";
 import { systemClock } from "#/lib/clock.ts";
 import { step } from "#/test/cluster/progress.ts";
 import { inFlight } from "./issue-load.ts";
@@ -31,7 +31,10 @@ export async function appendToLedger(context: IssuerContext): Promise<Issuer> {
   const ledger = await openLedger(file, systemClock);
   return {
     subject: "signet",
-    issue: (calls) => saturate(calls, inFlight, () => ledger.append(entry(now()))),
+    issue: (calls) => {
+      const entries = Array.from({ length: calls }, () => entry(now()));
+      return saturate(calls, inFlight, (index) => ledger.append(entries[index]!));
+    },
     [Symbol.asyncDispose]: () => ledger[Symbol.asyncDispose](),
   };
 }
@@ -64,7 +67,7 @@ function entry(now: number): LedgerEntry {
     issuedAt: now,
     notBefore: now - 60_000,
     notAfter: now + 900_000,
-    serial: hex(8, 8 + serialBytes),
+    serial: Buffer.from(serialNumber(random.subarray(8, 8 + serialBytes), now)).toString("hex"),
     issuerSerial: "40".repeat(serialBytes),
     keyFingerprint: hex(24, 56),
     certificate: random.subarray(56),

@@ -92,11 +92,12 @@ export function buildRows(suite: string, work: string, samples: readonly Sample[
       rounds: values.length,
     };
   });
-  return rows.map((row) => ({
-    ...row,
-    ratioToEnvoy: ratio(row, rows, "envoy"),
-    ratioToStepCa: ratio(row, rows, "step-ca"),
-  }));
+  return rows.map((row) =>
+    Object.assign(row, {
+      ratioToEnvoy: ratio(row, rows, "envoy"),
+      ratioToStepCa: ratio(row, rows, "step-ca"),
+    }),
+  );
 }
 
 /** Against the better of the peer's configurations ("envoy", "envoy-http2", ...) for this metric. */

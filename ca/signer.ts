@@ -1,6 +1,6 @@
 // Writes a leaf as DER and signs it: the only place that uses the issuer's key. What all leaves of an
 // issuer have in common is encoded once; per leaf only serial, times, key and name are.
-import { createHash, sign } from "node:crypto";
+import { hash, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { oid } from "#/identity/object-identifiers.ts";
 import { contextTag, derTag } from "#/lib/der.ts";
@@ -74,7 +74,7 @@ export function signLeaf(
 
 /** SHA-256 of the SubjectPublicKeyInfo, 64 hex digits: what a key is known by in the ledger. */
 export function keyFingerprint(publicKey: Uint8Array): string {
-  return createHash("sha256").update(publicKey).digest("hex");
+  return hash("sha256", publicKey, "hex");
 }
 
 function formOf(issuer: SigningIssuer): LeafForm {

@@ -103,6 +103,24 @@ test(
   readObjectIdentifier,
 );
 
+test("readObjectIdentifier tells apart what is remembered under one key", (t) => {
+  // 4 * 31 + 48 = 5 * 31 + 17.
+  const read = (hex: string): string => readObjectIdentifier(readDer(Buffer.from(hex, "hex")));
+  for (let turn = 0; turn < 2; turn += 1) {
+    t.is(read("0603550430"), "2.5.4.48");
+    t.is(read("0603550511"), "2.5.5.17");
+  }
+});
+
+test("readObjectIdentifier reads more of them than it remembers, each as itself", (t) => {
+  for (let turn = 0; turn < 2; turn += 1) {
+    for (let arc = 0; arc < 1_000; arc += 1) {
+      const text = `1.3.6.1.4.1.${arc}`;
+      t.is(readObjectIdentifier(readDer(encode.encodeObjectIdentifier(text))), text);
+    }
+  }
+});
+
 const time = (tag: number, text: string): string =>
   Buffer.from(encode.encodeElement(tag, new TextEncoder().encode(text))).toString("hex");
 const utc = (text: string): string => time(derTag.utcTime, text);

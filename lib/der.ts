@@ -2,6 +2,7 @@
 // booleans, bit strings, object identifiers and sets. `readDer` checks the whole tree once, before
 // anything is believed; what is read afterwards are views into the same bytes, never copies. Throws
 // DerError and nothing else. The writer is der-encode.ts.
+import { objectIdentifierText } from "./der-oid.ts";
 import { MeshError } from "./errors.ts";
 
 export type DerErrorCode =
@@ -167,20 +168,9 @@ export function readSmallInteger(element: DerElement): number {
 export function readObjectIdentifier(element: DerElement): string {
   expectTag(element, derTag.objectIdentifier);
   checkObjectIdentifier(element);
-  let text = "";
-  let arc = 0;
-  for (let index = element.contentStart; index < element.end; index += 1) {
-    const byte = element.source[index]!;
-    arc = arc * 128 + (byte & 0x7f);
-    if (arc > Number.MAX_SAFE_INTEGER) {
-      throw fail("der_value_invalid", "object identifier is out of range", element.start);
-    }
-    if (byte >= 0x80) continue;
-    const first = arc < 80 ? Math.floor(arc / 40) : 2;
-    text += text === "" ? `${first}.${arc - first * 40}` : `.${arc}`;
-    arc = 0;
-  }
-  return text;
+  const text = objectIdentifierText(element.source, element.contentStart, element.end);
+  if (text !== null) return text;
+  throw fail("der_value_invalid", "object identifier is out of range", element.start);
 }
 
 export interface BitString {
@@ -243,15 +233,15 @@ function readDigits(source: Uint8Array, start: number, end: number): number {
 
 /** ASCII from space to tilde, so no NUL and no line break; throws for anything else. */
 export function readVisibleText(element: DerElement): string {
-  let text = "";
-  for (let index = element.contentStart; index < element.end; index += 1) {
-    const byte = element.source[index]!;
+  const { source, contentStart, end } = element;
+  for (let index = contentStart; index < end; index += 1) {
+    const byte = source[index]!;
     if (byte < 0x20 || byte > 0x7e) {
       throw fail("der_value_invalid", "text has a byte that is not visible ASCII", index);
     }
-    text += String.fromCharCode(byte);
   }
-  return text;
+  const start = source.byteOffset + contentStart;
+  return Buffer.from(source.buffer, start, end - contentStart).toString("latin1");
 }
 
 function readElement(source: Uint8Array, start: number, limit: number): DerElement {

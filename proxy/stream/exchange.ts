@@ -135,10 +135,7 @@ export class Exchange implements LiveRequest, Expiring {
   }
 
   onStreamOpen(stream: UpstreamStream): void {
-    if (!this.#active) {
-      stream.abandon();
-      return;
-    }
+    if (!this.#active) return stream.abandon();
     this.#upstream = stream;
     this.tries += 1;
     this.group = stream.facts.group;

@@ -137,7 +137,7 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
   });
   rules.onChange((next, before) => {
     if (!requiresPostQuantum(next) || requiresPostQuantum(before)) return;
-    const count = outbound.endClassical();
+    const count = proven.endClassical();
     if (count > 0) log.info("policy closed connections", { count });
   });
   discovery.snapshot.onChange((snapshot, previous) => {

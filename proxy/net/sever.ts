@@ -3,8 +3,11 @@
 import type { Socket } from "node:net";
 import { reset } from "./reset.ts";
 
-/** identity_suspended: nobody speaks with one of its ends any more. certificate_ended: of either end. */
-export type SeverReason = "identity_suspended" | "certificate_ended";
+/**
+ * identity_suspended: nobody speaks with one of its ends any more. certificate_ended: of either end.
+ * key_exchange_classical: its keys were agreed on in a way that is not taken any more.
+ */
+export type SeverReason = "identity_suspended" | "certificate_ended" | "key_exchange_classical";
 
 const reasons = new WeakMap<Socket, SeverReason>();
 

@@ -6,7 +6,6 @@ import type { ServerPolicy } from "#/api/policy.ts";
 import { MeshPair, ask, endpointOf } from "#/test/kit/mesh-pair.ts";
 import { untilClosed } from "#/test/kit/soon.ts";
 import { hybridGroupCode } from "../tls/key-exchange.ts";
-import { endClassical } from "./classical.ts";
 import type { Upstreams } from "./dispatcher.ts";
 import type { EndpointState } from "./endpoint.ts";
 
@@ -70,7 +69,7 @@ for (const kind of ["http", "tcp"] as const) {
       ),
     );
     const closed = untilClosed(classical!);
-    t.is(endClassical(pair.outbound, pair.metrics), 1);
+    t.is(pair.proven.endClassical(), 1);
     await closed;
     t.false(hybrid!.destroyed);
     t.deepEqual(pair.outbound.map(({ group }) => group).toSorted(), ["X25519", "X25519MLKEM768"]);

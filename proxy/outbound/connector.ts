@@ -120,7 +120,7 @@ export class EndpointConnector implements Connector<EndpointState> {
           .with("outbound", credentials.id, peer.id, "mtls", peer.version, peer.group)
           .add();
         const life = connectionLife(clock.now(), credentials.notAfter, peer.notAfter);
-        proven.add(socket, peer.id, life.cutAtMs);
+        proven.add(socket, peer, life.cutAtMs);
         const { id: identity, version, group } = peer;
         connected(socket, { identity, version, group, drainAtMs: life.drainAtMs });
       },

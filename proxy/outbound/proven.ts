@@ -1,6 +1,7 @@
 // The live connections on which an endpoint has proven its identity, from the handshake to the close and
 // whatever they carry: pooled HTTP, opaque TCP, tunnels. Here they end with the certificates that opened
-// them, and here they end when an identity is suspended: no way of using a connection can escape either.
+// them, when an identity is suspended, and when policy begins to demand other keys than theirs: no way of
+// using a connection can escape any of these.
 import type { Socket } from "node:net";
 import type { Suspended } from "#/api/discovery.ts";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
@@ -8,7 +9,9 @@ import type { Clock } from "#/lib/clock.ts";
 import { Cut } from "../net/cut.ts";
 import type { Deadlines } from "../net/deadline.ts";
 import { sever } from "../net/sever.ts";
+import type { SeverReason } from "../net/sever.ts";
 import type { ProxyMetrics } from "../observe/metrics.ts";
+import { isPostQuantum } from "../tls/key-exchange.ts";
 
 export interface ProvenConnectionsOptions {
   /** This pod's own identity. */
@@ -18,10 +21,17 @@ export interface ProvenConnectionsOptions {
   readonly metrics: Pick<ProxyMetrics, "expiredConnections" | "refusals">;
 }
 
+/** What the handshake came to. */
+export interface Proven {
+  readonly id: SpiffeId;
+  /** In which keys were agreed on. */
+  readonly group: string;
+}
+
 /** Their number is bounded by the pools' limits and by that of the connections that listeners take. */
 export class ProvenConnections {
   readonly #options: ProvenConnectionsOptions;
-  readonly #live = new Map<Socket, SpiffeId>();
+  readonly #live = new Map<Socket, Proven>();
   #suspended: Suspended = new Set();
 
   constructor(options: ProvenConnectionsOptions) {
@@ -38,7 +48,7 @@ export class ProvenConnections {
   }
 
   /** `cutAtMs`: wall clock ms, the earlier end of both certificates. */
-  add(socket: Socket, peer: SpiffeId, cutAtMs: number): void {
+  add(socket: Socket, peer: Proven, cutAtMs: number): void {
     const { clock, deadlines, metrics } = this.#options;
     const cut = new Cut(cutAtMs, clock, deadlines, () => {
       metrics.expiredConnections.with("outbound", "cut").add();
@@ -55,13 +65,20 @@ export class ProvenConnections {
   suspend(suspended: Suspended): number {
     if (suspended === this.#suspended) return 0;
     this.#suspended = suspended;
-    let closed = 0;
-    for (const [socket, peer] of this.#live) {
-      if (this.admits(peer)) continue;
-      closed += 1;
-      this.#options.metrics.refusals.with("outbound", "identity_suspended").add();
-      sever(socket, "identity_suspended");
+    return this.#severThose(({ id }) => !this.admits(id), "identity_suspended");
+  }
+
+  /** Closes those whose keys were not agreed on post-quantum. Returns how many that were. */
+  endClassical(): number {
+    return this.#severThose(({ group }) => !isPostQuantum(group), "key_exchange_classical");
+  }
+
+  #severThose(isMeant: (peer: Proven) => boolean, reason: SeverReason): number {
+    const meant = [...this.#live].filter(([, peer]) => isMeant(peer));
+    for (const [socket] of meant) {
+      this.#options.metrics.refusals.with("outbound", reason).add();
+      sever(socket, reason);
     }
-    return closed;
+    return meant.length;
   }
 }

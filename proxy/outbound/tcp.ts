@@ -36,7 +36,6 @@ export class OutboundTcp {
   #tries = 0;
   /** In which the connection to the endpoint agreed on keys; empty before there is one. */
   #group = "";
-  #cutReason = "";
   #over = false;
 
   constructor(context: TcpContext, downstream: Socket, upstreams: Upstreams) {
@@ -62,14 +61,11 @@ export class OutboundTcp {
   }
 
   /** Ends it at once. */
-  cut(reason = "cut"): void {
+  cut(): void {
     if (this.#splice === null) {
       reset(this.#downstream);
-      this.#finish(null, reason);
-      return;
-    }
-    this.#cutReason = reason;
-    this.#splice.cut();
+      this.#finish(null, "cut");
+    } else this.#splice.cut();
   }
 
   #try(): void {
@@ -121,7 +117,7 @@ export class OutboundTcp {
       screen: null,
       onEnd: (end) => {
         endpoint.activeRequests -= 1;
-        const reason = this.#cutReason || severedFor(socket) || end.reason;
+        const reason = severedFor(socket) ?? end.reason;
         this.#finish(end, reason === "closed" ? "" : reason);
       },
     });

@@ -208,7 +208,7 @@ async function checkSidecars(mesh: Mesh, now: number): Promise<readonly Finding[
   meshed.sort((one, other) => (podName(one) < podName(other) ? -1 : 1));
   const suspensions = await suspensionsOf(mesh);
   const each = await Promise.all(
-    meshed.map((pod) => suspendedPod(pod, suspensions) ?? checkPod(mesh, pod, now)),
+    meshed.map(async (pod) => suspendedPod(pod, suspensions) ?? checkPod(mesh, pod, now)),
   );
   return [...suspendedFindings(suspensions), ...each];
 }

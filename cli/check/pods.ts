@@ -26,7 +26,7 @@ export async function checkMesh(mesh: Mesh, now: number): Promise<readonly Findi
   );
   const suspensions = await suspensionsOf(mesh);
   const each = await Promise.all(
-    pods.map((pod) => suspendedPod(pod, suspensions) ?? checkPod(mesh, pod, now)),
+    pods.map(async (pod) => suspendedPod(pod, suspensions) ?? checkPod(mesh, pod, now)),
   );
   return [controller, ...suspendedFindings(suspensions), ...each];
 }

@@ -14,7 +14,7 @@ import { readIssued } from "../issued.ts";
 import { MeshAccessError, podName } from "../mesh.ts";
 import type { Mesh, Pod } from "../mesh.ts";
 import { formatTable } from "../table.ts";
-import { counted, formatDuration, formatElapsed, printable, shortIdentity } from "../text.ts";
+import { counted, formatDuration, printable, shortIdentity } from "../text.ts";
 import type { CommandContext } from "./context.ts";
 import { meshOf, option, word } from "./context.ts";
 
@@ -226,7 +226,7 @@ function knownText(
   if (unaware.length === 0) {
     const all =
       sidecars === 1 ? "the one other sidecar knows" : `all ${sidecars} other sidecars know`;
-    return [`  ${paint.green(glyphs.passed)} ${all}, after ${formatElapsed(elapsedMs)}`];
+    return [`  ${paint.green(glyphs.passed)} ${all}, after ${formatDuration(elapsedMs)}`];
   }
   const which = `${unaware.length} of ${sidecars} other sidecars did not say that they know`;
   return [

@@ -59,6 +59,10 @@ class Stream {
     });
   }
 
+  ending(): void {
+    this.#handlers.onEnding?.();
+  }
+
   end(): void {
     this.#handlers.onEnd(new RpcError("unavailable", "away"));
   }
@@ -210,6 +214,23 @@ test("discovery moves to the new certificate without a gap", (t) => {
   t.is(fixture.closed, 1);
   t.deepEqual(fixture.connected, [true]);
   t.deepEqual(fixture.last.answers, ["ack 1"]);
+});
+
+test("discovery moves before the controller's certificate ends, without a gap", (t) => {
+  using fixture = new Fixture();
+  const first = fixture.last;
+  first.tell([policy("permissive"), suspensions, bundle], { synced: true });
+  first.ending();
+  t.is(fixture.streams.length, 2);
+  first.ending();
+  t.is(fixture.streams.length, 2, "once");
+  t.true(first.isOpen, "the old one stays until the new one has spoken");
+  fixture.last.tell([policy("strict")], { synced: true });
+  t.false(first.isOpen);
+  first.ending();
+  t.is(fixture.streams.length, 2, "the old one says nothing any more");
+  t.deepEqual(fixture.connected, [true]);
+  t.is(fixture.mode, "strict");
 });
 
 test("discovery shows nothing of the new stream before it has told everything", (t) => {

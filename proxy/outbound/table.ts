@@ -111,11 +111,12 @@ export class RouteTable {
   update(snapshot: Snapshot): ReadonlySet<EndpointState> {
     const { clusters, services } = snapshot;
     const suspended = snapshot.suspended ?? nobody;
-    const isAnother = suspended !== this.#suspended;
+    const turned =
+      suspended === this.#suspended ? nobody : suspended.symmetricDifference(this.#suspended);
     this.#suspended = suspended;
     for (const cluster of clusters.values()) {
       const entry = this.#cluster(cluster.name);
-      if (isAnother || entry.source !== cluster) this.#setCluster(entry, cluster);
+      if (entry.source !== cluster || concerns(turned, cluster)) this.#setCluster(entry, cluster);
     }
     for (const service of services.values()) {
       const entry = this.#services.get(service.name);
@@ -240,6 +241,12 @@ export class RouteTable {
     }
     return entry;
   }
+}
+
+/** Whether an endpoint of the cluster has one of these identities. */
+function concerns(identities: Suspended, { endpoints }: Cluster): boolean {
+  if (identities.size === 0) return false;
+  return endpoints.some(({ identity }) => identity !== null && identities.has(identity));
 }
 
 function addressKey({ address, port }: EndpointState): string {

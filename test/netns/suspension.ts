@@ -73,7 +73,8 @@ export async function assertSuspensions(
     .catch(() => {});
   try {
     await until(t, "the server answers", 15_000, async () => (await status(client)) === "200 once");
-    for (const name of ["server", "client"]) await suspendOne(t, client, names, name);
+    await suspendOne(t, client, names, "server");
+    await suspendOne(t, client, names, "client", () => assertKeptInAnOutage(t, client));
   } finally {
     ended.abort();
     await serving;
@@ -85,6 +86,7 @@ async function suspendOne(
   client: LocalClient,
   names: Names,
   name: string,
+  whileSuspended: () => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   const identity = `streams/${name}`;
   const reading = client.exec({
@@ -114,6 +116,7 @@ async function suspendOne(
   );
   const refusals = await client.metrics("streams/client");
   t.regex(refusals, /refusals_total\{direction="outbound",reason="identity_suspended"\} [1-9]/);
+  await whileSuspended();
   t.regex(await resume(names, identity), /is resumed/);
   await until(
     t,
@@ -121,6 +124,21 @@ async function suspendOne(
     resumedMsMax,
     async () => (await status(client)) === "200 once",
   );
+}
+
+/** Nobody has to be asked to keep to it, and a controller that was just started knows it at once. */
+async function assertKeptInAnOutage(t: ExecutionContext, client: LocalClient): Promise<void> {
+  const pod = "signet-system/signet-controller";
+  await client.container({ pod, action: "kill" });
+  t.is(await status(client), "503 Service Unavailable", "while the controller is away");
+  await client.container({ pod, action: "start" });
+  await until(t, "the controller is back", 20_000, async () => {
+    const { proxies } = JSON.parse(await client.controller("/v1/proxies")) as {
+      proxies: unknown[];
+    };
+    return proxies.length > 0;
+  });
+  t.is(await status(client), "503 Service Unavailable", "and when it is back");
 }
 
 /** Status line and body of one request from the client, or how it failed. */

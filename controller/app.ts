@@ -95,7 +95,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const renewOwn = (): Promise<void> => identity.renew();
   const keeper = stack.use(new TrustKeeper({ store, issuer, trust, renewOwn, clock, log }));
   const { exchange, isWriter: isDriver } = publication;
-  const parts = { store, trust, keeper, issuer, ledger, hub, mesh, exchange, isDriver };
+  const parts = { store, trust, keeper, ledger, hub, mesh, exchange, isDriver };
   const rotation = stack.use(new RotationDriver({ ...parts, pod: config.pod, clock, log }));
   stack.use(new ExpiryWatch({ trust, metrics, clock, log }));
   metrics.rotationWaiting.onCollect(() => {

@@ -192,7 +192,10 @@ test("an intermediate is rotated under the same root, and a rotation can be turn
     (await bench.until(({ refusal }) => refusal !== null)).refusal?.message ?? "",
     /under way/,
   );
-  bench.ask("five", "abort");
+  bench.ask("meant", "abort", "root");
+  const other = await bench.until(({ refusal }) => refusal?.message.includes("abort") === true);
+  t.regex(other.refusal?.message ?? "", /it is the intermediate that is being rotated/);
+  bench.ask("five", "abort", "intermediate");
   await bench.until((view) => holdsAt("switched")(view) && view.rotation?.isAborting === true);
   await until(() => sidecar.serial() !== middle, 20_000);
   await bench.world(podObject);

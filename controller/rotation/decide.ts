@@ -70,6 +70,10 @@ export function decide(facts: Facts): Decision {
   const handled = request.id;
   switch (request.action) {
     case "abort":
+      if (record.rotation !== null && record.rotation.of !== request.of) {
+        const state = `it is the ${record.rotation.of} that is being rotated`;
+        return refuse(`Cannot abort: ${state}`, "See: signet ca rotate --status");
+      }
       try {
         return {
           plan: { kind: "write", record: { ...abort(record, now), handled } },

@@ -4,7 +4,7 @@
 import { makeNext } from "#/ca/mesh-authorities.ts";
 import type { AuthorityRecord } from "#/ca/rotation/record.ts";
 import { stage } from "#/ca/rotation/rotation.ts";
-import type { IssuerSource } from "#/ca/issuer.ts";
+import { hangsFrom } from "#/ca/issuer.ts";
 import type { Ledger } from "#/ca/ledger/ledger.ts";
 import type { PodRecord } from "#/cluster/events.ts";
 import { keyOfMeta } from "#/cluster/events.ts";
@@ -37,7 +37,6 @@ export interface RotationDriverOptions {
   readonly store: AuthorityStore;
   readonly trust: Watch<Trust>;
   readonly keeper: Pick<TrustKeeper, "taken">;
-  readonly issuer: Pick<IssuerSource, "hasMade">;
   readonly ledger: Pick<Ledger, "query">;
   readonly hub: Pick<DiscoveryHub, "views">;
   readonly mesh: Mesh;
@@ -131,7 +130,7 @@ export class RotationDriver implements AsyncDisposable {
     if (store.readOnly !== null) {
       const isNew = request !== null && request.id !== record.handled;
       const message = `Cannot rotate: ${store.readOnly}`;
-      const next = "Rotate where the keys are kept; SECURITY.md says how";
+      const next = 'SECURITY.md says how, under "Replacing it"';
       return { plan: { kind: "rest" }, refusal: isNew ? { id: request.id, message, next } : null };
     }
     const { notBefore, notAfter } = trust.get();
@@ -207,13 +206,14 @@ export class RotationDriver implements AsyncDisposable {
   }
 
   #holders(): readonly HolderReading[] {
-    const { ledger, issuer } = this.#options;
+    const { ledger, trust } = this.#options;
+    const { authority } = trust.get();
     return this.#components().flatMap(({ meta }) => {
       const { namespace, name, uid } = meta;
       const [newest] = ledger.query({ namespace, pod: name, limit: 1 });
       if (newest === undefined || newest.podUid !== uid) return [];
-      const { issuedAt, notAfter, issuerSerial } = newest;
-      const hasLeaf = issuer.hasMade(issuerSerial);
+      const { issuedAt, notAfter, certificate } = newest;
+      const hasLeaf = hangsFrom(certificate, authority);
       return [{ pod: keyOfMeta(meta), uid, hasLeaf, issuedAt, notAfter }];
     });
   }
@@ -238,9 +238,10 @@ export class RotationDriver implements AsyncDisposable {
     const controllers = new Map([[own.name, own.uid]]);
     for (const key of workloads.keys()) {
       const pod = workloads.get(key)!;
-      if (!isLive(pod)) continue;
+      // What does not run yet begins with what is stored and published then.
+      if (pod.phase !== "Running") continue;
       if (isController(pod)) controllers.set(pod.meta.name, pod.meta.uid);
-      else if (isInjected(pod) && pod.phase === "Running") proxies.push(this.#livePod(pod));
+      else if (isInjected(pod)) proxies.push(this.#livePod(pod));
     }
     for (const key of this.#lastSeen.keys()) {
       if (workloads.get(key) === undefined) this.#lastSeen.delete(key);

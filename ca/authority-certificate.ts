@@ -29,6 +29,8 @@ const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as con
 const serialBytes = 16;
 /** An intermediate and an issuer. */
 const rootPathLength = 2;
+/** An issuer. */
+const intermediatePathLength = 1;
 const nameConstraintsOid = "2.5.29.30";
 const generateKeys = promisify(generateKeyPair);
 
@@ -42,7 +44,27 @@ export async function createIntermediate(
   root: Authority,
   request: AuthorityRequest,
 ): Promise<Authority> {
-  return create(request, root, 1, [uriConstraint(request.trustDomain)]);
+  return create(request, root, intermediatePathLength, [uriConstraint(request.trustDomain)]);
+}
+
+/** The same for a key that somebody else holds (DER of SubjectPublicKeyInfo): its certificate, DER. */
+export async function certifyIntermediate(
+  root: Authority,
+  publicKey: Uint8Array,
+  request: AuthorityRequest,
+): Promise<Uint8Array> {
+  const spki = createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" });
+  const { notBefore, notAfter } = request;
+  return sign({
+    subject: subjectOf(request),
+    publicKey: await importPublic(spki),
+    signerKey: await importPrivate(root.privateKey),
+    parent: new x509.X509Certificate(copy(root.certificate)),
+    notBefore,
+    notAfter,
+    pathLength: intermediatePathLength,
+    constraints: [uriConstraint(request.trustDomain)],
+  });
 }
 
 /**
@@ -85,7 +107,7 @@ async function create(
   const { privateKey } = await generateKeys("ec", { namedCurve: "P-256" });
   const { notBefore, notAfter } = request;
   const certificate = await sign({
-    subject: new x509.Name([{ O: [request.trustDomain] }, { CN: [request.name] }]).toString(),
+    subject: subjectOf(request),
     publicKey: await importPublic(createPublicKey(privateKey)),
     signerKey: await importPrivate(signer?.privateKey ?? privateKey),
     parent: signer === null ? null : new x509.X509Certificate(copy(signer.certificate)),
@@ -95,6 +117,10 @@ async function create(
     constraints,
   });
   return { certificate, privateKey };
+}
+
+function subjectOf({ trustDomain, name }: AuthorityRequest): string {
+  return new x509.Name([{ O: [trustDomain] }, { CN: [name] }]).toString();
 }
 
 interface AuthorityTemplate extends Pick<AuthorityRequest, "notBefore" | "notAfter"> {

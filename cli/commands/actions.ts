@@ -1,5 +1,5 @@
 // Which function does what a command's words say. A test holds this against the command tree.
-import { caRotate } from "./ca.ts";
+import { caInstall, caRequest, caRotate } from "./ca.ts";
 import { certsInspect, certsList } from "./certs.ts";
 import { checkAll } from "./check.ts";
 import type { Action } from "./context.ts";
@@ -20,6 +20,8 @@ export const actions: Readonly<Record<string, Action>> = {
   "local exec": localExec,
   "local logs": localLogs,
   "ca rotate": (context) => caRotate(context),
+  "ca request": (context) => caRequest(context),
+  "ca install": (context) => caInstall(context),
   "certs list": (context) => certsList(context),
   "certs inspect": certsInspect,
   "log head": (context) => logHead(context),

@@ -2,6 +2,8 @@
 // step as soon as nobody lags. Everything that counts is in the store; what is remembered here only says
 // more to people.
 import { makeNext } from "#/ca/mesh-authorities.ts";
+import { CaError } from "#/ca/ca-error.ts";
+import { acceptPending, makePending } from "#/ca/rotation/offline.ts";
 import type { AuthorityRecord } from "#/ca/rotation/record.ts";
 import { stage } from "#/ca/rotation/rotation.ts";
 import { hangsFrom } from "#/ca/issuer.ts";
@@ -46,6 +48,10 @@ export interface RotationDriverOptions {
   /** This controller's pod. */
   readonly pod: { readonly name: string; readonly uid: string };
   readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Unpredictable. */
+  readonly randomBytes: (length: number) => Uint8Array;
   readonly log: Log;
 }
 
@@ -71,6 +77,8 @@ export class RotationDriver implements AsyncDisposable {
   readonly #lastSeen = new Map<string, number>();
   #waiting: readonly Laggard[] = [];
   #refusal: Refusal | null = null;
+  /** What was looked at and could not be installed. */
+  #refused: Refusal | null = null;
   #fault = "";
   #told = "";
 
@@ -157,6 +165,12 @@ export class RotationDriver implements AsyncDisposable {
         log.warn("rotation begun", { rotation: id, of });
         return;
       }
+      case "request":
+        await store.write({ ...record, pending: makePending(), handled: plan.handled }, stored);
+        log.info("a key waits for its certificate", { request: plan.handled });
+        return;
+      case "install":
+        return this.#install(plan, stored);
       case "write": {
         await store.write(plan.record, stored);
         const { rotation, last } = plan.record;
@@ -166,6 +180,30 @@ export class RotationDriver implements AsyncDisposable {
       }
       default:
         return plan satisfies never;
+    }
+  }
+
+  /** What cannot be installed is refused, and looked at once. */
+  async #install(plan: Plan & { readonly kind: "install" }, stored: Stored): Promise<void> {
+    const { store, mesh, clock, random, randomBytes, log } = this.#options;
+    const { id, certificate } = plan;
+    if (this.#refused?.id === id) {
+      this.#refusal = this.#refused;
+      return;
+    }
+    const { trustDomain } = mesh;
+    const { record } = stored;
+    try {
+      const parts = { trustDomain, clock, random, randomBytes, log };
+      const made = await acceptPending(record, certificate, parts);
+      const staged = stage(record, "intermediate", made, id, clock.now());
+      await store.write({ ...staged, pending: null, handled: id }, stored);
+      log.warn("rotation begun", { rotation: id, of: "intermediate" });
+    } catch (thrown) {
+      if (!(thrown instanceof CaError)) throw thrown;
+      this.#refused = { id, message: thrown.message, next: thrown.next };
+      this.#refusal = this.#refused;
+      log.warn("rotation refused", { reason: thrown.message });
     }
   }
 

@@ -22,6 +22,7 @@ const begin: AuthorityRecord = {
   intermediateKey: "key of intermediate 0",
   rotation: null,
   last: null,
+  pending: null,
   handled: "",
 };
 let made = 0;

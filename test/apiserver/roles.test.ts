@@ -83,8 +83,8 @@ test("the shipped roles let the controllers rotate the root that a Secret holds"
     metadata: { name: "signet-rotation", namespace: "signet-system" },
     data: { request: JSON.stringify(request) },
   });
-  const lines = (): readonly string[] =>
-    [one, other].flatMap(({ said }) => [...said.warn, ...said.error]);
+  const said = [one.said.warn, one.said.error, other.said.warn, other.said.error];
+  const lines = (): readonly string[] => said.flat();
   const hasEnded = async (): Promise<boolean> => {
     const { last } = (await other.get("/v1/authority")) as { last: { end: string } | null };
     return last?.end === "rotated";

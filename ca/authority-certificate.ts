@@ -31,6 +31,8 @@ const serialBytes = 16;
 const nameCharactersMax = 64;
 /** An intermediate and an issuer. */
 const rootPathLength = 2;
+/** An issuer. */
+const intermediatePathLength = 1;
 const nameConstraintsOid = "2.5.29.30";
 const generateKeys = promisify(generateKeyPair);
 
@@ -44,7 +46,27 @@ export async function createIntermediate(
   root: Authority,
   request: AuthorityRequest,
 ): Promise<Authority> {
-  return create(request, root, 1, [uriConstraint(request.trustDomain)]);
+  return create(request, root, intermediatePathLength, [uriConstraint(request.trustDomain)]);
+}
+
+/** The same for a key that somebody else holds (DER of SubjectPublicKeyInfo): its certificate, DER. */
+export async function certifyIntermediate(
+  root: Authority,
+  publicKey: Uint8Array,
+  request: AuthorityRequest,
+): Promise<Uint8Array> {
+  const spki = createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" });
+  const { notBefore, notAfter } = request;
+  return sign({
+    subject: subjectOf(request),
+    publicKey: await importPublic(spki),
+    signerKey: await importPrivate(root.privateKey),
+    parent: new x509.X509Certificate(copy(root.certificate)),
+    notBefore,
+    notAfter,
+    pathLength: intermediatePathLength,
+    constraints: [uriConstraint(request.trustDomain)],
+  });
 }
 
 /**
@@ -86,10 +108,8 @@ async function create(
 ): Promise<Authority> {
   const { privateKey } = await generateKeys("ec", { namedCurve: "P-256" });
   const { notBefore, notAfter } = request;
-  const [organization, commonName] = [bounded(request.trustDomain), bounded(request.name)];
-  const subject = new x509.Name([{ O: [organization] }, { CN: [commonName] }]).toString();
   const certificate = await sign({
-    subject,
+    subject: subjectOf(request),
     publicKey: await importPublic(createPublicKey(privateKey)),
     signerKey: await importPrivate(signer?.privateKey ?? privateKey),
     parent: signer === null ? null : new x509.X509Certificate(copy(signer.certificate)),
@@ -99,6 +119,10 @@ async function create(
     constraints,
   });
   return { certificate, privateKey };
+}
+
+function subjectOf({ trustDomain, name }: AuthorityRequest): string {
+  return new x509.Name([{ O: [bounded(trustDomain)] }, { CN: [bounded(name)] }]).toString();
 }
 
 interface AuthorityTemplate extends Pick<AuthorityRequest, "notBefore" | "notAfter"> {

@@ -3,7 +3,9 @@
 // a leaf for trial, and the whole chain is verified as a sidecar would.
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { equal, extensionOf, readCertificate } from "#/identity/certificate.ts";
+import { fingerprint } from "#/identity/bundle.ts";
+import { extensionOf, readCertificate } from "#/identity/certificate.ts";
+import { readName } from "#/identity/names.ts";
 import { oid } from "#/identity/object-identifiers.ts";
 import { workloadId } from "#/identity/spiffe-id.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
@@ -61,8 +63,6 @@ const retryBackoff = { baseMs: 1_000, maxMs: 60_000 };
 export class IssuerSource {
   #options: IssuerOptions;
   #current: Issuer;
-  /** Serials of the issuers under the present intermediate. */
-  #serials: Set<string>;
   #failures = 0;
   #cancel: () => void = () => {};
   #stopped = false;
@@ -75,7 +75,6 @@ export class IssuerSource {
   private constructor(options: IssuerOptions, first: Issuer) {
     this.#options = options;
     this.#current = first;
-    this.#serials = new Set([first.serial]);
     this.#scheduleRenewal();
   }
 
@@ -89,15 +88,8 @@ export class IssuerSource {
   }: Pick<IssuerOptions, "roots" | "intermediate">): Promise<void> {
     const options = { ...this.#options, roots, intermediate };
     const next = await makeIssuer(options);
-    const before = this.#options.intermediate.certificate;
-    if (!equal(before, intermediate.certificate)) this.#serials = new Set();
     this.#options = options;
     this.#use(next);
-  }
-
-  /** Whether the issuer of that serial hangs from the present intermediate; false also when not known. */
-  hasMade(serial: string): boolean {
-    return this.#serials.has(serial);
   }
 
   /** Throws CaError `issuer_expired` when its life is over: better nothing than what nobody accepts. */
@@ -137,7 +129,6 @@ export class IssuerSource {
   #use(next: Issuer): void {
     this.#failures = 0;
     this.#current = next;
-    this.#serials.add(next.serial);
     this.#options.log.info("issuer renewed", {
       serial: next.serial,
       not_after: new Date(next.notAfter).toISOString(),
@@ -154,6 +145,20 @@ export class IssuerSource {
     this.#schedule(backoffDelayMs(retryBackoff, this.#failures, random()));
     this.#failures += 1;
   }
+}
+
+/**
+ * How an issuer's name says which intermediate it hangs from, by that one's fingerprint: so each leaf of
+ * ours says it, too, long after its issuer is forgotten.
+ */
+function underName(authority: string): string {
+  return `under ${authority.slice(0, 16)}`;
+}
+
+/** Whether a leaf that we issued (DER) hangs from the intermediate of that fingerprint. */
+export function hangsFrom(leaf: Uint8Array, authority: string): boolean {
+  const name = readName(readCertificate(leaf).issuer).at(-1);
+  return new TextDecoder().decode(name?.value.content).endsWith(` ${underName(authority)}`);
 }
 
 async function makeIssuer(options: IssuerOptions): Promise<Issuer> {
@@ -176,7 +181,8 @@ async function makeIssuer(options: IssuerOptions): Promise<Issuer> {
       not_after: new Date(parent.notAfter).toISOString(),
     });
   }
-  const name = `signet issuer ${Buffer.from(randomBytes(4)).toString("hex")}`;
+  const own = Buffer.from(randomBytes(4)).toString("hex");
+  const name = `signet issuer ${own} ${underName(fingerprint(intermediate.certificate))}`;
   const notBefore = Math.max(now - backdateMs, parent.notBefore);
   const authority = await createIssuer(intermediate, { name, trustDomain, notBefore, notAfter });
   const issuer = asIssuer(authority, intermediate);

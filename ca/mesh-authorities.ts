@@ -3,7 +3,12 @@
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import type { Authority } from "./authority-certificate.ts";
 import { toPem } from "#/identity/bundle.ts";
-import { createIntermediate, createLink, createRoot } from "./authority-certificate.ts";
+import {
+  certifyIntermediate,
+  createIntermediate,
+  createLink,
+  createRoot,
+} from "./authority-certificate.ts";
 import { readAuthority, writeAuthority } from "./authority-pem.ts";
 import { CaError } from "./ca-error.ts";
 import { toTexts } from "./rotation/record.ts";
@@ -32,6 +37,18 @@ export function makeIntermediate(
   return createIntermediate(root, { name, trustDomain, notBefore, notAfter });
 }
 
+/** An intermediate for a key that is held where the mesh is: DER of its certificate. */
+export function signIntermediate(
+  root: Authority,
+  publicKey: Uint8Array,
+  trustDomain: TrustDomain,
+  now: number,
+): Promise<Uint8Array> {
+  const name = `signet intermediate of ${trustDomain}`;
+  const [notBefore, notAfter] = [now - backdateMs, now + intermediateLifeMs];
+  return certifyIntermediate(root, publicKey, { name, trustDomain, notBefore, notAfter });
+}
+
 export const authoritySecret = {
   namespace: "signet-system",
   name: "signet-ca",
@@ -56,6 +73,7 @@ export function newRecord({ root, intermediate, withRootKey }: SecretContent): A
     intermediateKey: below.privateKey,
     rotation: null,
     last: null,
+    pending: null,
     handled: "",
   };
 }

@@ -1,11 +1,13 @@
 // certs-dev: makes a root and an intermediate and exports them. The root's key lies on this disk: that is
 // for development, or for a machine that is never connected.
+import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { writeAuthority } from "#/ca/authority-pem.ts";
-import { newRecord, toSecret } from "#/ca/mesh-authorities.ts";
-import { fingerprint } from "#/identity/bundle.ts";
+import { newRecord, signIntermediate, toSecret } from "#/ca/mesh-authorities.ts";
+import { fingerprint, toPem } from "#/identity/bundle.ts";
+import { readCsrPem } from "#/identity/csr-pem.ts";
 import { IdentityError } from "#/identity/identity-error.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { MeshError, messageOf } from "#/lib/errors.ts";
@@ -30,6 +32,11 @@ const helpText = `certs-dev: a root and an intermediate, for development or for 
       key, for kubectl apply. The root's key stays here: keep it offline. Run again
       each year; with less than 30 days left a new intermediate is made first.
 
+  certs-dev sign FILE
+      Prints the certificate of the request in FILE, made by signet ca request: an
+      intermediate under this root, whose key stays where the mesh is. Compare the
+      fingerprint that it says with the one that signet ca request said.
+
   certs-dev export p12 --name root|intermediate --password-file FILE --file FILE
       Writes key and certificates as PKCS#12 for browsers and key chains. The
       password is the first line of its file.
@@ -52,10 +59,19 @@ async function main(): Promise<void> {
   const force = values.force === true;
   const [command, form, ...rest] = positionals;
   if (rest.length > 0) throw usage(`"${rest[0]}" is not known`);
-  if (command !== undefined && command !== "export") throw usage(`"${command}" is not known`);
-  if (command === "export" && force) throw usage("--force does not go with export");
+  if (command !== undefined && command !== "export" && command !== "sign") {
+    throw usage(`"${command}" is not known`);
+  }
+  if (command !== undefined && force) throw usage(`--force does not go with ${command}`);
+  // Read before anything is made: nobody wants a new root for a file that is not there.
+  const publicKey = command === "sign" ? readRequest(form) : null;
   const certificates = await ensureDevelopmentCertificates(directory, trustDomain, { force });
   if (command === undefined) return report(directory, certificates);
+  if (publicKey !== null) {
+    const signed = await signIntermediate(certificates.root, publicKey, trustDomain, Date.now());
+    process.stdout.write(toPem(signed));
+    return;
+  }
   if (form === "secret") {
     const secret = toSecret(newRecord({ ...certificates, withRootKey: false }));
     process.stdout.write(`${JSON.stringify(secret, null, 2)}\n`);
@@ -67,6 +83,15 @@ async function main(): Promise<void> {
   } else if (form === "p12") {
     writePkcs12(certificates, name, values["password-file"], values.file);
   } else throw usage(`"export" wants pem, secret or p12`);
+}
+
+/** DER of the key that is to be certified. */
+function readRequest(file: string | undefined): Uint8Array {
+  if (file === undefined) throw usage("sign wants the file of a request");
+  const publicKey = readCsrPem(readFileSync(file, "utf8"));
+  const digest = createHash("sha256").update(publicKey).digest("hex");
+  process.stderr.write(`key fingerprint (SHA-256): ${digest}\n`);
+  return publicKey;
 }
 
 function readArguments() {

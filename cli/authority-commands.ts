@@ -45,5 +45,28 @@ export const ca: Command = {
         { command: "signet ca rotate --abort", shows: "back to the former one" },
       ],
     },
+    {
+      name: "request",
+      summary: "Print the request for an intermediate whose root's key is kept elsewhere",
+      details:
+        "The controllers make the key and keep it; only the request leaves. Carry it to where the root's key\n" +
+        "is, have it signed there (certs-dev sign), and carry the certificate back.",
+      examples: [{ command: "signet ca request > intermediate.csr", shows: "a new key's request" }],
+    },
+    {
+      name: "install",
+      summary: "Hand in the certificate that was made of the last request, and rotate to it",
+      arguments: [{ name: "certificate", summary: "PEM of the new intermediate", kind: "file" }],
+      options: [
+        {
+          long: "--timeout",
+          summary: "watch no longer than that, as 10m; the rotation itself goes on",
+          value: { name: "TIME", kind: "text" },
+        },
+      ],
+      examples: [
+        { command: "signet ca install intermediate.crt", shows: "the former one retires" },
+      ],
+    },
   ],
 };

@@ -65,6 +65,9 @@ export function stateLines(state: AuthorityState, now: number, style: Style): re
           `  ${stepText(rotation, style)}`,
           ...waitingLines(rotation.waiting),
         ]),
+    ...(state.pending === null
+      ? []
+      : ["pending       a key waits for its certificate: signet ca install CERTIFICATE"]),
     ...(refusal === null ? [] : [`refused       ${refusal.message}`]),
     ...(state.fault === "" ? [] : [`stuck         ${state.fault}`]),
     ...(state.isDriven ? [] : ["No controller drives now: nothing goes on until one does."]),

@@ -58,6 +58,8 @@ export interface AuthorityState {
   readonly intermediate: AuthorityLife;
   readonly rotation: RotationProgress | null;
   readonly last: RotationOutcome | null;
+  /** PEM of the request that waits for its certificate; null: none does. */
+  readonly pending: string | null;
   readonly refusal: { readonly id: string; readonly message: string; readonly next: string } | null;
   /** Why it does not go on, though nobody lags; empty: it does. */
   readonly fault: string;
@@ -93,10 +95,11 @@ export function readAuthorityState(answers: readonly unknown[]): AuthorityState 
 
 /** Each request has an id of its own, so that it is taken up once. */
 export function rotationRequest(
-  action: "rotate" | "abort",
+  action: "rotate" | "abort" | "request" | "install",
   of: RotationKind,
   id: string,
   now: number,
+  certificate?: string,
 ): KubernetesObject {
   return {
     apiVersion: "v1",
@@ -106,6 +109,6 @@ export function rotationRequest(
       namespace: MESH_NAMESPACE,
       labels: { "app.kubernetes.io/part-of": "signet" },
     },
-    data: { request: JSON.stringify({ id, at: now, action, of }) },
+    data: { request: JSON.stringify({ id, at: now, action, of, certificate }) },
   };
 }

@@ -97,8 +97,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const renewOwn = (): Promise<void> => identity.renew();
   const keeper = stack.use(new TrustKeeper({ store, issuer, trust, renewOwn, clock, log }));
   const { exchange, isWriter: isDriver } = publication;
-  const parts = { store, trust, keeper, issuer, ledger, hub, mesh, exchange, isDriver };
-  const rotation = stack.use(new RotationDriver({ ...parts, pod: config.pod, clock, log }));
+  const parts = { store, trust, keeper, ledger, hub, mesh, exchange, isDriver };
+  const { random, randomBytes } = options;
+  const common = { clock, random, randomBytes, log };
+  const rotation = stack.use(new RotationDriver({ ...parts, ...common, pod: config.pod }));
   stack.use(new ExpiryWatch({ trust, metrics, clock, log }));
   metrics.rotationWaiting.onCollect(() => {
     metrics.rotationWaiting.with().set(rotation.view().waiting.length);

@@ -60,8 +60,7 @@ class FolderStore implements AuthorityStore {
     this.#options = options;
     this.stored = new Watch(first);
     this.request = new Watch(request);
-    const isForeign = options.isShared || first.record.rootKey === null;
-    this.readOnly = isForeign
+    this.readOnly = options.isShared
       ? `the mesh's keys are in ${first.place}, kept by somebody else`
       : null;
     this.#done = this.#look();

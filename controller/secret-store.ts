@@ -95,7 +95,7 @@ class SecretStore implements AuthorityStore {
 
   get readOnly(): string | null {
     if (!this.#isImmutable) return null;
-    return `${place} is immutable, as an earlier version made it: replace it by one with the same data that is not`;
+    return `${place} is immutable, as an earlier version made it`;
   }
 
   async write(record: AuthorityRecord, over: Stored): Promise<void> {

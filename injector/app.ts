@@ -5,7 +5,6 @@ import { workloadId } from "#/identity/spiffe-id.ts";
 import { startAdmin } from "#/lib/admin.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { aborted } from "#/lib/lifecycle.ts";
-import { messageOf } from "#/lib/errors.ts";
 import type { Log } from "#/lib/log.ts";
 import type { Watch } from "#/lib/watch.ts";
 import { Registry } from "#/lib/metrics.ts";
@@ -74,10 +73,7 @@ export async function runInjector(options: InjectorOptions, signal: AbortSignal)
       log,
     }),
   );
-  void announce(texts.bundle, signal).then(
-    () => cluster?.follow((now) => keeper.offer(now)),
-    (thrown: unknown) => log.error("caBundle not set", { reason: messageOf(thrown) }),
-  );
+  cluster?.follow((now) => keeper.offer(now));
   log.info("injector started", { webhook_port: server.port });
   await aborted(signal);
 }

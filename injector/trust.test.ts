@@ -48,14 +48,20 @@ test("InjectorTrust uses another bundle only once API servers were told of it", 
     clock: systemClock,
     log: silentLog,
   });
+  t.deepEqual(told, [], "what a file says is told to nobody");
   keeper.offer(before);
-  t.deepEqual(told, [], "that is what it has");
+  t.deepEqual(told, [before.bundle]);
+  release();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  keeper.offer(before);
+  t.deepEqual(told.splice(0), [before.bundle], "once");
+  const taken = keeper.trust.get();
   const garbage = { ...after, bundle: "garbage" };
   keeper.offer(garbage);
   keeper.offer(after);
   await new Promise((resolve) => setTimeout(resolve, 2_500));
   t.deepEqual(told, [after.bundle], "what cannot be read is told to nobody");
-  t.is(keeper.trust.get(), first);
+  t.is(keeper.trust.get(), taken);
   release();
   await new Promise((resolve) => setTimeout(resolve, 10));
   t.deepEqual(keeper.trust.get().pins, [presentPin]);

@@ -71,6 +71,8 @@ export class InjectorTrust implements Disposable {
   readonly #options: TrustKeeperOptions;
   readonly #stop = new AbortController();
   #wanted: TrustTexts;
+  /** What API servers were told; null: of none by us. */
+  #announced: TrustTexts | null = null;
   #isTaking = false;
 
   constructor(options: TrustKeeperOptions) {
@@ -83,7 +85,10 @@ export class InjectorTrust implements Disposable {
     this.#stop.abort();
   }
 
-  /** Another bundle stands in the mesh's own namespace, where nobody writes but who runs the mesh. */
+  /**
+   * What stands in the mesh's own namespace, where nobody writes but who runs the mesh. The file that the
+   * first one was read from is told to nobody: it may be older.
+   */
   offer(texts: TrustTexts): void {
     this.#wanted = texts;
     if (!this.#isTaking) void this.#take();
@@ -93,12 +98,13 @@ export class InjectorTrust implements Disposable {
     const { announce, pins, clock, log } = this.#options;
     const { signal } = this.#stop;
     this.#isTaking = true;
-    while (!signal.aborted && !isSame(this.#wanted, this.trust.get().texts)) {
+    while (!signal.aborted && !isSame(this.#wanted, this.#announced)) {
       const texts = this.#wanted;
       try {
         const next = readTrust(texts, pins, clock.now());
         await announce(texts.bundle, signal);
         if (signal.aborted) break;
+        this.#announced = texts;
         this.trust.set(next);
         log.info("trust bundle taken up", { roots: next.pins.join(",") });
       } catch (thrown) {
@@ -110,8 +116,11 @@ export class InjectorTrust implements Disposable {
   }
 }
 
-function isSame(one: TrustTexts, other: TrustTexts): boolean {
+function isSame(one: TrustTexts, other: TrustTexts | null): boolean {
   return (
-    one.bundle === other.bundle && one.links === other.links && one.authority === other.authority
+    other !== null &&
+    one.bundle === other.bundle &&
+    one.links === other.links &&
+    one.authority === other.authority
   );
 }

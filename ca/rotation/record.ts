@@ -46,6 +46,14 @@ export interface Outcome {
   readonly finishedAt: number;
 }
 
+/** A key that waits for its certificate, which the holder of the root's key has to make. */
+export interface PendingKey {
+  /** PEM of the PKCS#10 request. */
+  readonly request: string;
+  /** PKCS#8. */
+  readonly key: string;
+}
+
 export interface AuthorityRecord {
   /** Every trusted root, the one in force first. */
   readonly roots: readonly string[];
@@ -57,6 +65,7 @@ export interface AuthorityRecord {
   readonly intermediateKey: string;
   readonly rotation: Rotation | null;
   readonly last: Outcome | null;
+  readonly pending: PendingKey | null;
   /** The last request of a person that was taken up; empty: none. */
   readonly handled: string;
 }
@@ -77,8 +86,8 @@ export const textNames: typeof plainNames = plainNames;
 export type Texts = Readonly<Record<string, string>>;
 
 export function toTexts(record: AuthorityRecord): Texts {
-  const { rotation, last, handled } = record;
-  const hasProgress = rotation !== null || last !== null || handled !== "";
+  const { rotation, last, pending, handled } = record;
+  const hasProgress = rotation !== null || last !== null || pending !== null || handled !== "";
   return {
     [plainNames.roots]: record.roots.join(""),
     ...(record.rootKey === null ? {} : { [plainNames.rootKey]: record.rootKey }),
@@ -86,7 +95,7 @@ export function toTexts(record: AuthorityRecord): Texts {
     [plainNames.intermediateKey]: record.intermediateKey,
     ...(record.links.length === 0 ? {} : { [plainNames.links]: record.links.join("") }),
     ...(hasProgress
-      ? { [plainNames.progress]: JSON.stringify({ rotation, last, handled }, null, 2) }
+      ? { [plainNames.progress]: JSON.stringify({ rotation, last, pending, handled }, null, 2) }
       : {}),
   };
 }
@@ -113,10 +122,10 @@ export function fromTexts(texts: Texts): AuthorityRecord {
   };
 }
 
-type Progress = Pick<AuthorityRecord, "rotation" | "last" | "handled">;
+type Progress = Pick<AuthorityRecord, "rotation" | "last" | "pending" | "handled">;
 
 function progressOf(text: string | undefined): Progress {
-  if (text === undefined) return { rotation: null, last: null, handled: "" };
+  if (text === undefined) return { rotation: null, last: null, pending: null, handled: "" };
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -128,9 +137,16 @@ function progressOf(text: string | undefined): Progress {
 }
 
 function isProgress(value: unknown): value is Progress {
-  const { rotation, last, handled } = (value ?? {}) as Partial<Record<keyof Progress, unknown>>;
-  if (typeof handled !== "string") return false;
+  const { rotation, last, pending, handled } = (value ?? {}) as Partial<
+    Record<keyof Progress, unknown>
+  >;
+  if (typeof handled !== "string" || !(pending === null || isPending(pending))) return false;
   return (rotation === null || isRotation(rotation)) && (last === null || isOutcome(last));
+}
+
+function isPending(value: unknown): value is PendingKey {
+  const { request, key } = (value ?? {}) as Partial<PendingKey>;
+  return typeof request === "string" && typeof key === "string";
 }
 
 function isRotation(value: unknown): value is Rotation {

@@ -60,12 +60,16 @@ async function withKeys(
 ): Promise<AuthorityRecord> {
   const changed = async ({ certificate, key }: Keyed): Promise<string | null> =>
     key === null ? null : change({ certificate, key });
-  const { rootKey, intermediate, intermediateKey, rotation } = record;
+  const { rootKey, intermediate, intermediateKey, rotation, pending } = record;
   const [root = ""] = record.roots;
   const next = {
     ...record,
     rootKey: await changed({ certificate: root, key: rootKey }),
     intermediateKey: await change({ certificate: intermediate, key: intermediateKey }),
+    pending:
+      pending === null
+        ? null
+        : { ...pending, key: await change({ certificate: pending.request, key: pending.key }) },
   };
   if (rotation === null) return next;
   const { other } = rotation;

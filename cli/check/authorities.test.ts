@@ -17,6 +17,7 @@ const state: AuthorityState = {
   intermediate: life(100),
   rotation: null,
   last: null,
+  pending: null,
   refusal: null,
   fault: "",
   isDriven: true,

@@ -1,5 +1,5 @@
 // Which function does what a command's words say. A test holds this against the command tree.
-import { caRotate } from "./ca.ts";
+import { caInstall, caRequest, caRotate } from "./ca.ts";
 import { certsDiff } from "./certs-diff.ts";
 import { certsWatch } from "./certs-watch.ts";
 import { certsWho } from "./certs-who.ts";
@@ -26,6 +26,8 @@ export const actions: Readonly<Record<string, Action>> = {
   "local exec": localExec,
   "local logs": localLogs,
   "ca rotate": (context) => caRotate(context),
+  "ca request": (context) => caRequest(context),
+  "ca install": (context) => caInstall(context),
   "certs list": (context) => certsList(context),
   "certs inspect": (context) => certsInspect(context),
   "certs who": (context) => certsWho(context),

@@ -1,8 +1,15 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import test from "ava";
+import { makeRoot } from "#/ca/mesh-authorities.ts";
+import { makePending } from "#/ca/rotation/offline.ts";
+import { toPem } from "#/identity/bundle.ts";
+import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { systemClock } from "#/lib/clock.ts";
 import type { KubernetesObject, Mesh } from "../mesh.ts";
 import { createPrinter } from "../print.ts";
-import { caRotate } from "./ca.ts";
+import { caInstall, caRequest, caRotate } from "./ca.ts";
 import type { CommandContext } from "./context.ts";
 
 const at = "2026-11-21T08:00:00.000Z";
@@ -17,6 +24,7 @@ const state = {
   intermediate: { fingerprint: "bb".repeat(32), notAfter: at },
   rotation: null as object | null,
   last: null as object | null,
+  pending: null as string | null,
   refusal: null as object | null,
   fault: "",
 };
@@ -55,12 +63,28 @@ const clock = {
 
 type Answer = (id: string) => Partial<typeof state>;
 
-/** A mesh that gives one answer after the other, of whatever was asked for last. */
+interface Run {
+  readonly done: Promise<number>;
+  readonly said: string[];
+  readonly asked: unknown[];
+}
+
 function run(
   options: CommandContext["options"],
   authority: string | null,
   ...answers: readonly Answer[]
-): { readonly done: Promise<number>; readonly said: string[]; readonly asked: unknown[] } {
+): Run {
+  const words: CommandContext["words"] = authority === null ? {} : { authority: [authority] };
+  return runCommand(caRotate, options, words, ...answers);
+}
+
+/** A mesh that gives one answer after the other, of whatever was asked for last. */
+function runCommand(
+  command: typeof caRotate,
+  options: CommandContext["options"],
+  words: CommandContext["words"],
+  ...answers: readonly Answer[]
+): Run {
   const asked: { readonly id: string }[] = [];
   const said: string[] = [];
   const left = [...answers];
@@ -83,11 +107,45 @@ function run(
     print: createPrinter(options["output"] === "json" ? "json" : "table", {}, stream, stream),
     clock,
     signal: new AbortController().signal,
-    words: authority === null ? {} : { authority: [authority] },
+    words,
     options,
   } as unknown as CommandContext;
-  return { done: caRotate(context, mesh as unknown as Mesh), said, asked };
+  return { done: command(context, mesh as unknown as Mesh), said, asked };
 }
+
+test("ca request prints the request of a new key, and ca install hands its certificate in", async (t) => {
+  const [{ request: old }, { request }] = [makePending(), makePending()];
+  const asking = runCommand(
+    caRequest,
+    {},
+    {},
+    () => ({ pending: old }),
+    () => ({ pending: request }),
+  );
+  t.is(await asking.done, 0);
+  t.like(asking.asked, [{ action: "request", of: "intermediate" }]);
+  t.true(asking.said.join("").startsWith(request));
+  t.regex(asking.said.join(""), /Key fingerprint \(SHA-256\): [0-9a-f]{64};/);
+  const refusal = (id: string) => ({ refusal: { id, message: "Cannot make a request", next: "" } });
+  await t.throwsAsync(runCommand(caRequest, {}, {}, () => ({}), refusal).done, {
+    message: /request/,
+  });
+
+  const file = path.join(mkdtempSync(path.join(tmpdir(), "signet-ca-")), "intermediate.crt");
+  const words = { certificate: [file] };
+  const missing = runCommand(caInstall, {}, words, () => ({}));
+  await t.throwsAsync(missing.done, { code: "unreadable", message: /Cannot install/ });
+  const root = await makeRoot(parseTrustDomain("cluster.local"), Date.now());
+  const pem = toPem(root.certificate);
+  writeFileSync(file, `what it is\n${pem}`);
+  const installing = runCommand(caInstall, {}, words, (id) => ({ last: ended(id, "rotated") }));
+  t.is(await installing.done, 0);
+  t.like(installing.asked, [{ action: "install", certificate: pem }]);
+  writeFileSync(file, pem + pem);
+  await t.throwsAsync(runCommand(caInstall, {}, words, () => ({})).done, {
+    message: /more than one/,
+  });
+});
 
 test("ca rotate asks once, tells each step and who is waited for, and ends with the rotation", async (t) => {
   const { done, said, asked } = run(

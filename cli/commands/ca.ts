@@ -1,7 +1,11 @@
-// `signet ca rotate`: asks for a rotation and follows it to its end. The controllers do it: whoever stops
+// `signet ca`: asks for a rotation and follows it to its end. The controllers do it: whoever stops
 // watching stops nothing.
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { parsePem, toPem } from "#/identity/bundle.ts";
+import { readCsrPem } from "#/identity/csr-pem.ts";
 import { sleep } from "#/lib/clock.ts";
+import { messageOf } from "#/lib/errors.ts";
 import { EXIT_FAILED, EXIT_OK } from "../exit-codes.ts";
 import { MeshAccessError } from "../mesh.ts";
 import type { Mesh } from "../mesh.ts";
@@ -52,6 +56,65 @@ export async function caRotate(context: CommandContext, given?: Mesh): Promise<n
   return ask(context, mesh, "rotate", kind);
 }
 
+/** Has the controllers make a key, and prints the request for its certificate. */
+export async function caRequest(context: CommandContext, given?: Mesh): Promise<number> {
+  const mesh = given ?? (await meshOf(context));
+  const { clock, print, signal } = context;
+  const before = await stateOf(mesh);
+  const id = newId("request");
+  await mesh.apply([rotationRequest("request", "intermediate", id, clock.now())]);
+  const endsAt = clock.monotonic() + TAKEN_UP_MS_MAX;
+  for (;;) {
+    const state = await stateOf(mesh);
+    if (state.refusal?.id === id) throw refused(state.refusal);
+    const { pending } = state;
+    if (pending !== null && pending !== before.pending) {
+      const key = keyFingerprintOf(pending);
+      if (print.format === "json") print.json({ request: pending, keyFingerprint: key });
+      else print.raw(pending);
+      print.note(`Key fingerprint (SHA-256): ${key}; compare it where the root signs`);
+      print.note("Then: signet ca install CERTIFICATE");
+      return EXIT_OK;
+    }
+    if (clock.monotonic() > endsAt) throw notTaken(state);
+    await sleep(clock, POLL_MS, signal);
+  }
+}
+
+/** Hands the certificate in; the intermediate is then rotated to it. */
+export async function caInstall(context: CommandContext, given?: Mesh): Promise<number> {
+  const mesh = given ?? (await meshOf(context));
+  const { clock, print } = context;
+  const file = word(context, "certificate");
+  const certificate = readCertificateFile(file);
+  const id = newId("install");
+  await mesh.apply([rotationRequest("install", "intermediate", id, clock.now(), certificate)]);
+  print.note(`Asked to install ${file}, on ${mesh.place}`);
+  return follow(context, mesh, id, id);
+}
+
+function readCertificateFile(file: string): string {
+  try {
+    const text = readFileSync(file, "utf8");
+    const [certificate, ...others] = parsePem(text);
+    if (certificate !== undefined && others.length === 0) return toPem(certificate);
+    throw new Error("it holds more than one certificate");
+  } catch (cause) {
+    throw new MeshAccessError("unreadable", `Cannot install "${file}": ${messageOf(cause)}`, {
+      next: "Give the PEM of the certificate that the root's holder has made",
+      cause,
+    });
+  }
+}
+
+function keyFingerprintOf(request: string): string {
+  return createHash("sha256").update(readCsrPem(request)).digest("hex");
+}
+
+function newId(action: string): string {
+  return `${action}-${randomBytes(6).toString("hex")}`;
+}
+
 function kindOf(context: CommandContext): RotationKind | null {
   const text = word(context, "authority");
   return text === "root" || text === "intermediate" ? text : null;
@@ -84,7 +147,7 @@ async function ask(
   rotation: string | null = null,
 ): Promise<number> {
   const { clock, print } = context;
-  const id = `${action}-${randomBytes(6).toString("hex")}`;
+  const id = newId(action);
   await mesh.apply([rotationRequest(action, of, id, clock.now())]);
   print.note(`Asked to ${action === "rotate" ? `rotate the ${of}` : "abort"}, on ${mesh.place}`);
   return follow(context, mesh, rotation ?? id, id);

@@ -85,6 +85,10 @@ for (const [words, offered] of [
     ["table", "json"],
   ],
   [["certs", "list", "--output", "j"], ["json"]],
+  [
+    ["ca", ""],
+    ["rotate", "request", "install"],
+  ],
   [["ca", "rotate", "r"], ["root"]],
   [
     ["certs", "list", "-n", ""],

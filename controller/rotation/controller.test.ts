@@ -1,7 +1,10 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import test from "ava";
 import type { Controller } from "../app.ts";
+import { makePending } from "#/ca/rotation/offline.ts";
 import { fingerprint, parsePem } from "#/identity/bundle.ts";
 import { Site, added, podObject, ready, synced } from "#/test/kit/controller-site.ts";
 import { LiveSidecar } from "#/test/kit/live-sidecar.ts";
@@ -16,7 +19,8 @@ interface View {
     readonly waiting: readonly { readonly name: string; readonly reason: string }[];
   } | null;
   readonly last: { readonly id: string; readonly end: string } | null;
-  readonly refusal: { readonly message: string } | null;
+  readonly refusal: { readonly id: string; readonly message: string } | null;
+  readonly pending: string | null;
 }
 
 /** A pod with a sidecar that no controller ever sees. */
@@ -68,8 +72,9 @@ class Bench implements AsyncDisposable {
     return path.join(this.site.folder, "ca", name);
   }
 
-  ask(id: string, action: "rotate" | "abort", of = "root"): void {
-    writeFileSync(this.file("request.json"), JSON.stringify({ id, at: Date.now(), action, of }));
+  ask(id: string, action: string, of = "root", certificate?: string): void {
+    const request = { id, at: Date.now(), action, of, certificate };
+    writeFileSync(this.file("request.json"), JSON.stringify(request));
   }
 
   async view(): Promise<View> {
@@ -192,7 +197,10 @@ test("an intermediate is rotated under the same root, and a rotation can be turn
     (await bench.until(({ refusal }) => refusal !== null)).refusal?.message ?? "",
     /under way/,
   );
-  bench.ask("five", "abort");
+  bench.ask("meant", "abort", "root");
+  const other = await bench.until(({ refusal }) => refusal?.message.includes("abort") === true);
+  t.regex(other.refusal?.message ?? "", /it is the intermediate that is being rotated/);
+  bench.ask("five", "abort", "intermediate");
   await bench.until((view) => holdsAt("switched")(view) && view.rotation?.isAborting === true);
   await until(() => sidecar.serial() !== middle, 20_000);
   await bench.world(podObject);
@@ -253,3 +261,56 @@ test("keys are wrapped where they are stored, and a controller without what they
 
 const rootOf = (bench: Bench): Uint8Array =>
   parsePem(readFileSync(bench.file("bundle.pem"), "utf8"))[0]!;
+
+test("an intermediate of an offline root: its request goes out, its certificate comes in, and no other is taken", async (t) => {
+  await using bench = await Bench.create(podObject);
+  using sidecar = await bench.sidecar();
+  await until(() => sidecar.discovery.snapshot.get().synced);
+  const [before, key] = [sidecar.serial(), readFileSync(bench.file("root.key"))];
+  rmSync(bench.file("root.key"));
+  await bench.restart();
+  bench.ask("a", "rotate", "root");
+  t.regex(
+    (await bench.until(({ refusal }) => refusal?.id === "a")).refusal!.message,
+    /kept elsewhere/,
+  );
+  bench.ask("b", "install", "intermediate", "x");
+  t.regex((await bench.until(({ refusal }) => refusal?.id === "b")).refusal!.message, /no request/);
+  bench.ask("c", "request", "intermediate");
+  const { pending } = await bench.until((view) => view.pending !== null);
+
+  // Elsewhere, where the root's key is.
+  const vault = path.join(bench.site.folder, "vault");
+  mkdirSync(vault);
+  for (const name of ["root.crt", "intermediate.crt", "intermediate.key"]) {
+    writeFileSync(path.join(vault, name), readFileSync(bench.file(name)));
+  }
+  writeFileSync(path.join(vault, "root.key"), key);
+  const sign = (request: string): string => {
+    writeFileSync(path.join(vault, "request.csr"), request);
+    const args = [certsDev, "--out", vault, "sign", path.join(vault, "request.csr")];
+    return execFileSync(process.execPath, args, {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+  };
+  const [{ request: foreign }, good] = [makePending(), sign(pending!)];
+  for (const [id, certificate] of [
+    ["d", sign(foreign)],
+    ["e", readFileSync(bench.file("root.crt"), "utf8")],
+    ["f", "garbage"],
+  ] as const) {
+    bench.ask(id, "install", "intermediate", certificate);
+    const { refusal } = await bench.until((view) => view.refusal?.id === id);
+    t.regex(refusal!.message, /not the one that was asked for/, id);
+  }
+  await bench.restart();
+  bench.ask("g", "install", "intermediate", good);
+  const done = await bench.until(({ last }) => last?.end === "rotated");
+  t.is(done.pending, null);
+  t.not(sidecar.serial(), before);
+  t.deepEqual(sidecar.certifier.svid.get()?.chain[2], parsePem(good)[0]);
+  t.notThrows(() => sidecar.prove([bench.site.root]));
+});
+
+const certsDev = fileURLToPath(new URL("../../certs-dev/main.ts", import.meta.url));

@@ -13,8 +13,11 @@ export interface RotationRequest {
   readonly id: string;
   /** Milliseconds since the Unix epoch. */
   readonly at: number;
-  readonly action: "rotate" | "abort";
+  /** request: make a key that the holder of the root's key is to certify; install: here is its certificate. */
+  readonly action: "rotate" | "abort" | "request" | "install";
   readonly of: RotationKind;
+  /** PEM, of install alone. */
+  readonly certificate?: string;
 }
 
 export interface Refusal {
@@ -34,7 +37,9 @@ export type Plan =
       readonly id: string;
       readonly handled: string;
     }
-  | { readonly kind: "write"; readonly record: AuthorityRecord };
+  | { readonly kind: "write"; readonly record: AuthorityRecord }
+  | { readonly kind: "request"; readonly handled: string }
+  | { readonly kind: "install"; readonly certificate: string; readonly id: string };
 
 export interface Decision {
   readonly plan: Plan;
@@ -70,6 +75,10 @@ export function decide(facts: Facts): Decision {
   const handled = request.id;
   switch (request.action) {
     case "abort":
+      if (record.rotation !== null && record.rotation.of !== request.of) {
+        const state = `it is the ${record.rotation.of} that is being rotated`;
+        return refuse(`Cannot abort: ${state}`, "See: signet ca rotate --status");
+      }
       try {
         return {
           plan: { kind: "write", record: { ...abort(record, now), handled } },
@@ -86,9 +95,26 @@ export function decide(facts: Facts): Decision {
       }
       if (record.rootKey === null) {
         const state = "Cannot rotate: the root's key is kept elsewhere";
-        return refuse(state, "Make the next intermediate where that key is; SECURITY.md says how");
+        return refuse(state, "For an intermediate: signet ca request; SECURITY.md says how");
       }
       return { plan: { kind: "begin", of: request.of, id: handled, handled }, refusal: null };
+    }
+    case "request":
+      if (record.rootKey !== null) {
+        const state = "Cannot make a request: the root's key is at hand";
+        return refuse(state, "signet ca rotate intermediate");
+      }
+      return { plan: { kind: "request", handled }, refusal: null };
+    case "install": {
+      if (record.rotation !== null) {
+        const state = `Cannot install: a rotation of the ${record.rotation.of} is under way`;
+        return refuse(state, "Wait for it, or: signet ca rotate --abort");
+      }
+      if (record.pending === null) {
+        return refuse("Cannot install: no request is pending", "signet ca request");
+      }
+      const { certificate = "" } = request;
+      return { plan: { kind: "install", certificate, id: handled }, refusal: null };
     }
     default:
       return assertNever(request.action);
@@ -107,6 +133,8 @@ function onward({ record, intermediate, waiting, now }: Facts): Plan {
   return { kind: "write", record: advance(record, now) };
 }
 
+const actions: ReadonlySet<string> = new Set(["rotate", "abort", "request", "install"]);
+
 /** null for what is no request of ours. */
 export function parseRequest(text: string): RotationRequest | null {
   let value: unknown;
@@ -115,12 +143,13 @@ export function parseRequest(text: string): RotationRequest | null {
   } catch {
     return null;
   }
-  const { id, at, action, of } = (value ?? {}) as Partial<RotationRequest>;
+  const { id, at, action, of, certificate } = (value ?? {}) as Partial<RotationRequest>;
   const isRequest =
     typeof id === "string" &&
     /^[\w-]{1,64}$/.test(id) &&
     typeof at === "number" &&
-    (action === "rotate" || action === "abort") &&
-    (of === "root" || of === "intermediate");
-  return isRequest ? { id, at, action, of } : null;
+    actions.has(action ?? "") &&
+    (of === "root" || of === "intermediate") &&
+    (certificate === undefined || typeof certificate === "string");
+  return isRequest ? (value as RotationRequest) : null;
 }

@@ -2,9 +2,11 @@
 // step as soon as nobody lags. Everything that counts is in the store; what is remembered here only says
 // more to people.
 import { makeNext } from "#/ca/mesh-authorities.ts";
+import { CaError } from "#/ca/ca-error.ts";
+import { acceptPending, makePending } from "#/ca/rotation/offline.ts";
 import type { AuthorityRecord } from "#/ca/rotation/record.ts";
 import { stage } from "#/ca/rotation/rotation.ts";
-import type { IssuerSource } from "#/ca/issuer.ts";
+import { hangsFrom } from "#/ca/issuer.ts";
 import type { Ledger } from "#/ca/ledger/ledger.ts";
 import type { PodRecord } from "#/cluster/events.ts";
 import { keyOfMeta } from "#/cluster/events.ts";
@@ -37,7 +39,6 @@ export interface RotationDriverOptions {
   readonly store: AuthorityStore;
   readonly trust: Watch<Trust>;
   readonly keeper: Pick<TrustKeeper, "taken">;
-  readonly issuer: Pick<IssuerSource, "hasMade">;
   readonly ledger: Pick<Ledger, "query">;
   readonly hub: Pick<DiscoveryHub, "views">;
   readonly mesh: Mesh;
@@ -47,6 +48,10 @@ export interface RotationDriverOptions {
   /** This controller's pod. */
   readonly pod: { readonly name: string; readonly uid: string };
   readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Unpredictable. */
+  readonly randomBytes: (length: number) => Uint8Array;
   readonly log: Log;
 }
 
@@ -72,6 +77,8 @@ export class RotationDriver implements AsyncDisposable {
   readonly #lastSeen = new Map<string, number>();
   #waiting: readonly Laggard[] = [];
   #refusal: Refusal | null = null;
+  /** What was looked at and could not be installed. */
+  #refused: Refusal | null = null;
   #fault = "";
   #told = "";
 
@@ -131,7 +138,7 @@ export class RotationDriver implements AsyncDisposable {
     if (store.readOnly !== null) {
       const isNew = request !== null && request.id !== record.handled;
       const message = `Cannot rotate: ${store.readOnly}`;
-      const next = "Rotate where the keys are kept; SECURITY.md says how";
+      const next = 'SECURITY.md says how, under "Replacing it"';
       return { plan: { kind: "rest" }, refusal: isNew ? { id: request.id, message, next } : null };
     }
     const { notBefore, notAfter } = trust.get();
@@ -158,6 +165,12 @@ export class RotationDriver implements AsyncDisposable {
         log.warn("rotation begun", { rotation: id, of });
         return;
       }
+      case "request":
+        await store.write({ ...record, pending: makePending(), handled: plan.handled }, stored);
+        log.info("a key waits for its certificate", { request: plan.handled });
+        return;
+      case "install":
+        return this.#install(plan, stored);
       case "write": {
         await store.write(plan.record, stored);
         const { rotation, last } = plan.record;
@@ -167,6 +180,30 @@ export class RotationDriver implements AsyncDisposable {
       }
       default:
         return plan satisfies never;
+    }
+  }
+
+  /** What cannot be installed is refused, and looked at once. */
+  async #install(plan: Plan & { readonly kind: "install" }, stored: Stored): Promise<void> {
+    const { store, mesh, clock, random, randomBytes, log } = this.#options;
+    const { id, certificate } = plan;
+    if (this.#refused?.id === id) {
+      this.#refusal = this.#refused;
+      return;
+    }
+    const { trustDomain } = mesh;
+    const { record } = stored;
+    try {
+      const parts = { trustDomain, clock, random, randomBytes, log };
+      const made = await acceptPending(record, certificate, parts);
+      const staged = stage(record, "intermediate", made, id, clock.now());
+      await store.write({ ...staged, pending: null, handled: id }, stored);
+      log.warn("rotation begun", { rotation: id, of: "intermediate" });
+    } catch (thrown) {
+      if (!(thrown instanceof CaError)) throw thrown;
+      this.#refused = { id, message: thrown.message, next: thrown.next };
+      this.#refusal = this.#refused;
+      log.warn("rotation refused", { reason: thrown.message });
     }
   }
 
@@ -207,13 +244,14 @@ export class RotationDriver implements AsyncDisposable {
   }
 
   #holders(): readonly HolderReading[] {
-    const { ledger, issuer } = this.#options;
+    const { ledger, trust } = this.#options;
+    const { authority } = trust.get();
     return this.#components().flatMap(({ meta }) => {
       const { namespace, name, uid } = meta;
       const [newest] = ledger.query({ namespace, pod: name, limit: 1 });
       if (newest === undefined || newest.podUid !== uid) return [];
-      const { issuedAt, notAfter, issuerSerial } = newest;
-      const hasLeaf = issuer.hasMade(issuerSerial);
+      const { issuedAt, notAfter, certificate } = newest;
+      const hasLeaf = hangsFrom(certificate, authority);
       return [{ pod: keyOfMeta(meta), uid, hasLeaf, issuedAt, notAfter }];
     });
   }
@@ -238,9 +276,10 @@ export class RotationDriver implements AsyncDisposable {
     const controllers = new Map([[own.name, own.uid]]);
     for (const key of workloads.keys()) {
       const pod = workloads.get(key)!;
-      if (!isLive(pod)) continue;
+      // What does not run yet begins with what is stored and published then.
+      if (pod.phase !== "Running") continue;
       if (isController(pod)) controllers.set(pod.meta.name, pod.meta.uid);
-      else if (isInjected(pod) && pod.phase === "Running") proxies.push(this.#livePod(pod));
+      else if (isInjected(pod)) proxies.push(this.#livePod(pod));
     }
     for (const key of this.#lastSeen.keys()) {
       if (workloads.get(key) === undefined) this.#lastSeen.delete(key);

@@ -22,6 +22,7 @@ const begin: AuthorityRecord = {
   intermediateKey: "key of intermediate 0",
   rotation: null,
   last: null,
+  pending: null,
   handled: "",
 };
 let made = 0;
@@ -175,7 +176,7 @@ const event = fc.oneof(
   fc.record({ kind: fc.constantFrom("follow", "crash"), by: fc.nat(1) }),
   fc.record({ kind: fc.constantFrom("update", "cut", "restart"), proxy: fc.nat(proxyCount - 1) }),
   fc.record({
-    kind: fc.constantFrom("connect", "renew"),
+    kind: fc.constantFrom("connect", "renew", "move", "move"),
     proxy: fc.nat(proxyCount - 1),
     by: fc.nat(1),
   }),
@@ -190,7 +191,7 @@ type ModelEvent =
   | { readonly kind: "drive"; readonly by: number; readonly isKilled: boolean }
   | { readonly kind: "follow" | "crash" | "settle"; readonly by: number }
   | { readonly kind: "update" | "cut" | "restart"; readonly proxy: number }
-  | { readonly kind: "connect" | "renew"; readonly proxy: number; readonly by: number }
+  | { readonly kind: "connect" | "renew" | "move"; readonly proxy: number; readonly by: number }
   | {
       readonly kind: "ask";
       readonly action: RotationRequest["action"];
@@ -254,6 +255,9 @@ class SmallMesh {
       case "connect":
         if (this.taken[event.by] !== null) proxy.at = event.by;
         return;
+      case "move":
+        this.happen({ kind: "connect", proxy: event.proxy, by: event.by });
+        return this.happen({ kind: "update", proxy: event.proxy });
       case "update": {
         const of = proxy.at === null ? null : this.taken[proxy.at]!;
         if (of !== null) proxy.bundle = of.roots;
@@ -378,7 +382,7 @@ test("whoever is killed or late, in any order, every sidecar trusts every other,
       t.is(record.roots.length, 1);
       ends.add(`${record.last?.of} ${record.last?.end}`);
     }),
-    fuzzOptions(t, 1_500),
+    fuzzOptions(t, 4_000),
   );
   t.deepEqual([...ends].sort().slice(0, 4), [
     "intermediate aborted",

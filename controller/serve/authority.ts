@@ -51,6 +51,7 @@ function authorityView({ trust, record, rotation, pod }: AuthorityRouteOptions):
     },
     rotation: now.rotation === null ? null : rotationView(now, waiting),
     last: now.last === null ? null : timesOf(now.last),
+    pending: now.pending?.request ?? null,
     refusal,
     fault,
   };

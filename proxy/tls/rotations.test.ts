@@ -14,7 +14,7 @@ const clientsPerServer = 2;
 const lifeS = 6;
 /** Far less than a third of a life: more rotations, and connections of many ages at once. */
 const rotateMs = 1_000;
-const requestEveryMs = 100;
+const requestEveryMs = 200;
 /** Nothing repeats a POST that has been sent: a failure cannot be hidden. */
 const post = "POST / HTTP/1.1\r\nhost: b\r\ncontent-length: 2\r\n\r\nhi";
 

@@ -9,8 +9,8 @@ import type { Hello, SubscriberMessage, Update } from "./discovery.ts";
 import { DiscoveryError } from "./discovery.ts";
 import type { ByteClient } from "./grpc.ts";
 import { createByteClient } from "./grpc.ts";
-import type { IssueRequest, IssueResponse } from "./identity.ts";
-import { issuePath, subscribePath } from "./paths.ts";
+import type { IssueJwtRequest, IssueJwtResponse, IssueRequest, IssueResponse } from "./identity.ts";
+import { issueJwtPath, issuePath, subscribePath } from "./paths.ts";
 import * as rpc from "./rpc.ts";
 import { RpcError } from "./rpc-error.ts";
 import { contextOptions } from "./tls-context.ts";
@@ -54,21 +54,37 @@ class Connection implements rpc.ControllerConnection {
     this.#cancelOwnEnd = atTime(clock, svid.notAfter, end);
   }
 
-  async issue(
-    request: IssueRequest,
+  issue(request: IssueRequest, deadlineMs: number, signal?: AbortSignal): Promise<IssueResponse> {
+    const bytes = convert.encodeIssueRequest(request);
+    return this.#ask(issuePath, bytes, convert.decodeIssueResponse, deadlineMs, signal);
+  }
+
+  issueJwt(
+    request: IssueJwtRequest,
     deadlineMs: number,
     signal?: AbortSignal,
-  ): Promise<IssueResponse> {
+  ): Promise<IssueJwtResponse> {
+    const bytes = convert.encodeIssueJwtRequest(request);
+    return this.#ask(issueJwtPath, bytes, convert.decodeIssueJwtResponse, deadlineMs, signal);
+  }
+
+  async #ask<Response>(
+    path: string,
+    request: Uint8Array,
+    decode: (bytes: Uint8Array) => Response,
+    deadlineMs: number,
+    signal?: AbortSignal,
+  ): Promise<Response> {
     if (this.#closed !== null) throw this.#closed;
     if (signal?.aborted) throw cancelled();
     const deadline = this.#options.clock.now() + deadlineMs;
-    const unary = this.#client.unary(issuePath, convert.encodeIssueRequest(request), deadline);
+    const unary = this.#client.unary(path, request, deadline);
     const call: OpenCall = { reason: null, cancel: () => unary.cancel() };
     const onAbort = (): void => endCall(call, cancelled());
     signal?.addEventListener("abort", onAbort, { once: true });
     this.#calls.add(call);
     try {
-      return convert.decodeIssueResponse(await unary.answer);
+      return decode(await unary.answer);
     } catch (thrown) {
       if (call.reason !== null) throw call.reason;
       if (thrown instanceof RpcError) throw thrown;

@@ -24,6 +24,7 @@ const kindsToWire = {
   serverPolicy: wire.ResourceKind.SERVER_POLICY,
   trustBundle: wire.ResourceKind.TRUST_BUNDLE,
   suspensions: wire.ResourceKind.SUSPENSIONS,
+  tokenKeys: wire.ResourceKind.TOKEN_KEYS,
 } as const satisfies Record<ResourceKind, wire.ResourceKind>;
 
 const protocolsToWire = {
@@ -66,6 +67,10 @@ function contentToWire(resource: Resource): wire.Resource["content"] {
       return { case: "serverPolicy", value: policyToWire(resource.policy) };
     case "trustBundle":
       return { case: "trustBundle", value: create(wire.TrustBundleSchema, bundleInit(resource)) };
+    case "tokenKeys": {
+      const authorities = resource.authorities.map((each) => create(wire.JwtAuthoritySchema, each));
+      return { case: "tokenKeys", value: create(wire.TokenKeysSchema, { authorities }) };
+    }
     case "suspensions": {
       const identities = [...resource.suspended].sort();
       return { case: "suspensions", value: create(wire.SuspensionsSchema, { identities }) };
@@ -148,6 +153,12 @@ export function resourceFromWire(resource: wire.Resource): Resource {
       return { kind: "serverPolicy", name, version, policy: policyFromWire(content.value) };
     case "trustBundle":
       return { kind: "trustBundle", name, version, bundle: bundleFromWire(content.value) };
+    case "tokenKeys": {
+      const authorities = content.value.authorities.map(({ keyId, publicKey }) => {
+        return { keyId, publicKey: new Uint8Array(publicKey) };
+      });
+      return { kind: "tokenKeys", name, version, authorities };
+    }
     case "suspensions":
       return { kind: "suspensions", name, version, suspended: suspendedFromWire(content.value) };
     case undefined:

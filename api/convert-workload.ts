@@ -1,8 +1,18 @@
 // The Workload API's records <-> bytes, as the SPIFFE specification numbers them.
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { DescMessage, JsonObject, MessageShape } from "@bufbuild/protobuf";
+import type { JwtFacts } from "#/identity/jwt-svid.ts";
 import { trustDomainId } from "#/identity/spiffe-id.ts";
 import * as wire from "./gen/spiffe/workload_pb.ts";
-import type { X509Bundles, X509Svid } from "./workload.ts";
+import { RpcError } from "./rpc-error.ts";
+import type {
+  JwtBundles,
+  JwtSvid,
+  JwtSvidRequest,
+  ValidateJwtRequest,
+  X509Bundles,
+  X509Svid,
+} from "./workload.ts";
 
 export function encodeX509Svid({ id, chain, privateKey, roots }: X509Svid): Uint8Array {
   const svid = create(wire.X509SVIDSchema, {
@@ -23,4 +33,50 @@ export function encodeX509Bundles(bundles: X509Bundles): Uint8Array {
     wire.X509BundlesResponseSchema,
     create(wire.X509BundlesResponseSchema, { bundles: Object.fromEntries(entries) }),
   );
+}
+
+export function encodeJwtBundles(bundles: JwtBundles): Uint8Array {
+  const entries = [...bundles].map(([name, jwks]) => [trustDomainId(name), Buffer.from(jwks)]);
+  return toBinary(
+    wire.JWTBundlesResponseSchema,
+    create(wire.JWTBundlesResponseSchema, { bundles: Object.fromEntries(entries) }),
+  );
+}
+
+/** Throws RpcError `invalid_argument`, as every decoder here. */
+export function decodeJwtSvidRequest(bytes: Uint8Array): JwtSvidRequest {
+  const { audience, spiffeId } = decode(wire.JWTSVIDRequestSchema, bytes);
+  return { audiences: audience, id: spiffeId };
+}
+
+export function encodeJwtSvids(svids: readonly JwtSvid[]): Uint8Array {
+  const messages = svids.map(({ id, token }) =>
+    create(wire.JWTSVIDSchema, { spiffeId: id, svid: token }),
+  );
+  const response = create(wire.JWTSVIDResponseSchema, { svids: messages });
+  return toBinary(wire.JWTSVIDResponseSchema, response);
+}
+
+export function decodeValidateJwtRequest(bytes: Uint8Array): ValidateJwtRequest {
+  const { audience, svid } = decode(wire.ValidateJWTSVIDRequestSchema, bytes);
+  return { audience, token: svid };
+}
+
+export function encodeJwtFacts({ id, claims }: JwtFacts): Uint8Array {
+  const response = create(wire.ValidateJWTSVIDResponseSchema, {
+    spiffeId: id,
+    claims: claims as JsonObject,
+  });
+  return toBinary(wire.ValidateJWTSVIDResponseSchema, response);
+}
+
+function decode<Schema extends DescMessage>(
+  schema: Schema,
+  bytes: Uint8Array,
+): MessageShape<Schema> {
+  try {
+    return fromBinary(schema, bytes, { readUnknownFields: false });
+  } catch (cause) {
+    throw new RpcError("invalid_argument", "Cannot serve: the message is malformed", { cause });
+  }
 }

@@ -12,7 +12,7 @@ import type { Resource, SubscriberMessage, Update } from "./discovery.ts";
 import { DiscoveryError } from "./discovery.ts";
 import * as wire from "./gen/discovery_pb.ts";
 import * as identityWire from "./gen/identity_pb.ts";
-import type { IssueRequest, IssueResponse } from "./identity.ts";
+import type { IssueJwtRequest, IssueJwtResponse, IssueRequest, IssueResponse } from "./identity.ts";
 
 /** Resources that one Hello may name. Each costs its sender 2 bytes and us some hundred. */
 export const heldResourcesMax = 100_000;
@@ -185,6 +185,29 @@ export function decodeIssueResponse(bytes: Uint8Array): IssueResponse {
       path: copy(logReceipt.path),
     },
   };
+}
+
+export function encodeIssueJwtRequest({ token, audiences }: IssueJwtRequest): Uint8Array {
+  const schema = identityWire.IssueJwtRequestSchema;
+  return toBinary(schema, create(schema, { token, audiences: [...audiences] }));
+}
+
+/** Throws DiscoveryError: wire_invalid. */
+export function decodeIssueJwtRequest(bytes: Uint8Array): IssueJwtRequest {
+  const { token, audiences } = decode(identityWire.IssueJwtRequestSchema, bytes);
+  return { token, audiences };
+}
+
+export function encodeIssueJwtResponse({ svid, expiresAt }: IssueJwtResponse): Uint8Array {
+  const schema = identityWire.IssueJwtResponseSchema;
+  return toBinary(schema, create(schema, { svid, expiresAtMs: BigInt(expiresAt) }));
+}
+
+/** Throws DiscoveryError: wire_invalid. */
+export function decodeIssueJwtResponse(bytes: Uint8Array): IssueJwtResponse {
+  const { svid, expiresAtMs } = decode(identityWire.IssueJwtResponseSchema, bytes);
+  if (svid === "") throw wireInvalid("the token is empty");
+  return { svid, expiresAt: safeInteger(expiresAtMs, "expires_at_ms") };
 }
 
 /** What is kept must not keep the whole message with it. */

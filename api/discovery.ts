@@ -1,5 +1,6 @@
 // What the controller tells a sidecar, as plain readonly records. Both sides work on these; the wire
 // form is known to convert.ts alone.
+import type { JwtAuthority } from "#/identity/jwt-svid.ts";
 import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
 import { MeshError } from "#/lib/errors.ts";
 import type { ServerPolicy } from "./policy.ts";
@@ -102,7 +103,13 @@ export interface TrustBundle {
 /** Identities that nobody speaks with, in either direction, whatever certificate they show. */
 export type Suspended = ReadonlySet<SpiffeId>;
 
-export type ResourceKind = "service" | "cluster" | "serverPolicy" | "trustBundle" | "suspensions";
+export type ResourceKind =
+  | "service"
+  | "cluster"
+  | "serverPolicy"
+  | "trustBundle"
+  | "suspensions"
+  | "tokenKeys";
 
 interface ResourceHead<Kind extends ResourceKind> {
   readonly kind: Kind;
@@ -116,13 +123,18 @@ export type ServiceResource = ResourceHead<"service"> & { readonly service: Serv
 export type ClusterResource = ResourceHead<"cluster"> & { readonly cluster: Cluster };
 export type PolicyResource = ResourceHead<"serverPolicy"> & { readonly policy: ServerPolicy };
 export type BundleResource = ResourceHead<"trustBundle"> & { readonly bundle: TrustBundle };
+/** What JWT-SVIDs are verified with. */
+export type TokenKeysResource = ResourceHead<"tokenKeys"> & {
+  readonly authorities: readonly JwtAuthority[];
+};
 export type SuspensionsResource = ResourceHead<"suspensions"> & { readonly suspended: Suspended };
 export type Resource =
   | ServiceResource
   | ClusterResource
   | PolicyResource
   | BundleResource
-  | SuspensionsResource;
+  | SuspensionsResource
+  | TokenKeysResource;
 
 export interface ResourceKey {
   readonly kind: ResourceKind;

@@ -1,4 +1,4 @@
-// The records of Identity.Issue; the wire form is known to convert.ts alone.
+// The records of Identity.Issue and IssueJwt; the wire form is known to convert.ts alone.
 
 export interface IssueRequest {
   /** PKCS#10, DER. */
@@ -31,4 +31,18 @@ export interface LogReceipt {
   readonly entry: Uint8Array;
   /** Hashes of 32 bytes, from the leaf up. */
   readonly path: Uint8Array;
+}
+
+export interface IssueJwtRequest {
+  /** As in IssueRequest. */
+  readonly token: string;
+  /** Whom the token is for; 1 to 16 of them. */
+  readonly audiences: readonly string[];
+}
+
+export interface IssueJwtResponse {
+  /** JWS, compact. */
+  readonly svid: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly expiresAt: number;
 }

@@ -3,6 +3,7 @@
 import { isIP } from "node:net";
 import { assertNever } from "#/lib/assert.ts";
 import type { Cluster, Endpoint, Resource, RetryPolicy, Route, RouteMatch } from "./discovery.ts";
+import type { JwtAuthority } from "#/identity/jwt-svid.ts";
 import type { Service, ServicePort, Suspended, TrustBundle } from "./discovery.ts";
 import { DiscoveryError } from "./discovery.ts";
 import type { ServerPolicy } from "./policy.ts";
@@ -27,6 +28,10 @@ export const rootsMax = 32;
 export const suspendedMax = 10_000;
 /** DER of one root: P-384 with long names stays below 2 KiB; RSA-4096 too. */
 export const rootBytesMax = 8192;
+/** Three days' keys of each intermediate that there may be at a time. */
+export const jwtAuthoritiesMax = 32;
+/** A P-256 key has 91, and its name 43. */
+export const jwtAuthorityBytesMax = 512;
 /** "namespace/service:port" at the longest; names are also keys of maps and labels. */
 export const nameBytesMax = 512;
 /** Texts to match: method, header value, path. */
@@ -59,6 +64,9 @@ export function checkResource(resource: Resource): void {
     case "trustBundle":
       rule(name === "", at, "there is one bundle and it has no name");
       return checkBundle(at, resource.bundle);
+    case "tokenKeys":
+      rule(name === "", at, "there is one list of token keys and it has no name");
+      return checkTokenKeys(at, resource.authorities);
     case "suspensions":
       rule(name === "", at, "there is one list and it has no name");
       return checkSuspended(at, resource.suspended);
@@ -168,6 +176,14 @@ function checkBundle(at: string, bundle: TrustBundle): void {
   }
   const { authority } = bundle;
   rule(authority === undefined || /^[0-9a-f]{64}$/.test(authority), at, "authority is no SHA-256");
+}
+
+function checkTokenKeys(at: string, authorities: readonly JwtAuthority[]): void {
+  limit(at, "keys", authorities.length, jwtAuthoritiesMax);
+  for (const { keyId, publicKey } of authorities) {
+    rule(keyId !== "", at, "a key has no name");
+    limit(at, "key bytes", keyId.length + publicKey.length, jwtAuthorityBytesMax);
+  }
 }
 
 function checkSuspended(at: string, suspended: Suspended): void {

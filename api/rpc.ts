@@ -5,7 +5,7 @@ import type { Svid } from "#/identity/svid.ts";
 import type { Clock } from "#/lib/clock.ts";
 import type { Log } from "#/lib/log.ts";
 import type { DiscoveryError, Hello, SubscriberMessage, Update } from "./discovery.ts";
-import type { IssueRequest, IssueResponse } from "./identity.ts";
+import type { IssueJwtRequest, IssueJwtResponse, IssueRequest, IssueResponse } from "./identity.ts";
 import type { RpcError, RpcErrorCode } from "./rpc-error.ts";
 import type { ConnectionRefusal, Peer, ServingCredentials, ServingLimits } from "./serving-tls.ts";
 
@@ -44,6 +44,7 @@ export interface SubscriberHandlers {
 
 export interface ControllerHandlers {
   issue(request: IssueRequest, caller: Caller): Promise<IssueResponse>;
+  issueJwt(request: IssueJwtRequest, caller: Caller): Promise<IssueJwtResponse>;
   /** Called for identified peers only. */
   subscribe(stream: SubscriberStream): SubscriberHandlers;
 }
@@ -76,7 +77,7 @@ export interface ControllerConnectionOptions {
   readonly address: string;
   /** DER; nothing else is trusted. */
   readonly roots: readonly Uint8Array[];
-  /** null before the first one was issued: then only `issue` is answered. */
+  /** null before the first one was issued: then only `issue` and `issueJwt` are answered. */
   readonly svid: Svid | null;
   /** The only identity that is accepted as controller. */
   readonly expectedIdentity: SpiffeId;
@@ -104,6 +105,12 @@ export interface Subscription {
 export interface ControllerConnection {
   /** Rejects with RpcError; deadline_exceeded after `deadlineMs`. */
   issue(request: IssueRequest, deadlineMs: number, signal?: AbortSignal): Promise<IssueResponse>;
+  /** As `issue`. */
+  issueJwt(
+    request: IssueJwtRequest,
+    deadlineMs: number,
+    signal?: AbortSignal,
+  ): Promise<IssueJwtResponse>;
   subscribe(hello: Hello, handlers: SubscriptionHandlers): Subscription;
   /** Ends every call with "cancelled" and lets go of the connection. */
   close(): void;

@@ -5,8 +5,8 @@ import type { Duplex } from "node:stream";
 import * as convert from "./convert-workload.ts";
 import type { ByteServer, WatchHandler } from "./grpc.ts";
 import { serveBytes } from "./grpc.ts";
-import { fetchX509BundlesPath, fetchX509SvidPath } from "./paths.ts";
-import { RpcError } from "./rpc-error.ts";
+import * as paths from "./workload-paths.ts";
+import { RpcError, rpcCodeOf } from "./rpc-error.ts";
 import type { RpcErrorCode } from "./rpc-error.ts";
 import type { AnswerStream, WorkloadHandlers } from "./workload.ts";
 import { workloadHeader, workloadMessageBytesMax, workloadStreamsMax } from "./workload.ts";
@@ -28,17 +28,35 @@ export function serveWorkload(socket: Duplex, serving: WorkloadServing): ByteSer
     streamsMax: workloadStreamsMax,
     isOpen: true,
     refuse: (header) => refuse(header, serving),
-    unary: {},
+    unary: {
+      [paths.fetchJwtSvidPath]: call(paths.fetchJwtSvidPath, serving, async (request) => {
+        const { audiences, id } = convert.decodeJwtSvidRequest(request);
+        return convert.encodeJwtSvids(await handlers.fetchJwtSvid(audiences, id));
+      }),
+      [paths.validateJwtSvidPath]: call(paths.validateJwtSvidPath, serving, async (request) => {
+        const { audience, token } = convert.decodeValidateJwtRequest(request);
+        return convert.encodeJwtFacts(handlers.validateJwtSvid(audience, token));
+      }),
+    },
     duplex: {},
     watch: {
-      [fetchX509SvidPath]: watch(fetchX509SvidPath, serving, convert.encodeX509Svid, (stream) =>
-        handlers.watchX509Svid(stream),
+      [paths.fetchX509SvidPath]: watch(
+        paths.fetchX509SvidPath,
+        serving,
+        convert.encodeX509Svid,
+        (stream) => handlers.watchX509Svid(stream),
       ),
-      [fetchX509BundlesPath]: watch(
-        fetchX509BundlesPath,
+      [paths.fetchX509BundlesPath]: watch(
+        paths.fetchX509BundlesPath,
         serving,
         convert.encodeX509Bundles,
         (stream) => handlers.watchX509Bundles(stream),
+      ),
+      [paths.fetchJwtBundlesPath]: watch(
+        paths.fetchJwtBundlesPath,
+        serving,
+        convert.encodeJwtBundles,
+        (stream) => handlers.watchJwtBundles(stream),
       ),
     },
   });
@@ -56,6 +74,23 @@ function refuse(
     : new RpcError("invalid_argument", `Cannot serve: header "${workloadHeader}: true" is missing`);
   if (error !== null) onCall("refused", error.code);
   return error;
+}
+
+function call(
+  method: string,
+  { onCall }: WorkloadServing,
+  handle: (request: Uint8Array) => Promise<Uint8Array>,
+): (request: Uint8Array) => Promise<Uint8Array> {
+  return async (request) => {
+    try {
+      const answer = await handle(request);
+      onCall(method, "ok");
+      return answer;
+    } catch (thrown) {
+      onCall(method, rpcCodeOf(thrown));
+      throw thrown;
+    }
+  };
 }
 
 function watch<Answer>(

@@ -3,7 +3,14 @@ import { connect as connectHttp2 } from "node:http2";
 import type { IncomingHttpHeaders } from "node:http2";
 import { gzipSync } from "node:zlib";
 import type { Svid } from "#/identity/svid.ts";
-import { answer, codeOf, connect, hello, request } from "#/test/kit/controller-server.ts";
+import {
+  answer,
+  codeOf,
+  connect,
+  hello,
+  jwtAnswer,
+  request,
+} from "#/test/kit/controller-server.ts";
 import { start, until, update, workload } from "#/test/kit/controller-server.ts";
 import type { Started } from "#/test/kit/controller-server.ts";
 import { decodeUpdate, encodeSubscriberMessage } from "./convert.ts";
@@ -11,7 +18,7 @@ import type { SubscriberMessage, Update } from "./discovery.ts";
 import { Discovery } from "./gen/discovery_pb.ts";
 import { Identity } from "./gen/identity_pb.ts";
 import { createByteClient } from "./grpc.ts";
-import { issuePath, subscribePath } from "./paths.ts";
+import { issueJwtPath, issuePath, subscribePath } from "./paths.ts";
 import { RpcError, opaqueAnswers } from "./rpc-error.ts";
 import { issueMessageBytesMax, updateMessageBytesMax } from "./rpc.ts";
 import type { ControllerConnection } from "./rpc.ts";
@@ -52,13 +59,29 @@ test("subscribe carries hello, update and ack, and the identity that TLS proved"
   await until(() => started.said.includes("end"));
 });
 
-test("attack-55 every method but Issue refuses a caller without a certificate", async (t) => {
+test("issueJwt passes the request and the answer, with a token and no certificate", async (t) => {
+  const seen: unknown[] = [];
+  const jwtRequest = { token: "t", audiences: ["one", "two"] };
+  await using started = await start({
+    issueJwt: async (got, { peer }) => {
+      seen.push(got, peer.identity, peer.address);
+      return jwtAnswer;
+    },
+  });
+  const connection = connect(started, null);
+  t.deepEqual(await connection.issueJwt(jwtRequest, 5000), jwtAnswer);
+  t.deepEqual(seen, [jwtRequest, null, "127.0.0.1"]);
+  connection.close();
+});
+
+test("attack-55 every method but those of Identity refuses a caller without a certificate", async (t) => {
   await using started = await start();
   const services = [Identity, Discovery];
   const methods = services.flatMap(({ typeName, methods }) =>
     methods.map(({ name }) => `/${typeName}/${name}`),
   );
-  t.deepEqual(methods, [issuePath, subscribePath], "a new method needs a row here");
+  const known = [issuePath, issueJwtPath, subscribePath];
+  t.deepEqual(methods, known, "a new method needs a row here");
   const connection = connect(started, null);
   t.is((await subscribeEnd(connection)).code, "unauthenticated");
   t.deepEqual(started.streams, []);

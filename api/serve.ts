@@ -8,7 +8,8 @@ import * as convert from "./convert.ts";
 import type { Update } from "./discovery.ts";
 import type { ByteStream, ByteStreamHandlers } from "./grpc.ts";
 import { serveBytes } from "./grpc.ts";
-import { issuePath, subscribePath } from "./paths.ts";
+import type { IssueJwtRequest, IssueJwtResponse, IssueRequest, IssueResponse } from "./identity.ts";
+import { issueJwtPath, issuePath, subscribePath } from "./paths.ts";
 import * as rpc from "./rpc.ts";
 import { RpcError, rpcCodeOf } from "./rpc-error.ts";
 import { listenTls } from "./serving-tls.ts";
@@ -29,7 +30,10 @@ export function serveController(
         messageBytesMax: isAnonymous ? rpc.issueMessageBytesMax : rpc.subscribeMessageBytesMax,
         sendBytesMax: rpc.updateMessageBytesMax,
         streamsMax: isAnonymous ? rpc.anonymousStreamsMax : rpc.identifiedStreamsMax,
-        unary: { [issuePath]: (bytes, signal) => issue(options, peer, bytes, signal) },
+        unary: {
+          [issuePath]: (...call) => answer(options, peer, issueOf(options), ...call),
+          [issueJwtPath]: (...call) => answer(options, peer, issueJwtOf(options), ...call),
+        },
         duplex: { [subscribePath]: (bytes) => subscribe(options, peer, bytes, streams) },
       });
       return withStreams(server, streams);
@@ -47,9 +51,35 @@ function withStreams(server: Served, streams: ReadonlySet<Stream>): Served {
   };
 }
 
-async function issue(
+function issueOf({ handlers }: Scope): Unary<IssueRequest, IssueResponse> {
+  return {
+    path: issuePath,
+    decode: convert.decodeIssueRequest,
+    encode: convert.encodeIssueResponse,
+    handle: (request, caller) => handlers.issue(request, caller),
+  };
+}
+
+function issueJwtOf({ handlers }: Scope): Unary<IssueJwtRequest, IssueJwtResponse> {
+  return {
+    path: issueJwtPath,
+    decode: convert.decodeIssueJwtRequest,
+    encode: convert.encodeIssueJwtResponse,
+    handle: (request, caller) => handlers.issueJwt(request, caller),
+  };
+}
+
+type Unary<Request, Response> = Readonly<{
+  path: string;
+  decode: (bytes: Uint8Array) => Request;
+  encode: (response: Response) => Uint8Array;
+  handle: (request: Request, caller: rpc.Caller) => Promise<Response>;
+}>;
+
+async function answer<Request, Response>(
   scope: Scope,
   peer: Peer,
+  { path, decode, encode, handle }: Unary<Request, Response>,
   bytes: Uint8Array,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
@@ -57,13 +87,11 @@ async function issue(
     if (bytes.length > rpc.issueMessageBytesMax) {
       throw new RpcError("resource_exhausted", `Cannot issue: request has ${bytes.length} bytes`);
     }
-    const request = convert.decodeIssueRequest(bytes);
-    const response = await scope.handlers.issue(request, { peer, signal });
-    const answer = convert.encodeIssueResponse(response);
-    scope.onCall?.(issuePath, "ok");
-    return answer;
+    const encoded = encode(await handle(decode(bytes), { peer, signal }));
+    scope.onCall?.(path, "ok");
+    return encoded;
   } catch (thrown) {
-    throw refusal(scope, issuePath, peer, thrown);
+    throw refusal(scope, path, peer, thrown);
   }
 }
 

@@ -9,7 +9,7 @@ import { systemClock } from "#/lib/clock.ts";
 import { silentLog } from "#/lib/log.ts";
 import { createAuthority } from "#/test/kit/authority.ts";
 import type { Authority } from "#/test/kit/authority.ts";
-import { answer, codeOf, connect, controllerId } from "#/test/kit/controller-server.ts";
+import { answer, jwtAnswer, codeOf, connect, controllerId } from "#/test/kit/controller-server.ts";
 import { hello, request, speakTls, start, until } from "#/test/kit/controller-server.ts";
 import { workload } from "#/test/kit/controller-server.ts";
 import type { Update } from "./discovery.ts";
@@ -360,7 +360,11 @@ test("a connection is made again by itself after the server came back", async (t
     credentials: started.credentials,
     clock: systemClock,
     log: silentLog,
-    handlers: { issue: async () => answer, subscribe: () => ({ onMessage() {}, onEnd() {} }) },
+    handlers: {
+      issue: async () => answer,
+      issueJwt: async () => jwtAnswer,
+      subscribe: () => ({ onMessage() {}, onEnd() {} }),
+    },
   });
   const end = Date.now() + 5000;
   let code = "";

@@ -1,5 +1,6 @@
 // The sidecar's whole view of the mesh, and the one way to change it: an update in, the next snapshot
 // out, or a DiscoveryError and the old one stays in force. Pure; never changes what it was given.
+import type { JwtAuthority } from "#/identity/jwt-svid.ts";
 import { assertNever } from "#/lib/assert.ts";
 import type {
   Cluster,
@@ -26,6 +27,8 @@ export interface Snapshot {
   readonly bundle: TrustBundle | null;
   /** null: not told yet, nothing may be accepted. */
   readonly suspended: Suspended | null;
+  /** What JWT-SVIDs are verified with; empty while nobody told. */
+  readonly jwtAuthorities: readonly JwtAuthority[];
   /** True once an update said so; stays true. */
   readonly synced: boolean;
   /** By keyOf; what `heldResources` tells the controller on the next stream. */
@@ -38,6 +41,7 @@ export const emptySnapshot: Snapshot = {
   policy: null,
   bundle: null,
   suspended: null,
+  jwtAuthorities: [],
   synced: false,
   versions: new Map(),
 };
@@ -84,6 +88,7 @@ class Draft {
   #policy: ServerPolicy | null;
   #bundle: TrustBundle | null;
   #suspended: Suspended | null;
+  #jwtAuthorities: readonly JwtAuthority[];
 
   constructor(base: Snapshot) {
     this.#base = base;
@@ -91,6 +96,7 @@ class Draft {
     this.#policy = base.policy;
     this.#bundle = base.bundle;
     this.#suspended = base.suspended;
+    this.#jwtAuthorities = base.jwtAuthorities;
   }
 
   get currentServices(): ReadonlyMap<string, Service> {
@@ -127,6 +133,9 @@ class Draft {
       case "suspensions":
         this.#suspended = resource.suspended;
         return;
+      case "tokenKeys":
+        this.#jwtAuthorities = resource.authorities;
+        return;
       default:
         assertNever(kind);
     }
@@ -149,6 +158,7 @@ class Draft {
       policy: this.#policy,
       bundle: this.#bundle,
       suspended: this.#suspended,
+      jwtAuthorities: this.#jwtAuthorities,
       synced: isSynced,
       versions: this.#versions,
     };

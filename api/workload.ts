@@ -1,6 +1,7 @@
 // What the SPIFFE Workload API says, as records; the wire form is known to convert-workload.ts alone. The
 // service is the specification's, and so is its manner: every call carries a header that a browser or a
 // careless proxy cannot send, and a stream begins with the present answer and brings each later one whole.
+import type { JwtFacts } from "#/identity/jwt-svid.ts";
 import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
 import type { RpcError } from "./rpc-error.ts";
 
@@ -26,6 +27,27 @@ export interface X509Svid {
 /** DER of the roots of each trust domain. */
 export type X509Bundles = ReadonlyMap<TrustDomain, readonly Uint8Array[]>;
 
+/** The JWK Set of each trust domain, JSON. */
+export type JwtBundles = ReadonlyMap<TrustDomain, string>;
+
+/** A token that names the caller. */
+export interface JwtSvid {
+  readonly id: SpiffeId;
+  /** JWS, compact. */
+  readonly token: string;
+}
+
+export interface JwtSvidRequest {
+  readonly audiences: readonly string[];
+  /** The identity that is meant; empty: any of the caller's. */
+  readonly id: string;
+}
+
+export interface ValidateJwtRequest {
+  readonly audience: string;
+  readonly token: string;
+}
+
 /** The server's end of one stream of answers. */
 export interface AnswerStream<Answer> {
   /** Does nothing once the stream has ended. */
@@ -38,4 +60,9 @@ export interface WorkloadHandlers {
   /** Sends now and at each change until the returned function is called; must not throw. */
   watchX509Svid(stream: AnswerStream<X509Svid>): () => void;
   watchX509Bundles(stream: AnswerStream<X509Bundles>): () => void;
+  watchJwtBundles(stream: AnswerStream<JwtBundles>): () => void;
+  /** Rejects with RpcError. */
+  fetchJwtSvid(audiences: readonly string[], id: string): Promise<readonly JwtSvid[]>;
+  /** Throws RpcError unless the token is genuine, for the audience, and lives. */
+  validateJwtSvid(audience: string, token: string): JwtFacts;
 }

@@ -27,6 +27,7 @@ export type CaErrorCode =
   | "csr_asks_for_extensions"
   | "key_reused"
   | "serving_not_granted"
+  | "audience_invalid"
   | "issued_unsound"
   | "ledger_full"
   | "ledger_failed";

@@ -5,6 +5,9 @@ export interface CaMetrics {
   readonly issued: Cell;
   /** By reason: a code of CaError. */
   readonly refused: CounterFamily;
+  readonly jwtIssued: Cell;
+  /** By reason: a code of CaError. */
+  readonly jwtRefused: CounterFamily;
   readonly durationSeconds: ReturnType<HistogramFamily["with"]>;
 }
 
@@ -19,6 +22,14 @@ export function createCaMetrics(registry: Registry): CaMetrics {
     refused: registry.counter(
       "signet_ca_requests_refused_total",
       "Requests for a certificate that were refused, by reason",
+      ["reason"],
+    ),
+    jwtIssued: registry
+      .counter("signet_ca_jwt_svids_issued_total", "Tokens issued to workloads")
+      .with(),
+    jwtRefused: registry.counter(
+      "signet_ca_jwt_requests_refused_total",
+      "Requests for a token that were refused, by reason",
       ["reason"],
     ),
     durationSeconds: registry

@@ -10,9 +10,10 @@ import { readCheckpoint } from "#/transparency/checkpoint.ts";
 import { hashLeaf, hashNode } from "#/transparency/hash.ts";
 import { openNote, readVerifier } from "#/transparency/note.ts";
 import { readEntries } from "#/transparency/tile.ts";
+import { verifyJwtSvid } from "#/identity/jwt-svid.ts";
 import { parseSpiffeId } from "#/identity/spiffe-id.ts";
 import { TokenSigner } from "#/local/pod/tokens.ts";
-import { until } from "#/test/kit/controller-server.ts";
+import { codeOf, until } from "#/test/kit/controller-server.ts";
 import { freePort } from "#/test/kit/free-port.ts";
 import { Site, added, podObject, policyObject, ready, synced } from "#/test/kit/controller-site.ts";
 
@@ -80,6 +81,44 @@ test("startController: a restart sends the sidecar nothing that it has, and lose
   t.is((JSON.parse(body) as { total: number }).total, 4);
   after.close();
 });
+
+test("startController: what one replica issues as a token is verified with what another one tells", async (t) => {
+  await using site = await Site.create();
+  await site.serveWorld(added(podObject), added(policyObject("STRICT")), synced);
+  const replica = (name: string) => {
+    const SIGNET_DATA_DIRECTORY = path.join(site.folder, name);
+    const SIGNET_ADMIN_SOCKET = path.join(site.folder, `${name}.sock`);
+    return site.start({ SIGNET_DATA_DIRECTORY, SIGNET_ADMIN_SOCKET, POD_NAME: name });
+  };
+  await using one = await replica("one");
+  await using other = await replica("other");
+  const sidecar = await eventuallyIssued(() => site.subscribe(other));
+  await until(() => sidecar.snapshot.synced);
+  const connection = site.connect(one);
+  const asked = { token: await site.token(), audiences: ["app-b"] };
+  const { svid } = await eventuallyIssued(() => connection.issueJwt(asked, 5000));
+  const authorities = sidecar.snapshot.jwtAuthorities;
+  const { trustDomain } = sidecar.snapshot.bundle!;
+  const rules = { authorities, trustDomain, audience: "app-b", now: Date.now() };
+  t.is(verifyJwtSvid(svid, rules).id, sidecarId);
+  t.is(authorities.length, 3);
+  const stolen = { ...asked, token: await site.token({ uid: "another" }) };
+  t.is(await codeOf(connection.issueJwt(stolen, 5000)), "permission_denied");
+  connection.close();
+  sidecar.close();
+});
+
+/** Until the replica's world is listed nobody is issued anything. */
+async function eventuallyIssued<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+  for (let left = 200; ; left -= 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (left === 0 || !(error instanceof RpcError && error.code === "unavailable")) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
 
 test("startController is not ready, and answers nothing as if it were empty, before the world is listed", async (t) => {
   await using site = await Site.create();

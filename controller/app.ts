@@ -2,6 +2,8 @@
 // behind Issue. Wiring only: what anything does stands in its own file.
 import { serveController } from "#/api/serve.ts";
 import type { ControllerServer } from "#/api/rpc.ts";
+import { jwtKeyLifeMs } from "#/ca/jwt-keys.ts";
+import { writeBundleDocument } from "#/identity/bundle-document.ts";
 import { workloadId } from "#/identity/spiffe-id.ts";
 import type { Svid } from "#/identity/svid.ts";
 import { startAdmin } from "#/lib/admin.ts";
@@ -21,15 +23,17 @@ import { controllerAccount, meshNamespace } from "./index/policies.ts";
 import { declareMetrics } from "./metrics.ts";
 import type { ControllerMetrics } from "./metrics.ts";
 import { OwnIdentity } from "./own-identity.ts";
+import { startBundleEndpoint } from "./serve/bundle-endpoint.ts";
 import { RotationDriver } from "./rotation/driver.ts";
 import { authorityRoutes } from "./serve/authority.ts";
 import { workloadDirectory } from "./serve/directory.ts";
 import { DiscoveryHub } from "./serve/discovery.ts";
-import { issue } from "./serve/identity.ts";
+import { issue, issueJwt } from "./serve/identity.ts";
 import { inspectRoutes } from "./serve/inspect.ts";
 import { logFileRoutes } from "./serve/log-files.ts";
 import { logRoutes } from "./serve/log.ts";
 import { suspensionRoutes } from "./serve/suspensions.ts";
+import { keepTokenKeys } from "./token-keys.ts";
 import { TrustKeeper } from "./trust.ts";
 import { WorldLoop } from "./world-loop.ts";
 import { openWorld } from "./world-source.ts";
@@ -92,6 +96,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     mesh.setBundle(bundle);
     loop.request();
   });
+  stack.use(keepTokenKeys({ mesh, jwt: opened.jwt, trust, loop, clock }));
   const { server, identity } = await serveSidecars({ options, opened, hub, mesh, metrics, stack });
   const { issuer, ledger } = opened;
   const renewOwn = (): Promise<void> => identity.renew();
@@ -137,7 +142,7 @@ async function serveSidecars({
   readonly identity: OwnIdentity;
 }> {
   const { config, clock, random, log } = options;
-  const { authority, trust } = opened;
+  const { authority, jwt, trust } = opened;
   const { trustDomain, pod } = config;
   const id = workloadId(trustDomain, meshNamespace, controllerAccount);
   const own = { id, pod: pod.name, podUid: pod.uid, address: pod.address };
@@ -152,6 +157,7 @@ async function serveSidecars({
       credentials: credentialsOf(identity.svid.get()),
       handlers: {
         issue: (request, caller) => issue(authority, () => mesh.isCompiled, request, caller),
+        issueJwt: (request, caller) => issueJwt(jwt, () => mesh.isCompiled, request, caller),
         subscribe: (stream) => hub.subscribe(stream),
       },
       clock,
@@ -162,6 +168,16 @@ async function serveSidecars({
   );
   identity.svid.onChange((svid) => server.setCredentials(credentialsOf(svid)));
   trust.onChange(() => server.setCredentials(credentialsOf(identity.svid.get())));
+  if (config.bundlePort !== null) {
+    const { svid } = identity;
+    const document = (): string => {
+      const since = Math.floor(clock.now() / jwtKeyLifeMs) * jwtKeyLifeMs;
+      const { roots } = trust.get().bundle;
+      return writeBundleDocument({ roots, jwtAuthorities: jwt.authorities(), since });
+    };
+    const requests = metrics.bundleRequests;
+    stack.use(await startBundleEndpoint({ port: config.bundlePort, svid, document, requests }));
+  }
   metrics.connections.onCollect(() => metrics.connections.with().set(server.connectionCount()));
   metrics.ownCertificateEnd.onCollect(() => {
     metrics.ownCertificateEnd.with().set(identity.svid.get().notAfter / 1000);

@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { TokenReviewer, WorkloadDirectory } from "#/ca/attest.ts";
 import { IssuerSource } from "#/ca/issuer.ts";
+import { JwtAuthority } from "#/ca/jwt-authority.ts";
 import { openLedger } from "#/ca/ledger/ledger.ts";
 import { HeadSigner } from "#/ca/ledger/head-signer.ts";
 import type { Ledger } from "#/ca/ledger/ledger.ts";
@@ -43,6 +44,7 @@ export interface AuthorityOptions {
 
 export interface OpenAuthority extends AsyncDisposable {
   readonly authority: CertificateAuthority;
+  readonly jwt: JwtAuthority;
   readonly issuer: IssuerSource;
   readonly ledger: Ledger;
   readonly heads: HeadSigner;
@@ -63,12 +65,14 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
   const heads = new HeadSigner(
     openLogKey(path.join(config.dataDirectory, "log-key.sqlite"), trustDomain, config.pod.name),
   );
+  const attestation = { reviewer, directory, trustDomain };
+  const metrics = createCaMetrics(registry);
   const authority = new CertificateAuthority({
     heads,
     issuer,
-    attestation: { reviewer, directory, trustDomain },
+    attestation,
     ledger,
-    metrics: createCaMetrics(registry),
+    metrics,
     roots: () => trust.get().bundle.roots,
     lifetimeDefaultS: config.svidLifetimeS,
     servingNames: servingNames(trustDomain),
@@ -76,8 +80,12 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
     randomBytes,
     log,
   });
+  const intermediate = () => trust.get().intermediate.privateKey;
+  const signing = { issuer, intermediate, trustDomain };
+  const jwt = new JwtAuthority({ ...signing, attestation, metrics, clock, randomBytes, log });
   return {
     authority,
+    jwt,
     issuer,
     ledger,
     heads,

@@ -39,6 +39,8 @@ export interface ControllerConfig {
   readonly adminSocketPath: string;
   /** Loopback port of the read API, for whoever may forward ports into the pod; null: none. */
   readonly inspectPort: number | null;
+  /** Of the bundle endpoint, for other trust domains; null: none. */
+  readonly bundlePort: number | null;
   readonly logLevel: LogLevel;
   /** This process's own pod, for the ledger; empty when it is not told. */
   readonly pod: { readonly name: string; readonly uid: string; readonly address: string };
@@ -78,6 +80,7 @@ const schema = z.object({
   SIGNET_ADMIN_PORT: port().default(8080),
   SIGNET_ADMIN_SOCKET: absolute,
   SIGNET_INSPECT_PORT: port().optional(),
+  SIGNET_BUNDLE_PORT: port().optional(),
   SIGNET_LOG_LEVEL: logLevel(),
   POD_NAME: z.string().default(""),
   POD_UID: z.string().default(""),
@@ -102,6 +105,7 @@ export function readControllerConfig(environment: Environment): ControllerConfig
     adminPort: read.SIGNET_ADMIN_PORT,
     adminSocketPath: read.SIGNET_ADMIN_SOCKET,
     inspectPort: read.SIGNET_INSPECT_PORT ?? null,
+    bundlePort: read.SIGNET_BUNDLE_PORT ?? null,
     logLevel: read.SIGNET_LOG_LEVEL,
     pod: { name: read.POD_NAME, uid: read.POD_UID, address: read.POD_IP },
   });

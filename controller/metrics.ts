@@ -18,6 +18,7 @@ export interface ControllerMetrics {
   readonly authorityEnd: GaugeFamily;
   readonly authorityShareLeft: GaugeFamily;
   readonly rotationWaiting: GaugeFamily;
+  readonly bundleRequests: CounterFamily;
 }
 
 const secondsBounds = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30];
@@ -88,6 +89,11 @@ export function declareMetrics(registry: Registry): ControllerMetrics {
     rotationWaiting: registry.gauge(
       name("rotation_waiting"),
       "Whom the driver of a rotation waits for; 0 without one.",
+    ),
+    bundleRequests: registry.counter(
+      name("bundle_requests_total"),
+      "Requests to the bundle endpoint, by status of the answer.",
+      ["status"],
     ),
   };
 }

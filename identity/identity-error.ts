@@ -29,6 +29,13 @@ export type IdentityErrorCode =
   | "chain_signature_invalid"
   | "chain_not_yet_valid"
   | "chain_expired"
-  | "chain_trust_domain_foreign";
+  | "chain_trust_domain_foreign"
+  | "jwt_malformed"
+  | "jwt_header_invalid"
+  | "jwt_key_unknown"
+  | "jwt_signature_invalid"
+  | "jwt_claims_invalid"
+  | "jwt_audience_wrong"
+  | "jwt_expired";
 
 export class IdentityError extends MeshError<IdentityErrorCode> {}

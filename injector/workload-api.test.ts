@@ -133,6 +133,7 @@ const places: readonly (readonly [string, PodParts, Decision["kind"], Refused["r
     ["the socket's folder", mount("/run/spiffe"), "refuse", "workload_path_taken"],
     ["it with a slash", mount("/run/spiffe/"), "refuse", "workload_path_taken"],
     ["it by its other name", mount("/var/run/spiffe"), "refuse", "workload_path_taken"],
+    ["it by a way around", mount("/run/other/..//spiffe/."), "refuse", "workload_path_taken"],
     ["something in it", mount("/run/spiffe/agent"), "refuse", "workload_path_taken"],
     ["the mesh's volume", mount("/elsewhere", volumeName), "refuse", "sidecar_not_genuine"],
     ["a neighbour of it", mount("/run/spiffe-agent"), "inject", null],

@@ -1,6 +1,7 @@
 // The SPIFFE Workload API in a pod that asks for it: a volume of the pod's own, in memory, on which the sidecar
 // puts a Unix socket; and in each of its other containers that folder, which they cannot write to, and the
 // variable by which every SPIFFE library finds it. Pure.
+import { posix } from "node:path";
 import type { PatchOperation } from "./apply-patch.ts";
 import type { Container, EnvironmentVariable, Pod, Volume } from "./pod.ts";
 
@@ -71,9 +72,9 @@ export function workloadUsers(
 export function holderOfPath(containers: readonly Container[]): string | null {
   const holder = containers.find(({ volumeMounts }) =>
     volumeMounts?.some(({ name, mountPath }) => {
-      const path = `${mountPath.replace(/^\/var\/run(?=\/)/, "/run")}/`;
-      const isThere = path.startsWith(`${workloadDirectory}/`);
-      return isThere && name !== workloadVolumeName;
+      // /var/run is the same place as /run.
+      const path = posix.normalize(`${mountPath}/`).replace(/^\/var\/run\//, "/run/");
+      return path.startsWith(`${workloadDirectory}/`) && name !== workloadVolumeName;
     }),
   );
   return holder?.name ?? null;

@@ -34,7 +34,7 @@ import { defaultPoolLimits, plaintextFacts } from "./stream/transport.ts";
 import type { Connector, Target } from "./stream/transport.ts";
 import { alpnHttp1, alpnTcp, makeCredentials } from "./tls/credentials.ts";
 import type { Credentials } from "./tls/credentials.ts";
-import { startWorkloadApi } from "./workload/api.ts";
+import type { WorkloadApi, WorkloadApiOptions } from "./workload/api.ts";
 
 /** Leaves descriptors for the controller's stream, the admin port and upstream connections. */
 const connectionsMax = 20_000;
@@ -155,9 +155,10 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     metrics.controllerConnected.with().set(discovery.connected.get() ? 1 : 0);
   });
 
-  const workload = await startWorkloadApi(config.workloadApi, { ...certification, metrics });
-  discovery.snapshot.onChange(({ bundle }, previous) => {
-    if (bundle !== null && bundle !== previous.bundle) workload?.trust(bundle);
+  const workload = await workloadApi(config, { ...certification, metrics });
+  discovery.snapshot.onChange(({ bundle, jwtAuthorities }, previous) => {
+    const isSame = bundle === previous.bundle && jwtAuthorities === previous.jwtAuthorities;
+    if (bundle !== null && !isSame) workload?.trust(bundle, jwtAuthorities);
   });
 
   const overflow = (direction: string) => () => metrics.refusals.with(direction, "overflow").add();
@@ -239,7 +240,10 @@ function watchCredentials(
   const credentials = new Watch<Credentials | null>(null);
   const update = (): void => {
     const svid = certifier.svid.get();
-    const bundle = discovery.snapshot.get().bundle ?? { trustDomain, roots: certifier.roots() };
+    const bundle = discovery.snapshot.get().bundle ?? {
+      trustDomain,
+      roots: certifier.roots(),
+    };
     credentials.set(svid === null ? null : makeCredentials(svid, bundle));
   };
   certifier.svid.onChange(update);
@@ -282,6 +286,16 @@ function applySuspensions(
   const isAdmitted = proven.admits(ownId);
   if (wasAdmitted && !isAdmitted) log.error("own identity is suspended", { id: ownId });
   if (!wasAdmitted && isAdmitted) log.info("own identity is resumed", { id: ownId });
+}
+
+/** null unless the pod asked for it; only then it is loaded at all. */
+async function workloadApi(
+  { workloadApi: asked }: ProxyConfig,
+  options: Omit<WorkloadApiOptions, "socketPath" | "peers">,
+): Promise<WorkloadApi | null> {
+  if (asked === null) return null;
+  const { startWorkloadApi } = await import("./workload/api.ts");
+  return startWorkloadApi(asked, options);
 }
 
 /** Clusters that had endpoints, and have none now. */

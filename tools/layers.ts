@@ -37,7 +37,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: {
       "@peculiar/x509": ["ca/authority-certificate.ts"],
       "reflect-metadata": ["ca/authority-certificate.ts"],
-      jose: ["ca/attest.ts"],
+      jose: ["ca/attest.ts", "ca/jwt-authority.ts"],
     },
   },
   proxy: { imports: ["lib", "identity", "transparency", "api"], packages: {} },

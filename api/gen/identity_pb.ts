@@ -13,7 +13,59 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file identity.proto.
  */
 export const file_identity: GenFile = /*@__PURE__*/
-  fileDesc("Cg5pZGVudGl0eS5wcm90bxIJc2lnbmV0LnYxIlUKDElzc3VlUmVxdWVzdBILCgNjc3IYASABKAwSDQoFdG9rZW4YAiABKAkSGAoQbGlmZXRpbWVfc2Vjb25kcxgDIAEoDRIPCgdzZXJ2aW5nGAQgASgIIpUBCg1Jc3N1ZVJlc3BvbnNlEhkKEWNlcnRpZmljYXRlX2NoYWluGAEgAygMEhQKDHRydXN0X2J1bmRsZRgCIAMoDBIUCgxub3RfYWZ0ZXJfbXMYAyABKAMSEQoJbG9nX2luZGV4GAQgASgEEioKC2xvZ19yZWNlaXB0GAUgASgLMhUuc2lnbmV0LnYxLkxvZ1JlY2VpcHQiPQoKTG9nUmVjZWlwdBISCgpjaGVja3BvaW50GAEgASgJEg0KBWVudHJ5GAIgASgMEgwKBHBhdGgYAyABKAwyRgoISWRlbnRpdHkSOgoFSXNzdWUSFy5zaWduZXQudjEuSXNzdWVSZXF1ZXN0Ghguc2lnbmV0LnYxLklzc3VlUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("Cg5pZGVudGl0eS5wcm90bxIJc2lnbmV0LnYxIjMKD0lzc3VlSnd0UmVxdWVzdBINCgV0b2tlbhgBIAEoCRIRCglhdWRpZW5jZXMYAiADKAkiNwoQSXNzdWVKd3RSZXNwb25zZRIMCgRzdmlkGAEgASgJEhUKDWV4cGlyZXNfYXRfbXMYAiABKAMiVQoMSXNzdWVSZXF1ZXN0EgsKA2NzchgBIAEoDBINCgV0b2tlbhgCIAEoCRIYChBsaWZldGltZV9zZWNvbmRzGAMgASgNEg8KB3NlcnZpbmcYBCABKAgilQEKDUlzc3VlUmVzcG9uc2USGQoRY2VydGlmaWNhdGVfY2hhaW4YASADKAwSFAoMdHJ1c3RfYnVuZGxlGAIgAygMEhQKDG5vdF9hZnRlcl9tcxgDIAEoAxIRCglsb2dfaW5kZXgYBCABKAQSKgoLbG9nX3JlY2VpcHQYBSABKAsyFS5zaWduZXQudjEuTG9nUmVjZWlwdCI9CgpMb2dSZWNlaXB0EhIKCmNoZWNrcG9pbnQYASABKAkSDQoFZW50cnkYAiABKAwSDAoEcGF0aBgDIAEoDDKLAQoISWRlbnRpdHkSOgoFSXNzdWUSFy5zaWduZXQudjEuSXNzdWVSZXF1ZXN0Ghguc2lnbmV0LnYxLklzc3VlUmVzcG9uc2USQwoISXNzdWVKd3QSGi5zaWduZXQudjEuSXNzdWVKd3RSZXF1ZXN0Ghsuc2lnbmV0LnYxLklzc3VlSnd0UmVzcG9uc2ViBnByb3RvMw");
+
+/**
+ * @generated from message signet.v1.IssueJwtRequest
+ */
+export type IssueJwtRequest = Message<"signet.v1.IssueJwtRequest"> & {
+  /**
+   * As in IssueRequest.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * Whom the token is for; 1 to 16 of them.
+   *
+   * @generated from field: repeated string audiences = 2;
+   */
+  audiences: string[];
+};
+
+/**
+ * Describes the message signet.v1.IssueJwtRequest.
+ * Use `create(IssueJwtRequestSchema)` to create a new message.
+ */
+export const IssueJwtRequestSchema: GenMessage<IssueJwtRequest> = /*@__PURE__*/
+  messageDesc(file_identity, 0);
+
+/**
+ * @generated from message signet.v1.IssueJwtResponse
+ */
+export type IssueJwtResponse = Message<"signet.v1.IssueJwtResponse"> & {
+  /**
+   * JWS, compact.
+   *
+   * @generated from field: string svid = 1;
+   */
+  svid: string;
+
+  /**
+   * End of its life, milliseconds since the Unix epoch.
+   *
+   * @generated from field: int64 expires_at_ms = 2;
+   */
+  expiresAtMs: bigint;
+};
+
+/**
+ * Describes the message signet.v1.IssueJwtResponse.
+ * Use `create(IssueJwtResponseSchema)` to create a new message.
+ */
+export const IssueJwtResponseSchema: GenMessage<IssueJwtResponse> = /*@__PURE__*/
+  messageDesc(file_identity, 1);
 
 /**
  * @generated from message signet.v1.IssueRequest
@@ -54,7 +106,7 @@ export type IssueRequest = Message<"signet.v1.IssueRequest"> & {
  * Use `create(IssueRequestSchema)` to create a new message.
  */
 export const IssueRequestSchema: GenMessage<IssueRequest> = /*@__PURE__*/
-  messageDesc(file_identity, 0);
+  messageDesc(file_identity, 2);
 
 /**
  * @generated from message signet.v1.IssueResponse
@@ -101,7 +153,7 @@ export type IssueResponse = Message<"signet.v1.IssueResponse"> & {
  * Use `create(IssueResponseSchema)` to create a new message.
  */
 export const IssueResponseSchema: GenMessage<IssueResponse> = /*@__PURE__*/
-  messageDesc(file_identity, 1);
+  messageDesc(file_identity, 3);
 
 /**
  * Proves that an entry stands in a log (RFC 9162, section 2.1.3).
@@ -136,7 +188,7 @@ export type LogReceipt = Message<"signet.v1.LogReceipt"> & {
  * Use `create(LogReceiptSchema)` to create a new message.
  */
 export const LogReceiptSchema: GenMessage<LogReceipt> = /*@__PURE__*/
-  messageDesc(file_identity, 2);
+  messageDesc(file_identity, 4);
 
 /**
  * @generated from service signet.v1.Identity
@@ -152,6 +204,16 @@ export const Identity: GenService<{
     methodKind: "unary";
     input: typeof IssueRequestSchema;
     output: typeof IssueResponseSchema;
+  },
+  /**
+   * Issues one JWT-SVID, to whom Issue would give a certificate.
+   *
+   * @generated from rpc signet.v1.Identity.IssueJwt
+   */
+  issueJwt: {
+    methodKind: "unary";
+    input: typeof IssueJwtRequestSchema;
+    output: typeof IssueJwtResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_identity, 0);

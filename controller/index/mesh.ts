@@ -10,6 +10,7 @@ import type { DecodeError } from "#/cluster/decode-error.ts";
 import type { Kind, PodRecord, ServicePortRecord, WorldEvent } from "#/cluster/events.ts";
 import type { WorldObject } from "#/cluster/events.ts";
 import { keyOfMeta } from "#/cluster/events.ts";
+import type { JwtAuthority } from "#/identity/jwt-svid.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import { assertNever } from "#/lib/assert.ts";
 import { messageOf } from "#/lib/errors.ts";
@@ -18,7 +19,12 @@ import { Policies } from "./policies.ts";
 import { Routes } from "./routes.ts";
 import { Services, clusterName } from "./services.ts";
 import { bundleResource, compileCluster, compileService, policyResource } from "./snapshot.ts";
-import { suspensionsResource, uniquePorts, unresolvedResource } from "./snapshot.ts";
+import {
+  suspensionsResource,
+  tokenKeysResource,
+  uniquePorts,
+  unresolvedResource,
+} from "./snapshot.ts";
 import { Suspensions } from "./suspensions.ts";
 import { Workloads, sameEndpointFacts } from "./workloads.ts";
 
@@ -49,6 +55,7 @@ export class Mesh {
   readonly #dirtyPods = new Set<string>();
   #dirtyPolicies: Set<string> | "all" = new Set();
   #newBundle: TrustBundle | null = null;
+  #newTokenKeys: readonly JwtAuthority[] | null = null;
   #areSuspensionsNew = false;
   #isSynced = false;
   #isCompiled = false;
@@ -96,6 +103,10 @@ export class Mesh {
 
   hasRoute(key: string): boolean {
     return this.#routes.has(key);
+  }
+
+  setTokenKeys(authorities: readonly JwtAuthority[]): void {
+    this.#newTokenKeys = authorities;
   }
 
   setBundle(bundle: TrustBundle): void {
@@ -148,6 +159,7 @@ export class Mesh {
       if (this.#resources.delete(keyOf(key))) changed.push(key);
     };
     if (this.#newBundle !== null) put(bundleResource(this.#newBundle));
+    if (this.#newTokenKeys !== null) put(tokenKeysResource(this.#newTokenKeys));
     if (this.#areSuspensionsNew) put(suspensionsResource(this.suspensions.suspended));
     for (const service of this.#dirtyServices) this.#compile(service, put, drop);
     const delta: Delta = {
@@ -158,6 +170,7 @@ export class Mesh {
     };
     this.#isCompiled = this.#isSynced;
     this.#newBundle = null;
+    this.#newTokenKeys = null;
     this.#areSuspensionsNew = false;
     this.#dirtyServices.clear();
     this.#dirtyPods.clear();

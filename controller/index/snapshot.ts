@@ -3,7 +3,13 @@
 import { createHash } from "node:crypto";
 import type { Cluster, Endpoint, Resource, Service } from "#/api/discovery.ts";
 import type { BundleResource, ClusterResource, PolicyResource } from "#/api/discovery.ts";
-import type { ServiceResource, Suspended, SuspensionsResource } from "#/api/discovery.ts";
+import type {
+  ServiceResource,
+  Suspended,
+  SuspensionsResource,
+  TokenKeysResource,
+} from "#/api/discovery.ts";
+import type { JwtAuthority } from "#/identity/jwt-svid.ts";
 import type { TrustBundle } from "#/api/discovery.ts";
 import type { ServerPolicy } from "#/api/policy.ts";
 import type { EndpointSliceRecord, PodReference, ServicePortRecord } from "#/cluster/events.ts";
@@ -90,6 +96,10 @@ export function bundleResource(bundle: TrustBundle): BundleResource {
   return versioned({ kind: "trustBundle", name: "", version: "", bundle });
 }
 
+export function tokenKeysResource(authorities: readonly JwtAuthority[]): TokenKeysResource {
+  return versioned({ kind: "tokenKeys", name: "", version: "", authorities });
+}
+
 export function suspensionsResource(suspended: Suspended): SuspensionsResource {
   return versioned({ kind: "suspensions", name: "", version: "", suspended });
 }
@@ -126,6 +136,10 @@ function contentOf(resource: Resource): unknown {
       const texts = roots.map((root) => Buffer.from(root).toString("base64"));
       return { trustDomain, roots: texts, authority };
     }
+    case "tokenKeys":
+      return resource.authorities.map(({ keyId, publicKey }) => {
+        return [keyId, Buffer.from(publicKey).toString("base64")];
+      });
     case "suspensions":
       return [...resource.suspended].sort();
     default:

@@ -179,6 +179,9 @@ function rankOf({ key, resource }: Entry): number {
       return resource === null ? 6 : 3;
     case "service":
       return resource === null ? 5 : 4;
+    // Nothing points to them, and no connection waits for them.
+    case "tokenKeys":
+      return 7;
     default:
       return key.kind satisfies never;
   }

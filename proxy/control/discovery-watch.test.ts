@@ -92,6 +92,7 @@ class Fixture implements Disposable {
     this.connections.push(svid);
     return {
       issue: () => Promise.reject(new Error("A watch asks for no certificate")),
+      issueJwt: () => Promise.reject(new Error("A watch asks for no token")),
       subscribe: (hello, handlers) => {
         const stream = new Stream(hello, handlers);
         this.streams.push(stream);

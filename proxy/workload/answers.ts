@@ -1,43 +1,110 @@
-// What the Workload API answers: the present certificate and the present roots at once, and again whenever
-// either changes. While there is no certificate a stream ends with "unavailable", at which clients come
-// back by themselves, at growing intervals, as the specification asks of them.
+// What the Workload API answers: the present certificate and the present bundles at once, and again whenever
+// they change; tokens, and what stands in others'. While something is not there yet a call ends with
+// "unavailable", at which clients come back by themselves, at growing intervals, as the specification asks.
 import { RpcError } from "#/api/rpc-error.ts";
-import type { AnswerStream, WorkloadHandlers, X509Bundles, X509Svid } from "#/api/workload.ts";
-import type { TrustDomain } from "#/identity/spiffe-id.ts";
+import type {
+  AnswerStream,
+  JwtBundles,
+  WorkloadHandlers,
+  X509Bundles,
+  X509Svid,
+} from "#/api/workload.ts";
+import { IdentityError } from "#/identity/identity-error.ts";
+import { jwksOf, verifyJwtSvid } from "#/identity/jwt-svid.ts";
+import type { JwtAuthority, JwtFacts } from "#/identity/jwt-svid.ts";
+import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
 import type { Svid } from "#/identity/svid.ts";
+import type { Clock } from "#/lib/clock.ts";
 import type { Watch } from "#/lib/watch.ts";
 
 /** Each a new object when it has changed, and only then. */
 export interface Answers {
   readonly svid: X509Svid | null;
   readonly bundles: X509Bundles | null;
+  readonly jwtBundles: JwtBundles | null;
 }
 
-export const noAnswers: Answers = { svid: null, bundles: null };
+export interface Bundle {
+  readonly trustDomain: TrustDomain;
+  /** DER; empty before any is known. */
+  readonly roots: readonly Uint8Array[];
+  readonly jwtAuthorities: readonly JwtAuthority[];
+}
+
+export const noAnswers: Answers = { svid: null, bundles: null, jwtBundles: null };
 
 /** From what is held now. Without roots nothing could be verified, and nothing is answered. */
 export function answersOf(
   svid: Svid | null,
-  roots: readonly Uint8Array[],
-  trustDomain: TrustDomain,
+  { trustDomain, roots, jwtAuthorities }: Bundle,
   previous: Answers,
 ): Answers {
   if (roots.length === 0) return noAnswers;
   const known = previous.bundles?.get(trustDomain);
   const areSame = known !== undefined && isSame(known, roots);
   const bundles = areSame ? previous.bundles : new Map([[trustDomain, roots]]);
-  if (svid === null) return { svid: null, bundles };
-  const { id, chain } = svid;
-  if (areSame && previous.svid?.chain === chain) return previous;
-  const privateKey = svid.privateKey.export({ type: "pkcs8", format: "der" });
-  return { svid: { id, chain, privateKey, roots }, bundles };
+  const jwks = jwtAuthorities.length === 0 ? null : jwksOf(jwtAuthorities);
+  const areKeysSame = jwks === (previous.jwtBundles?.get(trustDomain) ?? null);
+  const jwtBundles = areKeysSame
+    ? previous.jwtBundles
+    : jwks === null
+      ? null
+      : new Map([[trustDomain, jwks]]);
+  return { svid: svidOf(svid, roots, areSame ? previous.svid : null), bundles, jwtBundles };
 }
 
-export function workloadHandlers(answers: Watch<Answers>): WorkloadHandlers {
+function svidOf(
+  svid: Svid | null,
+  roots: readonly Uint8Array[],
+  previous: X509Svid | null,
+): X509Svid | null {
+  if (svid === null || previous?.chain === svid.chain) return svid === null ? null : previous;
+  const { id, chain } = svid;
+  return { id, chain, roots, privateKey: svid.privateKey.export({ type: "pkcs8", format: "der" }) };
+}
+
+export interface HandlerOptions {
+  readonly answers: Watch<Answers>;
+  readonly ownId: SpiffeId;
+  readonly authorities: () => readonly JwtAuthority[];
+  readonly tokens: { get(audiences: readonly string[]): Promise<string> };
+  readonly trustDomain: TrustDomain;
+  readonly clock: Pick<Clock, "now">;
+}
+
+export function workloadHandlers(options: HandlerOptions): WorkloadHandlers {
+  const { answers, ownId, authorities, tokens } = options;
   return {
     watchX509Svid: (stream) => follow(answers, stream, ({ svid }) => svid),
     watchX509Bundles: (stream) => follow(answers, stream, ({ bundles }) => bundles),
+    watchJwtBundles: (stream) => follow(answers, stream, ({ jwtBundles }) => jwtBundles),
+    async fetchJwtSvid(audiences, id) {
+      if (audiences.length === 0) throw invalid("name the audience that the token is for");
+      if (audiences.includes("")) throw invalid("an audience is empty");
+      if (id !== "" && id !== ownId) {
+        throw new RpcError("permission_denied", `Cannot serve: this pod is "${ownId}"`);
+      }
+      if (authorities().length === 0) throw unavailable();
+      return [{ id: ownId, token: await tokens.get(audiences) }];
+    },
+    validateJwtSvid: (audience, token) => validate(audience, token, options),
   };
+}
+
+function validate(
+  audience: string,
+  token: string,
+  { authorities, trustDomain, clock }: HandlerOptions,
+): JwtFacts {
+  if (audience === "") throw invalid("name the audience that the token has to be for");
+  const known = authorities();
+  if (known.length === 0) throw unavailable();
+  try {
+    return verifyJwtSvid(token, { authorities: known, trustDomain, audience, now: clock.now() });
+  } catch (thrown) {
+    if (!(thrown instanceof IdentityError)) throw thrown;
+    throw new RpcError("invalid_argument", thrown.message, { cause: thrown });
+  }
 }
 
 function follow<Answer>(
@@ -58,7 +125,11 @@ function follow<Answer>(
 }
 
 function unavailable(): RpcError {
-  return new RpcError("unavailable", "Cannot serve yet: there is no certificate; ask again");
+  return new RpcError("unavailable", "Cannot serve yet: it is not there; ask again");
+}
+
+function invalid(state: string): RpcError {
+  return new RpcError("invalid_argument", `Cannot serve: ${state}`);
 }
 
 function isSame(one: readonly Uint8Array[], other: readonly Uint8Array[]): boolean {

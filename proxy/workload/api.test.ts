@@ -13,53 +13,12 @@ import { verifyChain } from "#/identity/verify.ts";
 import { CertifierFixture, evil, lifeMs, ownId, root } from "#/test/kit/certifier.ts";
 import { until } from "#/test/kit/controller-server.ts";
 import { field, frame, literal, post, preface, settings } from "#/test/kit/http2-frame.ts";
-import { WorkloadClient, status } from "#/test/kit/workload-client.ts";
-import { ProxyMetrics } from "../observe/metrics.ts";
-import { WorkloadApi, workloadConnectionsMax } from "./api.ts";
-import type { WorkloadApiOptions } from "./api.ts";
+import { status } from "#/test/kit/workload-client.ts";
+import { certified, start } from "#/test/kit/workload-site.ts";
+import type { Site } from "#/test/kit/workload-site.ts";
+import { refusedConnectionsMax, workloadConnectionsMax } from "./api.ts";
 
 const trustDomain = parseTrustDomain("cluster.local");
-const strangerUid = 1337;
-
-interface Site {
-  readonly fixture: CertifierFixture;
-  readonly api: WorkloadApi;
-  readonly metrics: ProxyMetrics;
-  readonly socketPath: string;
-  readonly client: (settings?: ConstructorParameters<typeof WorkloadClient>[1]) => WorkloadClient;
-}
-
-async function start(
-  t: ExecutionContext,
-  { peers, fixture = new CertifierFixture() }: Partial<WorkloadApiOptions> & Partial<Site> = {},
-): Promise<Site> {
-  t.teardown(() => fixture[Symbol.dispose]());
-  const socketPath = path.join(fixture.directory, "workload.sock");
-  const metrics = new ProxyMetrics();
-  const api = await WorkloadApi.start({
-    ...fixture.options(),
-    socketPath,
-    peers: peers ?? { ownUser: strangerUid, users: null },
-    metrics,
-  });
-  t.teardown(() => api.stop());
-  const client: Site["client"] = (settings) => {
-    const it = new WorkloadClient(socketPath, settings);
-    t.teardown(() => it[Symbol.dispose]());
-    return it;
-  };
-  return { fixture, api, metrics, socketPath, client };
-}
-
-async function certified(
-  t: ExecutionContext,
-  options?: Parameters<typeof start>[1],
-): Promise<Site> {
-  const site = await start(t, options);
-  await until(() => site.api.svid !== null);
-  return site;
-}
-
 /** The certificates that stand one after the other. */
 function cut(bytes: Uint8Array): readonly Uint8Array[] {
   const found: Uint8Array[] = [];
@@ -107,7 +66,7 @@ test("FetchX509SVID is unavailable before there is a certificate, and says so", 
   const { client } = await start(t, { fixture });
   const { status: code, message } = await client().call("FetchX509SVID").ended;
   t.is(code, status.unavailable);
-  t.is(message, "Cannot serve yet: there is no certificate; ask again");
+  t.is(message, "Cannot serve yet: it is not there; ask again");
 });
 
 test("FetchX509SVID ends unavailable when its certificate ended without a successor", async (t) => {
@@ -129,8 +88,8 @@ test("FetchX509Bundles answers with the roots, and again only when they are othe
   t.deepEqual(Object.keys(bundles), ["spiffe://cluster.local"]);
   t.deepEqual(cut(bundles["spiffe://cluster.local"]!), [new Uint8Array(root.der)]);
   await svids.answer(X509SVIDResponseSchema);
-  site.api.trust({ roots: [Uint8Array.from(root.der)] });
-  site.api.trust({ roots: [root.der, evil.der] });
+  site.api.trust({ roots: [Uint8Array.from(root.der)] }, []);
+  site.api.trust({ roots: [root.der, evil.der] }, []);
   const later = await call.answer(X509BundlesResponseSchema, 2);
   const [one, other] = cut(later.bundles["spiffe://cluster.local"]!);
   t.deepEqual([one, other], [new Uint8Array(root.der), new Uint8Array(evil.der)]);
@@ -201,6 +160,16 @@ for (const [who, peers, reason] of peerRows) {
   });
 }
 
+test(`of connections that are refused ${refusedConnectionsMax} are told why, and leave room for others`, async (t) => {
+  const { client, metrics } = await certified(t, { peers: { ownUser: own, users: null } });
+  const ask = () => client().call("FetchX509SVID").ended;
+  for (let told = 0; told < refusedConnectionsMax; told += 1) {
+    t.is((await ask()).status, status.permissionDenied);
+  }
+  t.is((await ask()).status, -1);
+  t.is(metrics.workloadConnectionsRefused.with("overflow").value, 1);
+});
+
 test("a user that the pod's spec names is served", async (t) => {
   const { client } = await certified(t, { peers: { ownUser: 1337, users: new Set([own]) } });
   const answer = await client().call("FetchX509SVID").answer(X509SVIDResponseSchema);
@@ -231,7 +200,7 @@ test("answers that nobody reads end their stream instead of filling the memory",
     "resource_exhausted",
   );
   for (let change = 0; cell.value === 0 && change < 1000; change += 1) {
-    api.trust({ roots: change % 2 === 0 ? [root.der, evil.der] : [root.der] });
+    api.trust({ roots: change % 2 === 0 ? [root.der, evil.der] : [root.der] }, []);
     await new Promise((resolve) => setImmediate(resolve));
   }
   t.is(cell.value, 1);

@@ -6,6 +6,8 @@ import type { Socket } from "node:net";
 import { serveWorkload } from "#/api/serve-workload.ts";
 import type { TrustBundle } from "#/api/discovery.ts";
 import { RpcError } from "#/api/rpc-error.ts";
+import type { WorkloadHandlers } from "#/api/workload.ts";
+import type { JwtAuthority } from "#/identity/jwt-svid.ts";
 import type { Svid } from "#/identity/svid.ts";
 import { assert } from "#/lib/assert.ts";
 import type { Log } from "#/lib/log.ts";
@@ -22,9 +24,12 @@ import { answersOf, noAnswers, workloadHandlers } from "./answers.ts";
 import type { Answers } from "./answers.ts";
 import { judgePeer } from "./peer.ts";
 import type { PeerRules } from "./peer.ts";
+import { TokenSource } from "./tokens.ts";
 
 /** Connections at once. A client library holds one; each connection may have 16 streams. */
 export const workloadConnectionsMax = 64;
+/** Of those, connections that are only told why they are served nothing. */
+export const refusedConnectionsMax = 8;
 
 export interface WorkloadApiOptions extends Omit<CertifierOptions, "metrics"> {
   readonly socketPath: string;
@@ -40,13 +45,11 @@ export interface WorkloadApiOptions extends Omit<CertifierOptions, "metrics"> {
   >;
 }
 
-/** null when the pod did not ask for it; rejects with ListenError. */
-export async function startWorkloadApi(
-  config: WorkloadApiConfig | null,
+/** As the pod's environment asks for it; rejects with ListenError. */
+export function startWorkloadApi(
+  { socketPath, users }: WorkloadApiConfig,
   options: Omit<WorkloadApiOptions, "socketPath" | "peers">,
-): Promise<WorkloadApi | null> {
-  if (config === null) return null;
-  const { socketPath, users } = config;
+): Promise<WorkloadApi> {
   const peers = { ownUser: process.getuid?.() ?? 0, users };
   return WorkloadApi.start({ ...options, socketPath, peers });
 }
@@ -56,6 +59,9 @@ export class WorkloadApi {
   readonly #certifier: Certifier;
   readonly #answers = new Watch<Answers>(noAnswers);
   readonly #connections = new Map<Socket, { drain(): void; destroy(): void }>();
+  readonly #handlers: WorkloadHandlers;
+  #jwtAuthorities: readonly JwtAuthority[] = [];
+  #refusedConnections = 0;
   #listener: UnixListener | null = null;
 
   /** Listens and asks for a first certificate; rejects with ListenError. */
@@ -82,6 +88,24 @@ export class WorkloadApi {
       log: ofWorkload(log),
     });
     this.#certifier.svid.onChange(() => this.#update());
+    const { config, ownId, connect, clock } = options;
+    const { tokenFile, trustDomain } = config;
+    const authorities = (): readonly JwtAuthority[] => this.#jwtAuthorities;
+    this.#handlers = workloadHandlers({
+      answers: this.#answers,
+      trustDomain,
+      ownId,
+      authorities,
+      tokens: new TokenSource({
+        tokenFile,
+        ownId,
+        trustDomain,
+        authorities,
+        connect: () => connect(this.#certifier.roots(), null),
+        clock,
+      }),
+      clock,
+    });
     metrics.workloadCertificateNotAfter.onCollect(() => {
       metrics.workloadCertificateNotAfter.with().set((this.svid?.notAfter ?? 0) / 1000);
       metrics.workloadConnections.with().set(this.#connections.size);
@@ -94,8 +118,12 @@ export class WorkloadApi {
   }
 
   /** Takes the bundle of the authenticated stream over. Nothing else may call this. */
-  trust(bundle: Pick<TrustBundle, "roots" | "authority">): void {
+  trust(
+    bundle: Pick<TrustBundle, "roots" | "authority">,
+    jwtAuthorities: readonly JwtAuthority[],
+  ): void {
     this.#certifier.trust(bundle);
+    this.#jwtAuthorities = jwtAuthorities;
     this.#update();
   }
 
@@ -116,8 +144,8 @@ export class WorkloadApi {
     const { trustDomain } = this.#options.config;
     const roots = this.#certifier.roots();
     const previous = this.#answers.get();
-    const answers = answersOf(this.svid, roots, trustDomain, previous);
-    if (answers !== previous) this.#answers.set(answers);
+    const bundle = { trustDomain, roots, jwtAuthorities: this.#jwtAuthorities };
+    this.#answers.set(answersOf(this.svid, bundle, previous));
   }
 
   async #listen(): Promise<void> {
@@ -141,21 +169,24 @@ export class WorkloadApi {
       metrics.workloadConnectionsRefused.with(reason).add();
       log.warn("workload api refused", { reason, uid: peer?.uid, gid: peer?.gid, pid: peer?.pid });
     }
-    const mended = mendAuthority(socket);
+    const isBeyond = refused !== null && this.#refusedConnections >= refusedConnectionsMax;
+    const mended = isBeyond ? null : mendAuthority(socket);
     if (mended === null) {
       metrics.workloadConnectionsRefused.with("overflow").add();
       socket.destroy();
       return;
     }
     const served = serveWorkload(mended, {
-      handlers: workloadHandlers(this.#answers),
+      handlers: this.#handlers,
       refusal: refused === null ? null : new RpcError("permission_denied", refused.message),
       onCall: (method, outcome) => metrics.workloadCalls.with(method, outcome).add(),
     });
     assert(!this.#connections.has(socket), "a socket is accepted once");
     this.#connections.set(socket, served);
+    if (refused !== null) this.#refusedConnections += 1;
     socket.once("close", () => {
       this.#connections.delete(socket);
+      if (refused !== null) this.#refusedConnections -= 1;
       served.destroy();
     });
   }

@@ -2,6 +2,7 @@
 import { setImmediate } from "node:timers/promises";
 import test from "ava";
 import * as fc from "fast-check";
+import { fuzzOptions } from "#/test/kit/fuzz.ts";
 import { field, frame, literal, post, preface, settings } from "#/test/kit/http2-frame.ts";
 import { AuthorityMender } from "./authority.ts";
 
@@ -66,7 +67,7 @@ test("property: an authority that is no path, and every other frame, comes out a
         return (await mended(bytes, cuts)).equals(bytes);
       },
     ),
-    { numRuns: 200 },
+    fuzzOptions(t, 200),
   );
   t.pass();
 });
@@ -79,7 +80,7 @@ test("property: however the bytes are cut, the same comes out", async (t) => {
     fc.asyncProperty(fc.array(fc.nat(), { maxLength: 20 }), async (cuts) =>
       (await mended(bytes, cuts)).equals(whole),
     ),
-    { numRuns: 200 },
+    fuzzOptions(t, 200),
   );
 });
 
@@ -97,7 +98,7 @@ test("property: whatever the bytes, none is lost, none is added, and nothing is 
         return out.every((byte, at) => byte === bytes[at] || (bytes[at] === 0x2f && byte === 0x2d));
       },
     ),
-    { numRuns: 500 },
+    fuzzOptions(t, 500),
   );
   t.pass();
 });

@@ -39,7 +39,8 @@ const spiffePrograms: typeof programs = [
   ["iptables", "iptables"],
   ["setpriv", "util-linux"],
   ["unzip", "unzip"],
-  ["python3", "python3-pip"],
+  ["python3", "python3"],
+  ["pip3", "python3-pip"],
   ["mvn", "maven"],
   ["javac", "default-jdk-headless"],
 ];

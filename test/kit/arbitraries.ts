@@ -76,6 +76,12 @@ export const resources: fc.Arbitrary<Resource> = fc.tuple(text, text).chain(([na
     cluster(name).map((each): Resource => ({ kind: "cluster", name, version, cluster: each })),
     policy.map((each): Resource => ({ kind: "serverPolicy", name, version, policy: each })),
     bundle.map((each): Resource => ({ kind: "trustBundle", name, version, bundle: each })),
+    list(fc.record({ keyId: text, publicKey: bytes })).map((authorities): Resource => ({
+      kind: "tokenKeys",
+      name,
+      version,
+      authorities,
+    })),
     list(identity).map((each): Resource => ({
       kind: "suspensions",
       name,
@@ -91,6 +97,7 @@ const kind = fc.constantFrom<ResourceKey["kind"]>(
   "serverPolicy",
   "trustBundle",
   "suspensions",
+  "tokenKeys",
 );
 
 export const updates: fc.Arbitrary<Update> = fc.record({

@@ -14,10 +14,12 @@ import type { Ledger } from "#/ca/ledger/ledger.ts";
 import { logKeyOf, newLogKey } from "#/ca/ledger/log-key.ts";
 import { openLedgerInMemory } from "./ledger.ts";
 import { createCaMetrics } from "#/ca/metrics.ts";
+import { JwtAuthority } from "#/ca/jwt-authority.ts";
 import { CertificateAuthority } from "#/ca/service.ts";
 import type { CertificateAuthorityOptions } from "#/ca/service.ts";
 import { createCsr } from "#/identity/csr.ts";
 import { parseTrustDomain, workloadId } from "#/identity/spiffe-id.ts";
+import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import { silentLog } from "#/lib/log.ts";
 import { Registry } from "#/lib/metrics.ts";
@@ -41,6 +43,12 @@ export class AuthorityFixture implements AsyncDisposable {
   readonly ledger: Ledger;
   readonly issuer: IssuerSource;
   readonly ca: CertificateAuthority;
+  readonly jwt: JwtAuthority;
+  /** The intermediate that tokens' keys follow from. */
+  signing: Authority;
+  readonly suspended: Set<SpiffeId> = new Set();
+  /** What the token's authority logged. */
+  readonly logged: string[] = [];
   readonly pods: Map<string, DirectoryPod> = new Map();
   readonly tokenKey: KeyObject;
 
@@ -48,22 +56,37 @@ export class AuthorityFixture implements AsyncDisposable {
     this.clock = parts.clock;
     this.root = parts.root;
     this.intermediate = parts.intermediate;
+    this.signing = parts.intermediate;
     this.issuer = parts.issuer;
     this.tokenKey = parts.tokenKey;
     this.ledger = parts.ledger;
+    const attestation = {
+      reviewer: parts.reviewer,
+      directory: {
+        pod: (namespace: string, name: string) => this.pods.get(`${namespace}/${name}`) ?? null,
+        isSuspended: (id: SpiffeId) => this.suspended.has(id),
+      },
+      trustDomain,
+    };
+    const metrics = createCaMetrics(this.registry);
+    const say = (message: string, fields: object = {}): void =>
+      void this.logged.push(`${message} ${JSON.stringify(fields)}`);
+    this.jwt = new JwtAuthority({
+      issuer: parts.wrapIssuer(parts.issuer),
+      attestation,
+      trustDomain,
+      intermediate: () => this.signing.privateKey,
+      metrics,
+      clock: parts.clock,
+      randomBytes,
+      log: { debug: say, info: say, warn: say, error: say },
+    });
     this.ca = new CertificateAuthority({
       issuer: parts.wrapIssuer(parts.issuer),
-      attestation: {
-        reviewer: parts.reviewer,
-        directory: {
-          pod: (namespace, name) => this.pods.get(`${namespace}/${name}`) ?? null,
-          isSuspended: () => false,
-        },
-        trustDomain,
-      },
+      attestation,
       ledger: parts.ledger,
       heads: new HeadSigner(logKeyOf(newLogKey(), trustDomain, "test")),
-      metrics: createCaMetrics(this.registry),
+      metrics,
       roots: () => [parts.root.certificate],
       lifetimeDefaultS: 900,
       servingNames: new Map([

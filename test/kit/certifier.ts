@@ -6,7 +6,12 @@ import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { KeyObject } from "node:crypto";
 import type { ExecutionContext } from "ava";
-import type { IssueRequest, IssueResponse } from "#/api/identity.ts";
+import type {
+  IssueJwtRequest,
+  IssueJwtResponse,
+  IssueRequest,
+  IssueResponse,
+} from "#/api/identity.ts";
 import { fingerprint, toPem } from "#/identity/bundle.ts";
 import { readCsr } from "#/identity/csr.ts";
 import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
@@ -68,6 +73,7 @@ export function answerTo(
   return { certificateChain: [leaf, signer.der], trustBundle: [root.der], notAfter, receipt };
 }
 
+type JwtAnswer = (request: IssueJwtRequest) => Promise<IssueJwtResponse> | IssueJwtResponse;
 type Answer = (request: IssueRequest) => Promise<IssueResponse> | IssueResponse;
 
 export class CertifierFixture implements Disposable {
@@ -77,6 +83,10 @@ export class CertifierFixture implements Disposable {
   wallOffsetMs = 0;
   answer: Answer = (request) => answerTo(request, this.truth.now());
   readonly requests: IssueRequest[] = [];
+  jwtAnswer: JwtAnswer = () => {
+    throw new Error("A certifier asks for no token");
+  };
+  readonly jwtRequests: IssueJwtRequest[] = [];
   readonly trusted: (readonly Uint8Array[])[] = [];
   readonly logged: string[] = [];
   closed = 0;
@@ -121,6 +131,10 @@ export class CertifierFixture implements Disposable {
           issue: async (request) => {
             this.requests.push(request);
             return this.answer(request);
+          },
+          issueJwt: async (request) => {
+            this.jwtRequests.push(request);
+            return this.jwtAnswer(request);
           },
           subscribe: () => {
             throw new Error("A certifier subscribes to nothing");

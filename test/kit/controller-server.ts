@@ -3,7 +3,7 @@ import { connect as tlsConnect } from "node:tls";
 import type { ConnectionOptions } from "node:tls";
 import { connectController } from "#/api/connect.ts";
 import type { Hello, Update } from "#/api/discovery.ts";
-import type { IssueRequest, IssueResponse } from "#/api/identity.ts";
+import type { IssueJwtResponse, IssueRequest, IssueResponse } from "#/api/identity.ts";
 import { RpcError } from "#/api/rpc-error.ts";
 import type { ControllerConnection, ControllerConnectionOptions } from "#/api/rpc.ts";
 import type { ControllerHandlers, ControllerServer, ControllerServerOptions } from "#/api/rpc.ts";
@@ -35,6 +35,7 @@ export const answer: IssueResponse = {
   notAfter: 1_800_000_000_000,
   receipt: { index: 7, checkpoint: "", entry: new Uint8Array(1), path: new Uint8Array(0) },
 };
+export const jwtAnswer: IssueJwtResponse = { svid: "a.b.c", expiresAt: 1_800_000_000_000 };
 export const update: Update = { sequence: 1, upserts: [], removals: [], synced: true };
 export const hello: Hello = { podNamespace: "app-a", podName: "a", podUid: "u", held: [] };
 
@@ -71,6 +72,7 @@ export async function start(
     log: silentLog,
     handlers: {
       issue: options.issue ?? (async () => answer),
+      issueJwt: options.issueJwt ?? (async () => jwtAnswer),
       subscribe:
         options.subscribe ??
         ((stream) => {

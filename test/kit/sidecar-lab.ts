@@ -59,6 +59,8 @@ const slice = {
 export interface SidecarLabOptions {
   /** Of the sidecar, beside what every sidecar has. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Of the controller, beside what every one has. */
+  readonly controller?: Readonly<Record<string, string>>;
   /** A folder that it has at /run/spiffe, as on a volume of its pod; null: none. */
   readonly workloadFolder?: boolean;
 }
@@ -89,7 +91,7 @@ export class SidecarLab implements AsyncDisposable {
     try {
       const pair = await createPair(lab);
       const it = new SidecarLab(lab, site, pair);
-      await it.#startController();
+      await it.#startController(options);
       await it.#startSidecar(ports, options);
       return it;
     } catch (error) {
@@ -145,7 +147,7 @@ export class SidecarLab implements AsyncDisposable {
     await this.#site[Symbol.asyncDispose]();
   }
 
-  async #startController(): Promise<void> {
+  async #startController(options: SidecarLabOptions): Promise<void> {
     await this.#site.serveWorld(
       added(pod("app-a", podAddresses.ipv4)),
       added(pod("app-b", neighbourAddress)),
@@ -161,6 +163,7 @@ export class SidecarLab implements AsyncDisposable {
       SIGNET_TOKEN_ISSUER: tokenIssuer,
       SIGNET_TOKEN_JWKS_FILE: this.#path("jwks.json"),
       SIGNET_ADMIN_SOCKET: this.#path("admin.sock"),
+      ...options.controller,
     };
     const main = path.join(repository, "controller/main.ts");
     const child = this.neighbour.start(process.execPath, [main], { environment });

@@ -1,7 +1,15 @@
 // The mesh without a cluster, as a second one beside whatever runs here: brought up from k8s/demo, used,
 // refused a second time, killed, cleaned up, stopped. Nothing of it remains in the end.
 import { execFile, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import type { ExecutionContext } from "ava";
@@ -45,7 +53,7 @@ function namespaces(): readonly string[] {
 function assertNothingLeft(t: ExecutionContext, { stateDirectory }: Names): void {
   t.deepEqual(namespaces(), []);
   t.false(existsSync(lockFile({ prefix, stateDirectory })));
-  const kept = new Set(["authority-of-test", "runtime.log"]);
+  const kept = new Set(["authority-of-test", "runtime.log", "workload.yaml"]);
   t.deepEqual(
     readdirSync(stateDirectory).filter((name) => !kept.has(name)),
     [],
@@ -131,6 +139,41 @@ async function assertPodsFindNames(t: ExecutionContext, client: LocalClient): Pr
   t.is((await look("app-c.app-b.svc.cluster.local.")).stdout, "ENOTFOUND\n");
 }
 
+/** A pod that asks for the Workload API, as a file of its own. */
+function manifestOfWorkload({ stateDirectory }: Names): string {
+  const pod = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name: "workload",
+      namespace: "app-b",
+      annotations: { "signet.dev/workload-api": "enabled" },
+    },
+    spec: {
+      serviceAccountName: "app-b",
+      securityContext: { runAsUser: 10_002 },
+      containers: [{ name: "app", image: "signet/app-b" }],
+    },
+  };
+  const file = path.join(stateDirectory, "workload.yaml");
+  writeFileSync(file, JSON.stringify(pod));
+  return file;
+}
+
+async function assertWorkloadApi(t: ExecutionContext, client: LocalClient): Promise<void> {
+  const run = (script: string) => client.exec({ pod: "workload", command: ["sh", "-c", script] });
+  const caller = 'node test/netns/workload-caller.ts "${SPIFFE_ENDPOINT_SOCKET#unix://}"';
+  const asked = await until(
+    () => run(caller),
+    ({ stdout }) => stdout === "answered\n",
+  );
+  t.is(asked.stdout, "answered\n", asked.stderr);
+  const written = await run("rm /run/spiffe/workload.sock; touch /run/spiffe/other");
+  t.not(written.code, 0);
+  t.is((await run("ls /run/spiffe")).stdout, "workload.sock\n");
+  t.is((await client.exec({ pod: "app-a/", command: ["ls", "/run/spiffe"] })).stdout, "");
+}
+
 async function assertRefusesASecond(t: ExecutionContext, names: Names, pid: number): Promise<void> {
   const elsewhere = namesFor(t);
   for (const second of [names, elsewhere]) {
@@ -144,8 +187,11 @@ async function assertRefusesASecond(t: ExecutionContext, names: Names, pid: numb
 
 netnsTest("the local mesh carries the demo, contains its pods and leaves nothing", async (t) => {
   const names = namesFor(t);
-  const mesh = await launchLocal(optionsFor(names));
+  const { manifests } = optionsFor(names);
+  const withWorkload = [...manifests, manifestOfWorkload(names)];
+  const mesh = await launchLocal(optionsFor(names, { manifests: withWorkload }));
   const { client, pid } = mesh;
+  await assertWorkloadApi(t, client);
   await assertMeshedTraffic(t, client);
   await assertPodsAreContained(t, client);
   await assertPodsFindNames(t, client);

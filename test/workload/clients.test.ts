@@ -3,7 +3,7 @@
 import path from "node:path";
 import test from "ava";
 import { run } from "../cluster/command.ts";
-import { SidecarLab } from "../kit/sidecar-lab.ts";
+import { SidecarLab, neighbourAddress } from "../kit/sidecar-lab.ts";
 
 const folderOf = (language: string): string => {
   const folder = process.env[`SIGNET_TEST_${language}_SPIFFE`] ?? "";
@@ -36,6 +36,7 @@ let lab: SidecarLab;
 test.before(async () => {
   lab = await SidecarLab.create([80], {
     workloadFolder: true,
+    controller: { SIGNET_BUNDLE_PORT: "8444" },
     environment: {
       SIGNET_WORKLOAD_SOCKET: "/run/spiffe/workload.sock",
       SIGNET_SVID_LIFETIME_S: "30",
@@ -46,13 +47,16 @@ test.after.always(async () => {
   await lab?.[Symbol.asyncDispose]();
 });
 
+const socketOf = ({ workloadFolder }: SidecarLab): string =>
+  `unix://${path.join(workloadFolder, "workload.sock")}`;
+
 /** What the client prints, a record a line; throws with what it says when it fails. */
 async function ask(
   { command, environment = {} }: Library,
   words: readonly string[],
 ): Promise<readonly Readonly<Record<string, unknown>>[]> {
   const [program = "", ...first] = command;
-  const SPIFFE_ENDPOINT_SOCKET = `unix://${path.join(lab.workloadFolder, "workload.sock")}`;
+  const SPIFFE_ENDPOINT_SOCKET = socketOf(lab);
   const { exitCode, stdout, stderr } = await run(program, [...first, ...words], {
     environment: { ...process.env, ...environment, SPIFFE_ENDPOINT_SOCKET },
     timeoutMs: 150_000,
@@ -81,6 +85,34 @@ for (const library of libraries) {
     t.is(new Set(seen.map(({ serial }) => serial)).size, 2);
   });
 }
+
+for (const library of libraries) {
+  test(`${library.name} fetches a token for an audience, and verifies it by the bundle and by us`, async (t) => {
+    const [{ minutes, ...token } = {}] = await ask(library, ["jwt", "app-b"]);
+    t.deepEqual(token, { id, audience: ["app-b"] });
+    // Five, or what is left of them: a token is kept for half of its life.
+    t.true(Number(minutes) >= 2 && Number(minutes) <= 5, String(minutes));
+  });
+}
+
+test("go-spiffe fetches the bundle from the controller as another trust domain does", async (t) => {
+  const controllerId = "spiffe://cluster.local/ns/signet-system/sa/signet-controller";
+  const federate = (endpoint: string) =>
+    lab.neighbour.run(
+      path.join(folderOf("GO"), "go-spiffe"),
+      ["federate", `https://${neighbourAddress}:8444/bundle`, endpoint],
+      { environment: { SPIFFE_ENDPOINT_SOCKET: socketOf(lab) } },
+    );
+  const { stdout, stderr } = await federate(controllerId);
+  const { sequence, ...bundle } = JSON.parse(stdout === "" ? stderr : stdout) as {
+    readonly sequence: number;
+  };
+  t.deepEqual(bundle, { trustDomain: "cluster.local", x509: 1, jwt: 3, refreshS: 300 });
+  const today = Math.floor(Date.now() / 86_400_000) * 86_400;
+  t.true(sequence >= today && sequence <= Date.now() / 1000);
+  const stranger = await federate("spiffe://cluster.local/ns/other/sa/other");
+  t.not(stranger.exitCode, 0);
+});
 
 test("go-spiffe fetches the bundle of the trust domain", async (t) => {
   const [go] = libraries;

@@ -4,6 +4,8 @@
 //	watch COUNT      the first COUNT X.509 contexts that come, each leaf verified
 //	mtls COUNT       mutual TLS with itself, now and after each of COUNT rotations
 //	bundles          the X.509 bundles
+//	federate URL ID  the bundle that the server ID has at URL, fetched as a federating trust domain does
+//	jwt AUDIENCE     a JWT-SVID, verified with the JWT bundle and by the Workload API, then refused for another
 //	verify           chains from standard input, {name, chain, roots} in base64: how go-spiffe judges each
 package main
 
@@ -21,8 +23,10 @@ import (
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
+	"github.com/spiffe/go-spiffe/v2/federation"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/spiffe/go-spiffe/v2/spiffetls/tlsconfig"
+	"github.com/spiffe/go-spiffe/v2/svid/jwtsvid"
 	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
 )
@@ -41,6 +45,12 @@ func main() {
 func run(ctx context.Context, words []string) error {
 	if len(words) == 0 {
 		return errors.New("say what to do")
+	}
+	if words[0] == "federate" && len(words) == 3 {
+		return federate(ctx, words[1], words[2])
+	}
+	if words[0] == "jwt" && len(words) == 2 {
+		return jwt(ctx, words[1])
 	}
 	count := 0
 	if len(words) > 1 {
@@ -219,6 +229,61 @@ func converse(address string, config *tls.Config) error {
 		"peer":   peer.URIs[0].String(),
 		"tls":    tls.VersionName(state.Version),
 	})
+}
+
+func federate(ctx context.Context, url, endpoint string) error {
+	source, err := workloadapi.NewX509Source(ctx)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	id, err := spiffeid.FromString(endpoint)
+	if err != nil {
+		return err
+	}
+	auth := federation.WithSPIFFEAuth(source, id)
+	bundle, err := federation.FetchBundle(ctx, id.TrustDomain(), url, auth)
+	if err != nil {
+		return err
+	}
+	sequence, _ := bundle.SequenceNumber()
+	hint, _ := bundle.RefreshHint()
+	return say(map[string]any{
+		"trustDomain": bundle.TrustDomain().Name(),
+		"x509":        len(bundle.X509Authorities()),
+		"jwt":         len(bundle.JWTAuthorities()),
+		"sequence":    sequence,
+		"refreshS":    hint.Seconds(),
+	})
+}
+
+func jwt(ctx context.Context, audience string) error {
+	source, err := workloadapi.NewJWTSource(ctx)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	svid, err := source.FetchJWTSVID(ctx, jwtsvid.Params{Audience: audience})
+	if err != nil {
+		return err
+	}
+	token := svid.Marshal()
+	verified, err := jwtsvid.ParseAndValidate(token, source, []string{audience})
+	if err != nil {
+		return err
+	}
+	told, err := workloadapi.ValidateJWTSVID(ctx, token, audience)
+	if err != nil {
+		return err
+	}
+	if told.ID != svid.ID || verified.ID != svid.ID {
+		return fmt.Errorf("%q was verified as %q and %q", svid.ID, verified.ID, told.ID)
+	}
+	if _, err := workloadapi.ValidateJWTSVID(ctx, token, "other"); err == nil {
+		return errors.New("a token for another audience was taken")
+	}
+	life := int(time.Until(verified.Expiry).Round(time.Minute).Minutes())
+	return say(map[string]any{"id": svid.ID.String(), "audience": verified.Audience, "minutes": life})
 }
 
 type chain struct {

@@ -2,10 +2,13 @@
 // of Signet. Prints one JSON object a line, and ends with 1 when something does not hold.
 //
 //   watch COUNT      the first COUNT certificates that come
+//   jwt AUDIENCE     a JWT-SVID, verified with the JWT bundle and by the Workload API
 //   mtls COUNT       mutual TLS with itself, now and after each of COUNT rotations
+import io.spiffe.bundle.jwtbundle.JwtBundleSet;
 import io.spiffe.bundle.x509bundle.X509Bundle;
 import io.spiffe.provider.SpiffeSslContextFactory;
 import io.spiffe.provider.SpiffeSslContextFactory.SslContextOptions;
+import io.spiffe.svid.jwtsvid.JwtSvid;
 import io.spiffe.svid.x509svid.X509Svid;
 import io.spiffe.svid.x509svid.X509SvidValidator;
 import io.spiffe.workloadapi.DefaultWorkloadApiClient;
@@ -26,10 +29,26 @@ public final class Client {
   private static final int PATIENCE_S = 120;
 
   public static void main(String[] words) throws Exception {
-    int count = Integer.parseInt(words[1]);
-    if (words[0].equals("watch")) watch(count);
-    else mtls(count);
+    switch (words[0]) {
+      case "jwt" -> jwt(words[1]);
+      case "watch" -> watch(Integer.parseInt(words[1]));
+      default -> mtls(Integer.parseInt(words[1]));
+    }
     System.exit(0);
+  }
+
+  private static void jwt(String audience) throws Exception {
+    try (var client = DefaultWorkloadApiClient.newClient()) {
+      JwtSvid svid = client.fetchJwtSvid(audience);
+      JwtBundleSet bundles = client.fetchJwtBundles();
+      JwtSvid verified = JwtSvid.parseAndValidate(svid.getToken(), bundles, Set.of(audience));
+      JwtSvid told = client.validateJwtSvid(svid.getToken(), audience);
+      if (!told.getSpiffeId().equals(verified.getSpiffeId())) throw new Exception("Two identities");
+      long minutes = Math.round((verified.getExpiry().getTime() - System.currentTimeMillis()) / 60e3);
+      System.out.printf(
+          "{\"id\":\"%s\",\"audience\":[\"%s\"],\"minutes\":%d}%n",
+          svid.getSpiffeId(), String.join("\",\"", verified.getAudience()), minutes);
+    }
   }
 
   private static void watch(int count) throws Exception {

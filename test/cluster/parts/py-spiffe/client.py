@@ -2,15 +2,18 @@
 # Signet. Prints one JSON object a line, and ends with 1 when something does not hold.
 #
 #   watch COUNT      the first COUNT certificates that come
+#   jwt AUDIENCE     a JWT-SVID, verified with the JWT bundle and by the Workload API
 #   mtls COUNT       mutual TLS with itself, now and after each of COUNT rotations
 import json
 import queue
 import socket
 import sys
 import threading
+import time
 
 from OpenSSL import SSL
-from spiffe import X509Source
+from spiffe import JwtSource, WorkloadApiClient, X509Source
+from spiffe.svid.jwt_svid import JwtSvid
 from spiffetls import ListenOptions, dial, listen
 from spiffetls.mode import ClientTlsMode, ServerTlsMode
 from spiffetls.tlsconfig.authorize import authorize_id
@@ -87,7 +90,20 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def jwt(audience):
+    with WorkloadApiClient() as client, JwtSource(timeout_in_seconds=patience_s) as source:
+        svid = source.fetch_svid(audience={audience})
+        bundle = source.get_bundle_for_trust_domain(svid.spiffe_id.trust_domain)
+        verified = JwtSvid.parse_and_validate(svid.token, bundle, {audience})
+        told = client.validate_jwt_svid(svid.token, audience)
+        assert str(told.spiffe_id) == str(verified.spiffe_id)
+        minutes = round((verified.expiry - time.time()) / 60)
+        say(id=str(svid.spiffe_id), audience=sorted(verified.audience), minutes=minutes)
+
+
 def main():
+    if sys.argv[1] == "jwt":
+        return jwt(sys.argv[2])
     what, count = sys.argv[1], int(sys.argv[2])
     with X509Source(timeout_in_seconds=patience_s) as source:
         {"watch": watch, "mtls": mtls}[what](source, count)

@@ -8,6 +8,7 @@ import * as x509 from "@peculiar/x509";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import { contextTag } from "#/lib/der.ts";
 import { encodeElement, encodeSequence } from "#/lib/der-encode.ts";
+import { encodeAuthority } from "./authority-encoding.ts";
 
 /** Whoever can sign certificates: its own certificate and its key. */
 export interface Authority {
@@ -23,7 +24,12 @@ export interface AuthorityRequest {
   /** Milliseconds since the Unix epoch; cut to whole seconds. */
   readonly notBefore: number;
   readonly notAfter: number;
+  /** Of its own key; default P-256. */
+  readonly keys?: AuthorityKeys;
 }
+
+/** ML-DSA-65 stands against quantum computers, and is read by Node and OpenSSL from 3.5 on alone. */
+export type AuthorityKeys = "p-256" | "ml-dsa-65";
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const serialBytes = 16;
@@ -62,7 +68,16 @@ async function create(
   pathLength: number,
   constraints: readonly x509.Extension[],
 ): Promise<Authority> {
-  const { privateKey } = await generateKeys("ec", { namedCurve: "P-256" });
+  const isPostQuantum = request.keys === "ml-dsa-65";
+  const { privateKey } = await (isPostQuantum
+    ? generateKeys("ml-dsa-65")
+    : generateKeys("ec", { namedCurve: "P-256" }));
+  if (isPostQuantum || signer?.privateKey.asymmetricKeyType === "ml-dsa-65") {
+    return {
+      certificate: encoded(request, privateKey, signer, pathLength, constraints),
+      privateKey,
+    };
+  }
   const publicKey = await importPublic(createPublicKey(privateKey));
   const signerKey = await importPrivate(signer?.privateKey ?? privateKey);
   const parent = signer === null ? null : new x509.X509Certificate(copy(signer.certificate));
@@ -89,6 +104,26 @@ async function create(
     ],
   });
   return { certificate: new Uint8Array(certificate.rawData), privateKey };
+}
+
+/** By our own hand, what the library cannot write or sign. */
+function encoded(
+  request: AuthorityRequest,
+  key: KeyObject,
+  signer: Authority | null,
+  pathLength: number,
+  [constraint]: readonly x509.Extension[],
+): Uint8Array {
+  const fields = {
+    organization: bounded(request.trustDomain),
+    commonName: bounded(request.name),
+    serial: Buffer.from(newSerial(), "hex"),
+    notBefore: wholeSecond(request.notBefore).getTime(),
+    notAfter: wholeSecond(request.notAfter).getTime(),
+    pathLength,
+    nameConstraints: constraint === undefined ? null : new Uint8Array(constraint.value),
+  };
+  return encodeAuthority(fields, key, signer);
 }
 
 /** For people, who see where it was cut; authorities are told apart by their key identifiers. */

@@ -1,7 +1,7 @@
 // What a mesh hangs on: a root and an intermediate under it, with the names and lives they have wherever
 // they are made, and the Secret in which a cluster's controllers find them.
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
-import type { Authority } from "./authority-certificate.ts";
+import type { Authority, AuthorityKeys } from "./authority-certificate.ts";
 import { createIntermediate, createRoot } from "./authority-certificate.ts";
 import { writeAuthority } from "./authority-pem.ts";
 
@@ -10,12 +10,17 @@ export const intermediateLifeMs: number = 365 * 86_400_000;
 /** For clocks that are behind ours. */
 const backdateMs = 3_600_000;
 
-export function makeRoot(trustDomain: TrustDomain, now: number): Promise<Authority> {
+export function makeRoot(
+  trustDomain: TrustDomain,
+  now: number,
+  keys: AuthorityKeys = "p-256",
+): Promise<Authority> {
   const name = `signet root of ${trustDomain}`;
   const [notBefore, notAfter] = [now - backdateMs, now + rootLifeMs];
-  return createRoot({ name, trustDomain, notBefore, notAfter });
+  return createRoot({ name, trustDomain, notBefore, notAfter, keys });
 }
 
+/** With a key of the same kind as the root's. */
 export function makeIntermediate(
   root: Authority,
   trustDomain: TrustDomain,
@@ -23,7 +28,12 @@ export function makeIntermediate(
 ): Promise<Authority> {
   const name = `signet intermediate of ${trustDomain}`;
   const [notBefore, notAfter] = [now - backdateMs, now + intermediateLifeMs];
-  return createIntermediate(root, { name, trustDomain, notBefore, notAfter });
+  const keys = keysOf(root);
+  return createIntermediate(root, { name, trustDomain, notBefore, notAfter, keys });
+}
+
+export function keysOf({ privateKey }: Authority): AuthorityKeys {
+  return privateKey.asymmetricKeyType === "ml-dsa-65" ? "ml-dsa-65" : "p-256";
 }
 
 export const authoritySecret = {

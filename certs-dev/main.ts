@@ -3,8 +3,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import type { AuthorityKeys } from "#/ca/authority-certificate.ts";
 import { writeAuthority } from "#/ca/authority-pem.ts";
-import { toSecret } from "#/ca/mesh-authorities.ts";
+import { keysOf, toSecret } from "#/ca/mesh-authorities.ts";
 import { fingerprint } from "#/identity/bundle.ts";
 import { IdentityError } from "#/identity/identity-error.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
@@ -17,7 +18,7 @@ class UsageError extends MeshError<"usage"> {}
 
 const helpText = `certs-dev: a root and an intermediate, for development or for an offline root
 
-  certs-dev [--out DIR] [--trust-domain NAME] [--force]
+  certs-dev [--out DIR] [--trust-domain NAME] [--keys KIND] [--force]
       Makes root.crt, root.key, intermediate.crt and intermediate.key in DIR unless
       they are there. The files are readable for you alone. --force makes all anew:
       nothing issued before is trusted any more.
@@ -36,6 +37,9 @@ const helpText = `certs-dev: a root and an intermediate, for development or for 
 
   --out DIR            default: certs-dev/out beside this program (git ignores it)
   --trust-domain NAME  default: cluster.local
+  --keys KIND          of root and intermediate: p-256 (default), or ml-dsa-65, which
+                       a quantum computer does not forge. For meshes without a
+                       cluster: an API server cannot verify it (see SECURITY.md)
 `;
 
 const defaultDirectory = path.join(import.meta.dirname, "out");
@@ -54,9 +58,16 @@ async function main(): Promise<void> {
   if (rest.length > 0) throw usage(`"${rest[0]}" is not known`);
   if (command !== undefined && command !== "export") throw usage(`"${command}" is not known`);
   if (command === "export" && force) throw usage("--force does not go with export");
-  const certificates = await ensureDevelopmentCertificates(directory, trustDomain, { force });
+  const keys = readKeys(values.keys);
+  const options = keys === null ? { force } : { force, keys };
+  const certificates = await ensureDevelopmentCertificates(directory, trustDomain, options);
   if (command === undefined) return report(directory, certificates);
   if (form === "secret") {
+    if (keysOf(certificates.root) === "ml-dsa-65") {
+      throw usage(
+        "no API server could verify the mesh's webhooks under ML-DSA: make a root of p-256 for a cluster",
+      );
+    }
     const secret = toSecret({ ...certificates, withRootKey: false });
     process.stdout.write(`${JSON.stringify(secret, null, 2)}\n`);
     return;
@@ -78,6 +89,7 @@ function readArguments() {
         out: { type: "string" },
         force: { type: "boolean" },
         "trust-domain": { type: "string" },
+        keys: { type: "string" },
         name: { type: "string" },
         "password-file": { type: "string" },
         file: { type: "string" },
@@ -93,6 +105,12 @@ function report(directory: string, certificates: DevelopmentCertificates): void 
   const what = made.length === 0 ? "nothing to make" : `made ${made.join(" and ")}`;
   process.stdout.write(`${directory}: ${what}\n`);
   process.stdout.write(`root fingerprint (SHA-256): ${fingerprint(root.certificate)}\n`);
+}
+
+function readKeys(keys: string | undefined): AuthorityKeys | null {
+  if (keys === undefined) return null;
+  if (keys === "p-256" || keys === "ml-dsa-65") return keys;
+  throw usage(`--keys is p-256 or ml-dsa-65, not "${keys}"`);
 }
 
 function readName(name: string | undefined): "root" | "intermediate" {

@@ -106,11 +106,11 @@ USER 1000:1000
 FROM runtime AS control
 COPY --from=packages /out/control ./
 COPY --from=source /signet/identity identity
+COPY --from=source /signet/transparency transparency
 COPY --from=source /signet/api api
 COPY --from=source /signet/cluster cluster
 
 FROM control AS controller-files
-COPY --from=source /signet/transparency transparency
 COPY --from=source /signet/ca ca
 COPY --from=source /signet/controller controller
 
@@ -120,6 +120,7 @@ COPY --from=source /signet/injector injector
 FROM runtime AS proxy-files
 COPY --from=packages /out/mesh ./
 COPY --from=source /signet/identity identity
+COPY --from=source /signet/transparency transparency
 COPY --from=source /signet/api api
 COPY --from=source /signet/proxy proxy
 
@@ -194,7 +195,7 @@ COPY --from=proxy-bill /bill/signet ./
 LABEL org.opencontainers.image.title=signet/proxy \
       org.opencontainers.image.description="Sidecar of the Signet mesh"
 USER 1337:1337
-ENTRYPOINT ["node", "--import=./tools/stripped.mjs", "--disable-warning=ExperimentalWarning", "--disable-sigusr1", "--disallow-code-generation-from-strings", "--permission", "--allow-net", "--allow-fs-read=*", "--allow-ffi", "--disable-warning=PERM0003", "--max-semi-space-size=4", "proxy/main.ts"]
+ENTRYPOINT ["node", "--import=./tools/stripped.mjs", "--disable-warning=ExperimentalWarning", "--disable-sigusr1", "--disallow-code-generation-from-strings", "--permission", "--allow-net", "--allow-fs-read=*", "--allow-ffi", "--disable-warning=PERM0003", "--max-semi-space-size=4", "--allow-fs-write=/run/spiffe", "proxy/main.ts"]
 
 # Root with NET_ADMIN and NET_RAW, for the moment that it runs.
 FROM proxy-init-files AS proxy-init

@@ -1,7 +1,8 @@
 // What the pod was given to begin with: a token that says who it is, and a bundle file of which only
 // the pinned roots count. Both are read afresh each time: kubelet replaces them.
 import { open } from "node:fs/promises";
-import { matchPins } from "#/identity/bundle.ts";
+import path from "node:path";
+import { rootsByPins } from "#/identity/links.ts";
 import { MeshError, messageOf } from "#/lib/errors.ts";
 
 /** What the pod was given cannot be used. */
@@ -23,23 +24,27 @@ export async function readToken(file: string): Promise<string> {
   });
 }
 
+/** Beside the bundle; see identity/links.ts. Absent until a root was replaced. */
+const linksName = "links.pem";
+
 /**
- * DER of the roots in `file` that are pinned; never empty. The file is a hint that anybody in the
- * namespace may have edited: without a pinned root there is no trust, and no falling back (attack
- * case 19). Throws BootstrapError `bundle_unreadable` or `bundle_not_pinned`.
+ * DER of the roots in `file` that are pinned, or that links beside it lead to from a pinned one at `now`;
+ * never empty. The files are hints that anybody in the namespace may have edited: without a pinned root
+ * there is no trust, and no falling back (attack case 19). Throws BootstrapError `bundle_unreadable` or
+ * `bundle_not_pinned`.
  */
 export async function readPinnedRoots(
   file: string,
   pins: readonly string[],
+  now: number,
 ): Promise<readonly Uint8Array[]> {
-  const pem = await readText(
-    file,
-    bundleBytesMax,
-    "bundle_unreadable",
-    "See that the ConfigMap signet-trust-bundle is in this namespace and mounted",
-  );
+  const next = "See that the ConfigMap signet-trust-bundle is in this namespace and mounted";
+  const linksFile = path.join(path.dirname(file), linksName);
+  // First: the bundle is not older than they are.
+  const links = await readText(linksFile, bundleBytesMax, "bundle_unreadable", next, "");
+  const bundle = await readText(file, bundleBytesMax, "bundle_unreadable", next);
   try {
-    return matchPins(pem, pins);
+    return rootsByPins({ bundle, links }, pins, now);
   } catch (error) {
     throw new BootstrapError("bundle_not_pinned", `Cannot trust "${file}": ${messageOf(error)}`, {
       cause: error,
@@ -54,6 +59,7 @@ async function readText(
   bytesMax: number,
   code: BootstrapErrorCode,
   next: string,
+  absent: string | null = null,
 ): Promise<string> {
   try {
     await using handle = await open(file);
@@ -65,6 +71,7 @@ async function readText(
       length += bytesRead;
     }
   } catch (error) {
+    if (absent !== null && (error as NodeJS.ErrnoException).code === "ENOENT") return absent;
     throw new BootstrapError(code, `Cannot read "${file}": ${messageOf(error)}`, {
       cause: error,
       next,

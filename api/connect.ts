@@ -23,6 +23,13 @@ export function connectController(
 }
 
 /** A call that is under way; `reason` is set when we end it ourselves. */
+/**
+ * How long before the end of the controller's certificate its streams are told, so that they can move without
+ * a gap; less of a short life. The controller drains them soon after (serving-tls.ts).
+ */
+const endingMsMax = 20_000;
+const endingShare = 3 / 8;
+
 interface OpenCall {
   reason: RpcError | null;
   cancel(): void;
@@ -31,8 +38,10 @@ interface OpenCall {
 class Connection implements rpc.ControllerConnection {
   readonly #options: rpc.ControllerConnectionOptions;
   readonly #calls = new Set<OpenCall>();
+  readonly #subscriptions = new Set<rpc.SubscriptionHandlers>();
   #cancelOwnEnd: () => void = () => {};
   #cancelServerEnd: () => void = () => {};
+  #cancelServerEnding: () => void = () => {};
   #client: ByteClient;
   #closed: RpcError | null = null;
 
@@ -83,6 +92,7 @@ class Connection implements rpc.ControllerConnection {
       },
       onEnd: (error) => {
         this.#calls.delete(call);
+        this.#subscriptions.delete(handlers);
         if (!isOpen) return;
         isOpen = false;
         handlers.onEnd(call.reason ?? error);
@@ -93,12 +103,14 @@ class Connection implements rpc.ControllerConnection {
       if (isOpen) stream.send(convert.encodeSubscriberMessage(message));
     };
     this.#calls.add(call);
+    this.#subscriptions.add(handlers);
     send({ kind: "hello", ...hello });
     return {
       ack: (sequence) => send({ kind: "ack", sequence }),
       nack: (sequence, reason) => send({ kind: "nack", sequence, reason }),
       close: () => {
         isOpen = false;
+        this.#subscriptions.delete(handlers);
         stream.cancel();
       },
     };
@@ -113,6 +125,7 @@ class Connection implements rpc.ControllerConnection {
     this.#closed = reason;
     this.#cancelOwnEnd();
     this.#cancelServerEnd();
+    this.#cancelServerEnding();
     this.#client.close();
     for (const call of this.#calls) endCall(call, reason);
   }
@@ -137,6 +150,11 @@ class Connection implements rpc.ControllerConnection {
       }
       this.#cancelServerEnd();
       this.#cancelServerEnd = atTime(clock, notAfter, () => this.#leaveConnection());
+      const leadMs = Math.min(endingMsMax, endingShare * (notAfter - clock.now()));
+      this.#cancelServerEnding();
+      this.#cancelServerEnding = atTime(clock, notAfter - leadMs, () => {
+        for (const handlers of this.#subscriptions) handlers.onEnding?.();
+      });
       return undefined;
     } catch (thrown) {
       return thrown instanceof Error ? thrown : new Error(messageOf(thrown));

@@ -12,7 +12,8 @@ import type {
   Resource,
   ResourceKind,
 } from "./discovery.ts";
-import type { Route, RouteMatch, Service, ServicePort, TrustBundle } from "./discovery.ts";
+import type { Route, RouteMatch, Service, ServicePort, Suspended } from "./discovery.ts";
+import type { TrustBundle } from "./discovery.ts";
 import { DiscoveryError } from "./discovery.ts";
 import * as wire from "./gen/discovery_pb.ts";
 import type { MtlsMode, ServerPolicy } from "./policy.ts";
@@ -22,6 +23,7 @@ const kindsToWire = {
   cluster: wire.ResourceKind.CLUSTER,
   serverPolicy: wire.ResourceKind.SERVER_POLICY,
   trustBundle: wire.ResourceKind.TRUST_BUNDLE,
+  suspensions: wire.ResourceKind.SUSPENSIONS,
 } as const satisfies Record<ResourceKind, wire.ResourceKind>;
 
 const protocolsToWire = {
@@ -64,6 +66,10 @@ function contentToWire(resource: Resource): wire.Resource["content"] {
       return { case: "serverPolicy", value: policyToWire(resource.policy) };
     case "trustBundle":
       return { case: "trustBundle", value: create(wire.TrustBundleSchema, bundleInit(resource)) };
+    case "suspensions": {
+      const identities = [...resource.suspended].sort();
+      return { case: "suspensions", value: create(wire.SuspensionsSchema, { identities }) };
+    }
     default:
       return assertNever(resource);
   }
@@ -72,8 +78,10 @@ function contentToWire(resource: Resource): wire.Resource["content"] {
 function bundleInit({ bundle }: { readonly bundle: TrustBundle }): {
   trustDomain: string;
   roots: Uint8Array[];
+  authority: string;
 } {
-  return { trustDomain: bundle.trustDomain, roots: [...bundle.roots] };
+  const { trustDomain, roots, authority = "" } = bundle;
+  return { trustDomain, roots: [...roots], authority };
 }
 
 function serviceToWire(service: Service): wire.Service {
@@ -140,6 +148,8 @@ export function resourceFromWire(resource: wire.Resource): Resource {
       return { kind: "serverPolicy", name, version, policy: policyFromWire(content.value) };
     case "trustBundle":
       return { kind: "trustBundle", name, version, bundle: bundleFromWire(content.value) };
+    case "suspensions":
+      return { kind: "suspensions", name, version, suspended: suspendedFromWire(content.value) };
     case undefined:
       throw wireInvalid(`resource "${name.slice(0, 80)}" has no content that is known`);
     default:
@@ -216,12 +226,18 @@ function policyFromWire(policy: wire.ServerPolicy): ServerPolicy {
   return { mode: known(modesFromWire, policy.mode, "mode"), ports, requiresPostQuantum, source };
 }
 
-function bundleFromWire({ trustDomain, roots }: wire.TrustBundle): TrustBundle {
+function bundleFromWire({ trustDomain, roots, authority }: wire.TrustBundle): TrustBundle {
   return {
     trustDomain: ours(() => parseTrustDomain(trustDomain)),
     // Copies: what is kept must not keep the whole message with it.
     roots: roots.map((root) => new Uint8Array(root)),
+    ...(authority === "" ? {} : { authority }),
   };
+}
+
+/** One that cannot be read may not be left out: whoever is meant would be spoken with. */
+function suspendedFromWire({ identities }: wire.Suspensions): Suspended {
+  return new Set(identities.map((text) => ours(() => parseSpiffeId(text))));
 }
 
 /** Runs a parser of another layer; what it throws becomes our own error. */

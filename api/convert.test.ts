@@ -163,6 +163,14 @@ const refused: readonly [title: string, wire.SubscribeResponse, RegExp][] = [
     /as a trust domain/,
   ],
   [
+    "a suspension of what is no identity",
+    content({
+      case: "suspensions",
+      value: create(wire.SuspensionsSchema, { identities: ["app-a"] }),
+    }),
+    /Cannot read "app-a" as a SPIFFE ID/,
+  ],
+  [
     "a removal of no kind",
     response({ removals: [create(wire.ResourceKeySchema, { name: "x" })] }),
     /resource kind 0 is unknown/,

@@ -156,26 +156,34 @@ export function decodeIssueRequest(bytes: Uint8Array): IssueRequest {
 
 export function encodeIssueResponse(response: IssueResponse): Uint8Array {
   const schema = identityWire.IssueResponseSchema;
+  const { index, checkpoint, entry, path } = response.receipt;
   const message = create(schema, {
     certificateChain: [...response.certificateChain],
     trustBundle: [...response.trustBundle],
     notAfterMs: BigInt(response.notAfter),
-    logIndex: BigInt(response.logIndex),
+    logIndex: BigInt(index),
+    logReceipt: create(identityWire.LogReceiptSchema, { checkpoint, entry, path }),
   });
   return toBinary(schema, message);
 }
 
-/** Throws DiscoveryError: wire_invalid, also for an answer without a chain or without roots. */
+/** Throws DiscoveryError: wire_invalid, also for an answer without a chain, roots or receipt. */
 export function decodeIssueResponse(bytes: Uint8Array): IssueResponse {
   const response = decode(identityWire.IssueResponseSchema, bytes);
-  const { certificateChain, trustBundle } = response;
+  const { certificateChain, trustBundle, logReceipt } = response;
   if (certificateChain.length === 0) throw wireInvalid("the certificate chain is empty");
   if (trustBundle.length === 0) throw wireInvalid("the trust bundle is empty");
+  if (logReceipt === undefined) throw wireInvalid("the log's receipt is missing");
   return {
     certificateChain: certificateChain.map(copy),
     trustBundle: trustBundle.map(copy),
     notAfter: safeInteger(response.notAfterMs, "not_after_ms"),
-    logIndex: safeInteger(response.logIndex, "log_index"),
+    receipt: {
+      index: safeInteger(response.logIndex, "log_index"),
+      checkpoint: logReceipt.checkpoint,
+      entry: copy(logReceipt.entry),
+      path: copy(logReceipt.path),
+    },
   };
 }
 

@@ -92,13 +92,21 @@ export interface TrustBundle {
   readonly trustDomain: TrustDomain;
   /** DER; never empty. */
   readonly roots: readonly Uint8Array[];
+  /**
+   * SHA-256 of the intermediate that issuers hang from now, lower-case hex: a certificate that does not
+   * hang from it is to be renewed soon. Left out: not told.
+   */
+  readonly authority?: string;
 }
 
-export type ResourceKind = "service" | "cluster" | "serverPolicy" | "trustBundle";
+/** Identities that nobody speaks with, in either direction, whatever certificate they show. */
+export type Suspended = ReadonlySet<SpiffeId>;
+
+export type ResourceKind = "service" | "cluster" | "serverPolicy" | "trustBundle" | "suspensions";
 
 interface ResourceHead<Kind extends ResourceKind> {
   readonly kind: Kind;
-  /** Name of the service or cluster; empty for the two kinds of which there is one. */
+  /** Name of the service or cluster; empty for the kinds of which there is one. */
   readonly name: string;
   /** Hash of the content: equal versions are equal resources. */
   readonly version: string;
@@ -108,7 +116,13 @@ export type ServiceResource = ResourceHead<"service"> & { readonly service: Serv
 export type ClusterResource = ResourceHead<"cluster"> & { readonly cluster: Cluster };
 export type PolicyResource = ResourceHead<"serverPolicy"> & { readonly policy: ServerPolicy };
 export type BundleResource = ResourceHead<"trustBundle"> & { readonly bundle: TrustBundle };
-export type Resource = ServiceResource | ClusterResource | PolicyResource | BundleResource;
+export type SuspensionsResource = ResourceHead<"suspensions"> & { readonly suspended: Suspended };
+export type Resource =
+  | ServiceResource
+  | ClusterResource
+  | PolicyResource
+  | BundleResource
+  | SuspensionsResource;
 
 export interface ResourceKey {
   readonly kind: ResourceKind;

@@ -3,8 +3,9 @@
 // and on that stream alone.
 import grpc from "@grpc/grpc-js";
 import { isIP } from "node:net";
+import type { Duplex } from "node:stream";
 import { createSecureContext } from "node:tls";
-import type { SecureContextOptions, TLSSocket } from "node:tls";
+import type { SecureContextOptions } from "node:tls";
 import { messageOf } from "#/lib/errors.ts";
 import { parseHostPort } from "#/lib/ip.ts";
 import type { RpcErrorCode } from "./rpc-error.ts";
@@ -37,6 +38,8 @@ const keepalive = {
 };
 /** Megabytes that one HTTP/2 session may hold; more than the flow control windows of its streams. */
 const sessionMemoryMib = 32;
+/** Answers of one stream that wait for a reader who takes none. */
+const answersUnreadMax = 16;
 /** For calls under way when a connection drains; its end comes by the clock in any case. */
 const drainGraceMs = 10_000;
 
@@ -44,8 +47,8 @@ const drainGraceMs = 10_000;
 export interface ByteStream {
   /** Does nothing once the stream has ended. */
   send(bytes: Uint8Array): void;
-  /** Ends the stream; the peer hears the code and an opaque sentence. */
-  fail(code: RpcErrorCode): void;
+  /** Ends the stream; the peer hears the code and, unless `isOpen`, an opaque sentence. */
+  fail(error: RpcError): void;
 }
 
 export interface ByteStreamHandlers {
@@ -53,6 +56,12 @@ export interface ByteStreamHandlers {
   /** Exactly once, whoever ended the stream. */
   onEnd(): void;
 }
+
+/** Returns what to call at the end: with null when the peer ended it. */
+export type WatchHandler = (
+  request: Uint8Array,
+  stream: ByteStream,
+) => (error: RpcError | null) => void;
 
 export interface ByteServerOptions {
   readonly messageBytesMax: number;
@@ -64,6 +73,12 @@ export interface ByteServerOptions {
   >;
   /** By path; must not throw. */
   readonly duplex: Readonly<Record<string, (stream: ByteStream) => ByteStreamHandlers>>;
+  /** By path: many answers to one request. Must not throw. */
+  readonly watch?: Readonly<Record<string, WatchHandler>>;
+  /** Asked before each call but duplex ones: what it returns is the answer. */
+  readonly refuse?: (header: (name: string) => readonly string[]) => RpcError | null;
+  /** The peer may read what an error says. Default: it hears the code alone. */
+  readonly isOpen?: boolean;
 }
 
 export interface ByteServer {
@@ -76,8 +91,8 @@ const passThrough = (bytes: Buffer): Buffer => bytes;
 const toBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Serves gRPC on one connection, which TLS has accepted already. */
-export function serveBytes(socket: TLSSocket, options: ByteServerOptions): ByteServer {
+/** Serves gRPC on one connection, whose other end is known already: by TLS, or by the kernel. */
+export function serveBytes(socket: Duplex, options: ByteServerOptions): ByteServer {
   const server = new grpc.Server({
     ...keepalive,
     "grpc.enable_channelz": 0,
@@ -88,10 +103,13 @@ export function serveBytes(socket: TLSSocket, options: ByteServerOptions): ByteS
     "grpc.max_send_message_length": options.sendBytesMax,
   });
   for (const [path, handle] of Object.entries(options.unary)) {
-    server.register(path, unaryHandler(handle), toBuffer, passThrough, "unary");
+    server.register(path, unaryHandler(handle, options), toBuffer, passThrough, "unary");
   }
   for (const [path, handle] of Object.entries(options.duplex)) {
-    server.register(path, duplexHandler(handle), toBuffer, passThrough, "bidi");
+    server.register(path, duplexHandler(handle, options), toBuffer, passThrough, "bidi");
+  }
+  for (const [path, handle] of Object.entries(options.watch ?? {})) {
+    server.register(path, watchHandler(handle, options), toBuffer, passThrough, "serverStream");
   }
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
   injector.injectConnection(socket);
@@ -101,10 +119,19 @@ export function serveBytes(socket: TLSSocket, options: ByteServerOptions): ByteS
   };
 }
 
+type Manners = Pick<ByteServerOptions, "refuse" | "isOpen">;
+
+function refusalOf({ refuse }: Manners, metadata: grpc.Metadata): RpcError | null {
+  return refuse?.((name) => metadata.get(name).map(String)) ?? null;
+}
+
 function unaryHandler(
   handle: (bytes: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>,
+  manners: Manners,
 ): grpc.handleUnaryCall<Buffer, Uint8Array> {
   return (call, done) => {
+    const refusal = refusalOf(manners, call.metadata);
+    if (refusal !== null) return done(statusOf(refusal, manners));
     const abort = new AbortController();
     let isAnswered = false;
     // grpc-js says so at the end of every call, of those that were answered, too.
@@ -117,6 +144,7 @@ function unaryHandler(
         isAnswered = true;
         done(error, bytes);
       },
+      manners,
     );
   };
 }
@@ -124,28 +152,31 @@ function unaryHandler(
 async function answerUnary(
   handle: () => Promise<Uint8Array>,
   done: grpc.sendUnaryData<Uint8Array>,
+  manners: Manners,
 ): Promise<void> {
   let bytes: Uint8Array;
   try {
     bytes = await handle();
   } catch (thrown) {
-    return done(statusOf(thrown instanceof RpcError ? thrown.code : "internal"));
+    const error = thrown instanceof RpcError ? thrown : new RpcError("internal", "Internal fault");
+    return done(statusOf(error, manners));
   }
   done(null, bytes);
 }
 
 function duplexHandler(
   handle: (stream: ByteStream) => ByteStreamHandlers,
+  manners: Manners,
 ): grpc.handleBidiStreamingCall<Buffer, Uint8Array> {
   return (call) => {
     let isOpen = true;
     const handlers = handle({
       send: (bytes) => void (isOpen && call.write(bytes)),
-      fail(code) {
+      fail(error) {
         if (!isOpen) return;
         finish();
         // grpc-js sends the status once what was written before has gone out.
-        call.emit("error", statusOf(code));
+        call.emit("error", statusOf(error, manners));
       },
     });
     const finish = (): void => {
@@ -165,8 +196,47 @@ function duplexHandler(
   };
 }
 
-function statusOf(code: RpcErrorCode): Error & { code: grpc.status; details: string } {
-  const details = opaqueAnswers[code];
+function watchHandler(
+  handle: WatchHandler,
+  manners: Manners,
+): grpc.handleServerStreamingCall<Buffer, Uint8Array> {
+  return (call) => {
+    const refusal = refusalOf(manners, call.metadata);
+    if (refusal !== null) {
+      call.emit("error", statusOf(refusal, manners));
+      return;
+    }
+    const end = Promise.withResolvers<RpcError | null>();
+    let isOpen = true;
+    const finish = (error: RpcError | null): void => {
+      isOpen = false;
+      end.resolve(error);
+    };
+    const stream: ByteStream = {
+      send(bytes) {
+        if (!isOpen) return;
+        if (call.writableLength < answersUnreadMax) call.write(bytes);
+        else stream.fail(new RpcError("resource_exhausted", "Cannot go on: answers are not read"));
+      },
+      fail(error) {
+        if (!isOpen) return;
+        finish(error);
+        call.emit("error", statusOf(error, manners));
+      },
+    };
+    call.on("cancelled", () => finish(null));
+    call.on("close", () => finish(null));
+    // It may end in there already, before there is anything to call.
+    const onEnd = handle(call.request, stream);
+    void end.promise.then(onEnd);
+  };
+}
+
+function statusOf(
+  { code, message }: RpcError,
+  { isOpen = false }: Manners,
+): Error & { code: grpc.status; details: string } {
+  const details = isOpen ? message : opaqueAnswers[code];
   return Object.assign(new Error(details), { code: statuses[code], details });
 }
 

@@ -1,4 +1,4 @@
-// The two records of Identity.Issue; the wire form is known to convert.ts alone.
+// The records of Identity.Issue; the wire form is known to convert.ts alone.
 
 export interface IssueRequest {
   /** PKCS#10, DER. */
@@ -18,6 +18,17 @@ export interface IssueResponse {
   readonly trustBundle: readonly Uint8Array[];
   /** Milliseconds since the Unix epoch. */
   readonly notAfter: number;
-  /** Position in the issuer's log. */
-  readonly logIndex: number;
+  /** That the leaf stands in a log; whoever uses it checks that (transparency/receipt.ts). */
+  readonly receipt: LogReceipt;
+}
+
+export interface LogReceipt {
+  /** Position in the log, from 0. */
+  readonly index: number;
+  /** The log's head as a signed note. */
+  readonly checkpoint: string;
+  /** What was logged. */
+  readonly entry: Uint8Array;
+  /** Hashes of 32 bytes, from the leaf up. */
+  readonly path: Uint8Array;
 }

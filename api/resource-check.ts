@@ -3,7 +3,7 @@
 import { isIP } from "node:net";
 import { assertNever } from "#/lib/assert.ts";
 import type { Cluster, Endpoint, Resource, RetryPolicy, Route, RouteMatch } from "./discovery.ts";
-import type { Service, ServicePort, TrustBundle } from "./discovery.ts";
+import type { Service, ServicePort, Suspended, TrustBundle } from "./discovery.ts";
 import { DiscoveryError } from "./discovery.ts";
 import type { ServerPolicy } from "./policy.ts";
 
@@ -23,6 +23,8 @@ export const retryAttemptsMax = 16;
 export const retryCodesMax = 32;
 /** As many as a bundle file may hold. */
 export const rootsMax = 32;
+/** As many texts of 100 bytes make one message of 1 MB; whoever has more to suspend has another problem. */
+export const suspendedMax = 10_000;
 /** DER of one root: P-384 with long names stays below 2 KiB; RSA-4096 too. */
 export const rootBytesMax = 8192;
 /** "namespace/service:port" at the longest; names are also keys of maps and labels. */
@@ -57,6 +59,9 @@ export function checkResource(resource: Resource): void {
     case "trustBundle":
       rule(name === "", at, "there is one bundle and it has no name");
       return checkBundle(at, resource.bundle);
+    case "suspensions":
+      rule(name === "", at, "there is one list and it has no name");
+      return checkSuspended(at, resource.suspended);
     default:
       assertNever(kind);
   }
@@ -161,6 +166,12 @@ function checkBundle(at: string, bundle: TrustBundle): void {
     rule(root.length > 0, at, "a root is empty");
     limit(at, "root bytes", root.length, rootBytesMax);
   }
+  const { authority } = bundle;
+  rule(authority === undefined || /^[0-9a-f]{64}$/.test(authority), at, "authority is no SHA-256");
+}
+
+function checkSuspended(at: string, suspended: Suspended): void {
+  limit(at, "identities", suspended.size, suspendedMax);
 }
 
 function checkPort(at: string, port: number): void {

@@ -87,6 +87,8 @@ export interface SubscriptionHandlers {
   onUpdate(update: Update): void;
   /** An update that could not be read was refused already; for the log. */
   onUnreadable?(error: DiscoveryError): void;
+  /** The controller's certificate is about to end, and the connection with it: time for another one. */
+  onEnding?(): void;
   /** Exactly once, unless the subscription was closed by its owner. */
   onEnd(error: RpcError): void;
 }

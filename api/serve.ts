@@ -142,8 +142,7 @@ class Stream implements rpc.SubscriberStream {
   #fail(thrown: unknown): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    const { code } = refusal(this.#scope, subscribePath, this.peer, thrown);
-    this.#bytes.fail(code);
+    this.#bytes.fail(refusal(this.#scope, subscribePath, this.peer, thrown));
     this.#handlers?.onEnd();
   }
 

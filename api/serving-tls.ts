@@ -2,13 +2,16 @@
 // asked for and, when shown, proven. What comes out is a socket and a Peer; who speaks on it, and
 // what, is not known here. No connection outlives a certificate that it was opened with: before that
 // it drains, at that moment it is cut.
+import type { X509Certificate } from "node:crypto";
 import net from "node:net";
 import type { Socket } from "node:net";
 import tls from "node:tls";
+import { fingerprint } from "#/identity/bundle.ts";
 import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
 import { trustDomainOf } from "#/identity/spiffe-id.ts";
 import { readLeaf } from "#/identity/svid.ts";
 import type { Svid } from "#/identity/svid.ts";
+import { chainLengthMax } from "#/identity/verify.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { MeshError, messageOf } from "#/lib/errors.ts";
 import type { Log } from "#/lib/log.ts";
@@ -31,6 +34,8 @@ export interface Peer {
   readonly identity: SpiffeId | null;
   /** Serial of the certificate, hex; null without one. */
   readonly serial: string | null;
+  /** SHA-256 of each authority above the certificate that was verified, lower-case hex. */
+  readonly authorities: readonly string[];
 }
 
 /** What serves one connection. */
@@ -105,12 +110,15 @@ interface Connection {
   readonly key: string;
   readonly socket: Socket;
   readonly address: string;
+  /** Those of its handshake: they may be renewed before it has ended. */
+  readonly credentials: ServingCredentials;
   served: Served | null;
 }
 
 interface Proof {
   readonly identity: SpiffeId | null;
   readonly serial: string | null;
+  readonly authorities: readonly string[];
   /** The earlier end of both sides' certificates, milliseconds since the Unix epoch. */
   readonly endsAt: number;
 }
@@ -204,7 +212,9 @@ class Listener implements TlsListener {
     if (fromHere >= this.#limits.connectionsPerAddressMax) {
       return this.#refuse(socket, "connections_per_address_max", "");
     }
-    const connection: Connection = { key: keyOf(socket), socket, address, served: null };
+    const key = keyOf(socket);
+    const credentials = this.#credentials;
+    const connection: Connection = { key, socket, address, credentials, served: null };
     this.#connections.set(connection.key, connection);
     this.#perAddress.set(address, fromHere + 1);
     socket.once("close", () => this.#forget(connection));
@@ -225,22 +235,23 @@ class Listener implements TlsListener {
     if (connection === undefined || socket.destroyed) return void socket.destroy();
     if (socket.alpnProtocol !== "h2") return this.#refuse(socket, "protocol_missing", "");
     if (socket.isSessionReused()) return this.#refuse(socket, "session_resumed", "");
-    const proof = this.#prove(socket);
+    const proof = this.#prove(socket, connection.credentials);
     if ("refusal" in proof) return this.#refuse(socket, proof.refusal, proof.detail);
     const { address } = connection;
-    const { identity, serial } = proof;
-    const peer: Peer = { address, port: socket.remotePort ?? 0, identity, serial };
+    const { identity, serial, authorities } = proof;
+    const peer: Peer = { address, port: socket.remotePort ?? 0, identity, serial, authorities };
     connection.served = this.#options.onConnection(socket, peer);
     this.#limitLife(connection, proof.endsAt);
   }
 
   /** The identity that TLS proved, or none when no certificate was shown, or why it is refused. */
-  #prove(socket: tls.TLSSocket): Proof | Refused {
-    const { svid, trustDomain } = this.#credentials;
+  #prove(socket: tls.TLSSocket, credentials: ServingCredentials): Proof | Refused {
+    const { svid, trustDomain } = credentials;
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) {
       const endsAt = this.#options.clock.now() + this.#limits.anonymousLifeMs;
-      return { identity: null, serial: null, endsAt: Math.min(svid.notAfter, endsAt) };
+      const earlier = Math.min(svid.notAfter, endsAt);
+      return { identity: null, serial: null, authorities: [], endsAt: earlier };
     }
     if (!socket.authorized) {
       return { refusal: "certificate_unverified", detail: String(socket.authorizationError) };
@@ -248,7 +259,8 @@ class Listener implements TlsListener {
     try {
       const { id, serial, notAfter } = readLeaf(certificate.raw);
       if (trustDomainOf(id) !== trustDomain) return { refusal: "trust_domain_foreign", detail: id };
-      return { identity: id, serial, endsAt: Math.min(svid.notAfter, notAfter) };
+      const authorities = authoritiesAbove(certificate);
+      return { identity: id, serial, authorities, endsAt: Math.min(svid.notAfter, notAfter) };
     } catch (thrown) {
       return { refusal: "certificate_invalid", detail: messageOf(thrown) };
     }
@@ -289,6 +301,17 @@ function listenFailed(port: number, cause: NodeJS.ErrnoException): ServingError 
     `Cannot listen on port ${port}: ${cause.code ?? cause.message}`,
     { cause, next: isTaken ? "End the process that has it, or configure another port" : "" },
   );
+}
+
+/** As OpenSSL verified them, the root among them. */
+function authoritiesAbove(leaf: X509Certificate): readonly string[] {
+  const found: string[] = [];
+  let above = leaf.issuerCertificate;
+  while (above !== undefined && found.length < chainLengthMax) {
+    found.push(fingerprint(above.raw));
+    above = above.issuerCertificate;
+  }
+  return found;
 }
 
 function keyOf(socket: Socket): string {

@@ -1,7 +1,7 @@
 import test from "ava";
 import * as fc from "fast-check";
 import { updates } from "#/test/kit/arbitraries.ts";
-import { parseTrustDomain } from "#/identity/spiffe-id.ts";
+import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { DiscoveryError } from "./discovery.ts";
 import type { Resource, Route, Service, Update } from "./discovery.ts";
 import * as limits from "./resource-check.ts";
@@ -60,6 +60,7 @@ const bundle = (domain = "cluster.local", roots = [new Uint8Array([1])]): Resour
   version: "1",
   bundle: { trustDomain: parseTrustDomain(domain), roots },
 });
+const suspensions: Resource = { kind: "suspensions", name: "", version: "1", suspended: new Set() };
 const update = (upserts: readonly Resource[], rest: Partial<Update> = {}): Update => ({
   sequence: 1,
   upserts,
@@ -69,7 +70,7 @@ const update = (upserts: readonly Resource[], rest: Partial<Update> = {}): Updat
 });
 const full = applyUpdate(
   emptySnapshot,
-  update([bundle(), policy, cluster(), service()], { synced: true }),
+  update([bundle(), policy, suspensions, cluster(), service()], { synced: true }),
 );
 
 test("applyUpdate holds what came, and tells it in the next hello", (t) => {
@@ -78,7 +79,7 @@ test("applyUpdate holds what came, and tells it in the next hello", (t) => {
   t.is(full.policy?.mode, "strict");
   t.deepEqual(
     heldResources(full).map(({ kind, name, version }) => `${kind}|${name}@${version}`),
-    ["trustBundle|@1", "serverPolicy|@1", "cluster|n/s:80@1", "service|n/s@1"],
+    ["trustBundle|@1", "serverPolicy|@1", "suspensions|@1", "cluster|n/s:80@1", "service|n/s@1"],
   );
 });
 
@@ -99,7 +100,7 @@ test("applyUpdate replaces and removes, and leaves the snapshot that it was give
     }),
   );
   t.is(gone.services.size + gone.clusters.size, 0);
-  t.is(gone.versions.size, 2);
+  t.is(gone.versions.size, 3);
   t.true(gone.synced, "once synced, always synced");
 });
 
@@ -117,6 +118,11 @@ const refused: readonly [title: string, update: Update, message: RegExp][] = [
   [
     "an end of the policy",
     update([], { removals: [{ kind: "serverPolicy", name: "" }] }),
+    /replaced and not removed/,
+  ],
+  [
+    "an end of the suspensions",
+    update([], { removals: [{ kind: "suspensions", name: "" }] }),
     /replaced and not removed/,
   ],
   [
@@ -316,6 +322,18 @@ const overflows: readonly [title: string, resource: Resource, noun: RegExp][] = 
     /roots 33/,
   ],
   ["root bytes", bundle("cluster.local", [new Uint8Array(limits.rootBytesMax + 1)]), /root bytes/],
+  [
+    "identities",
+    {
+      ...suspensions,
+      suspended: new Set(
+        many(limits.suspendedMax + 1, (index) =>
+          parseSpiffeId(`spiffe://cluster.local/ns/n/sa/s${index}`),
+        ),
+      ),
+    },
+    /identities 10001/,
+  ],
   ["name bytes", cluster({}, "n".repeat(limits.nameBytesMax + 1)), /name bytes 513/],
 ];
 for (const [title, resource, message] of overflows) {
@@ -333,12 +351,12 @@ test("attack-25 applyUpdate refuses more resources than the limit", (t) => {
   t.throws(() => applyUpdate(full, update(each)), { code: "limit_exceeded", message: /100000/ });
 });
 
-for (const missing of [[bundle()], [policy], []]) {
+for (const missing of [[bundle(), policy], [policy, suspensions], [bundle(), suspensions], []]) {
   const kinds = missing.map(({ kind }) => kind).join() || "nothing";
   test(`applyUpdate does not call itself synced with ${kinds} alone`, (t) => {
     t.throws(() => applyUpdate(emptySnapshot, update(missing, { synced: true })), {
       code: "update_invalid",
-      message: /without a server policy and a trust bundle/,
+      message: /without server policy, trust bundle and suspensions/,
     });
   });
 }

@@ -7,6 +7,7 @@ import type {
   Resource,
   ResourceKey,
   Service,
+  Suspended,
   TrustBundle,
 } from "./discovery.ts";
 import type { Update } from "./discovery.ts";
@@ -23,6 +24,8 @@ export interface Snapshot {
   readonly policy: ServerPolicy | null;
   /** null: not told yet. */
   readonly bundle: TrustBundle | null;
+  /** null: not told yet, nothing may be accepted. */
+  readonly suspended: Suspended | null;
   /** True once an update said so; stays true. */
   readonly synced: boolean;
   /** By keyOf; what `heldResources` tells the controller on the next stream. */
@@ -34,6 +37,7 @@ export const emptySnapshot: Snapshot = {
   clusters: new Map(),
   policy: null,
   bundle: null,
+  suspended: null,
   synced: false,
   versions: new Map(),
 };
@@ -66,7 +70,7 @@ function checkKeys(update: Update): void {
     seen.add(text);
   }
   for (const { kind } of update.removals) {
-    if (kind === "serverPolicy" || kind === "trustBundle") {
+    if (kind !== "service" && kind !== "cluster") {
       throw invalid(`"${kind}" can be replaced and not removed`);
     }
   }
@@ -79,12 +83,14 @@ class Draft {
   readonly #base: Snapshot;
   #policy: ServerPolicy | null;
   #bundle: TrustBundle | null;
+  #suspended: Suspended | null;
 
   constructor(base: Snapshot) {
     this.#base = base;
     this.#versions = new Map(base.versions);
     this.#policy = base.policy;
     this.#bundle = base.bundle;
+    this.#suspended = base.suspended;
   }
 
   get currentServices(): ReadonlyMap<string, Service> {
@@ -118,6 +124,9 @@ class Draft {
       case "trustBundle":
         this.#setBundle(resource.bundle);
         return;
+      case "suspensions":
+        this.#suspended = resource.suspended;
+        return;
       default:
         assertNever(kind);
     }
@@ -131,14 +140,15 @@ class Draft {
       );
     }
     const isSynced = synced || this.#base.synced;
-    if (isSynced && (this.#policy === null || this.#bundle === null)) {
-      throw invalid("it ends the first state without a server policy and a trust bundle");
+    if (isSynced && [this.#policy, this.#bundle, this.#suspended].includes(null)) {
+      throw invalid("it ends the first state without server policy, trust bundle and suspensions");
     }
     return {
       services: this.currentServices,
       clusters: this.currentClusters,
       policy: this.#policy,
       bundle: this.#bundle,
+      suspended: this.#suspended,
       synced: isSynced,
       versions: this.#versions,
     };

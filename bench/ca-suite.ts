@@ -11,18 +11,26 @@ export interface CaOptions {
   readonly subjects: readonly string[];
   readonly rounds: number;
   readonly calls: number;
+  /** Of each subject, before its first round. */
+  readonly firstWarmUpS: number;
+  readonly ledgerEntries: number;
   readonly projectFolder: string;
   readonly runFolder: string;
   readonly profileFolder: string | null;
   readonly now: () => number;
 }
 
-/** Issued before the first round, not counted: compilers and caches warm up. */
-const warmUpCalls = 300;
+/** Compilers take some seconds until they leave a busy process alone. Not counted. */
+async function warmUp(issuer: Issuer, { calls, firstWarmUpS }: CaOptions): Promise<void> {
+  const endsAt = performance.now() + firstWarmUpS * 1000;
+  do await issuer.issue(calls);
+  while (performance.now() < endsAt);
+}
 
 /** Runs the works and subjects named. Rejects when a subject refuses to issue. */
 export async function runCaSuite(options: CaOptions, reporter: Reporter): Promise<Row[]> {
-  const { projectFolder, runFolder: folder, profileFolder, now } = options;
+  const { projectFolder, runFolder: folder, profileFolder, now, ledgerEntries } = options;
+  const context = { projectFolder, folder, profileFolder, now, ledgerEntries };
   const rows: Row[] = [];
   for (const [work, makers] of Object.entries(issueWorks)) {
     if (!options.works.includes(work)) continue;
@@ -30,8 +38,9 @@ export async function runCaSuite(options: CaOptions, reporter: Reporter): Promis
     const field: Issuer[] = [];
     for (const [subject, make] of Object.entries(makers)) {
       if (!options.subjects.includes(subject)) continue;
-      const issuer = stack.use(await make({ projectFolder, folder, profileFolder, now }));
-      await issuer.issue(warmUpCalls);
+      const issuer = stack.use(await make(context));
+      reporter.say(`${work}: warming up ${subject}`);
+      await warmUp(issuer, options);
       field.push(issuer);
     }
     const samples: Sample[] = [];

@@ -2,6 +2,7 @@
 // the pod's namespace: the CA compares the address. node issue-load.ts PLAN_FILE
 import { readFileSync } from "node:fs";
 import { connectController } from "#/api/connect.ts";
+import { anonymousStreamsMax } from "#/api/rpc.ts";
 import type { ControllerConnection } from "#/api/rpc.ts";
 import { parseTrustDomain, workloadId } from "#/identity/spiffe-id.ts";
 import { systemClock } from "#/lib/clock.ts";
@@ -20,7 +21,9 @@ export interface IssuePlan {
 }
 
 /** Requests under way at once: what a controller sees when a deployment rolls. */
-export const inFlight = 16;
+export const inFlight = 32;
+/** As many calls as a connection without an identity may have at once share it. */
+const connectionCount: number = inFlight / anonymousStreamsMax;
 
 const deadlineMs = 10_000;
 
@@ -47,12 +50,12 @@ async function main(plan: IssuePlan): Promise<void> {
     );
     if (answer.certificateChain.length < 2) throw new Error("The chain is too short");
   };
-  const open = connect();
-  // The handshake, and all that happens only once.
-  await ask(open, 0);
+  const open = Array.from({ length: connectionCount }, connect);
+  // The handshakes, and all that happens only once.
+  await Promise.all(open.map((connection) => ask(connection, 0)));
   process.stdout.write(`${measuringLine}\n`);
-  await saturate(plan.calls, inFlight, async (index) => {
-    if (plan.connection === "open") return ask(open, index);
+  await saturate(plan.calls, inFlight, async (index, lane) => {
+    if (plan.connection === "open") return ask(open[lane % connectionCount]!, index);
     const fresh = connect();
     try {
       await ask(fresh, index);
@@ -60,7 +63,7 @@ async function main(plan: IssuePlan): Promise<void> {
       fresh.close();
     }
   });
-  open.close();
+  for (const connection of open) connection.close();
 }
 
 if (import.meta.main) {

@@ -7,6 +7,8 @@ export interface IssuerContext {
   readonly folder: string;
   readonly profileFolder: string | null;
   readonly now: () => number;
+  /** How many a ledger holds before the first round of `log-append`. */
+  readonly ledgerEntries: number;
 }
 
 export interface Issuer extends AsyncDisposable {

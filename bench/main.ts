@@ -9,6 +9,7 @@ import { issueWorks } from "./issuers.ts";
 import { claimMachine, sweepNetworks } from "./netns.ts";
 import { helpText, readOptions } from "./options.ts";
 import type { Options } from "./options.ts";
+import { stepCaVersion } from "./peers/step-ca-program.ts";
 import { fetchPrograms, versionsOf } from "./prerequisites.ts";
 import { runProxySuite } from "./proxy-suite.ts";
 import type { Reporter } from "./proxy-suite.ts";
@@ -112,6 +113,7 @@ async function runSuites(plan: Plan, options: Options, reporter: Reporter): Prom
       }
     }
     if (plan.caWorks.length > 0) {
+      reporter.print(`step-ca ${stepCaVersion}, node ${process.versions.node}\n`);
       rows.push(
         ...(await runCaSuite(
           { ...common, works: plan.caWorks, profileFolder, projectFolder, runFolder, now },

@@ -11,6 +11,7 @@ test("readOptions without parameters takes every suite in full", (t) => {
     measureS: 4,
     firstWarmUpS: 5,
     calls: 3000,
+    ledgerEntries: 1_000_000,
     profileFolder: null,
     help: false,
   });

@@ -17,6 +17,8 @@ export interface Options {
   readonly firstWarmUpS: number;
   /** Certificates per round. */
   readonly calls: number;
+  /** In the ledger before `log-append` begins. */
+  readonly ledgerEntries: number;
   /** Where our own processes write CPU profiles as they end; null: nowhere. */
   readonly profileFolder: string | null;
   readonly help: boolean;
@@ -42,6 +44,7 @@ export function readOptions(commandLine: readonly string[]): Options {
     measureS: quick ? 2 : 4,
     firstWarmUpS: quick ? 2 : 5,
     calls: quick ? 300 : 3000,
+    ledgerEntries: quick ? 20_000 : 1_000_000,
     profileFolder: values.profile ?? null,
     help: values.help === true,
   };

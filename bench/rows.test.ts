@@ -20,6 +20,7 @@ test("buildRows takes the median and keeps the spread", (t) => {
       unit: "us",
       value: 20,
       ratioToEnvoy: null,
+      ratioToStepCa: null,
       min: 10,
       max: 30,
       rounds: 3,
@@ -36,6 +37,18 @@ test("buildRows compares a cost with the cheaper of Envoy's configurations", (t)
   t.is(rowOf(rows, "signet", "cpu_us")?.ratioToEnvoy, 0.8);
   t.is(rowOf(rows, "envoy-http2", "cpu_us")?.ratioToEnvoy, 1);
   t.is(rowOf(rows, "envoy-http1", "cpu_us")?.ratioToEnvoy, 1.6);
+});
+
+test("buildRows compares issuing with the cheaper of step-ca's configurations", (t) => {
+  const rows = buildRows("ca", "w", [
+    ...samples("step-ca", "cpu_us", 800),
+    ...samples("step-ca-bbolt", "cpu_us", 1600),
+    ...samples("signet", "cpu_us", 400),
+  ]);
+  t.is(rowOf(rows, "signet", "cpu_us")?.ratioToStepCa, 0.5);
+  t.is(rowOf(rows, "step-ca-bbolt", "cpu_us")?.ratioToStepCa, 2);
+  t.is(rowOf(rows, "signet", "cpu_us")?.ratioToEnvoy, null);
+  t.regex(renderWork(rows), /^signet\s+400 x0\.50$/m);
 });
 
 test("buildRows compares throughput with the faster of Envoy's configurations", (t) => {

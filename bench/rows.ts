@@ -35,6 +35,8 @@ export interface Row {
   readonly value: number;
   /** value / Envoy's value; null where Envoy has none, or where it is zero. */
   readonly ratioToEnvoy: number | null;
+  /** The same against step-ca, which takes part in the suite `ca` alone. */
+  readonly ratioToStepCa: number | null;
   readonly min: number;
   readonly max: number;
   readonly rounds: number;
@@ -84,28 +86,34 @@ export function buildRows(suite: string, work: string, samples: readonly Sample[
       // Errors are never averaged away: one bad round spoils the work.
       value: metric === "errors" ? Math.max(...values) : round(median(values)),
       ratioToEnvoy: null,
+      ratioToStepCa: null,
       min: round(Math.min(...values)),
       max: round(Math.max(...values)),
       rounds: values.length,
     };
   });
-  return rows.map((row) => Object.assign(row, { ratioToEnvoy: ratio(row, rows) }));
+  return rows.map((row) =>
+    Object.assign(row, {
+      ratioToEnvoy: ratio(row, rows, "envoy"),
+      ratioToStepCa: ratio(row, rows, "step-ca"),
+    }),
+  );
 }
 
-/** Against the better of Envoy's configurations for this metric. */
-function ratio(row: Row, rows: readonly Row[]): number | null {
-  const envoys = rows
-    .filter((each) => each.metric === row.metric && isEnvoy(each.subject))
+/** Against the better of the peer's configurations ("envoy", "envoy-http2", ...) for this metric. */
+function ratio(row: Row, rows: readonly Row[], peer: string): number | null {
+  const values = rows
+    .filter(({ metric, subject }) => metric === row.metric && isOf(peer, subject))
     .map((each) => each.value)
     .filter((value) => Number.isFinite(value) && value > 0);
-  if (envoys.length === 0 || row.metric === "errors") return null;
+  if (values.length === 0 || row.metric === "errors") return null;
   const lower = metrics[row.metric].better === "lower";
-  const best = lower ? Math.min(...envoys) : Math.max(...envoys);
+  const best = lower ? Math.min(...values) : Math.max(...values);
   return Math.round((row.value / best) * 1000) / 1000;
 }
 
-function isEnvoy(subject: string): boolean {
-  return subject === "envoy" || subject.startsWith("envoy-");
+function isOf(peer: string, subject: string): boolean {
+  return subject === peer || subject.startsWith(`${peer}-`);
 }
 
 /** Three significant digits are more than the machine's noise leaves. */
@@ -131,7 +139,8 @@ export function renderWork(rows: readonly Row[]): string {
 }
 
 function cellText(row: Row): string {
-  const factor = row.ratioToEnvoy === null ? "" : ` x${row.ratioToEnvoy.toFixed(2)}`;
+  const ratio = row.ratioToEnvoy ?? row.ratioToStepCa;
+  const factor = ratio === null ? "" : ` x${ratio.toFixed(2)}`;
   const spread = row.rounds > 1 ? ` (${row.min}-${row.max})` : "";
   return `${row.value}${spread}${factor}`;
 }

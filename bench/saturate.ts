@@ -7,23 +7,23 @@ export interface Saturated {
   readonly perSecond: number;
 }
 
-/** Calls `work` `calls` times, `inFlight` at once. Rejects with the first rejection. */
+/** Calls `work` `calls` times, in `inFlight` lanes at once. Rejects with the first rejection. */
 export async function saturate(
   calls: number,
   inFlight: number,
-  work: (index: number) => Promise<unknown>,
+  work: (index: number, lane: number) => Promise<unknown>,
 ): Promise<Saturated> {
   let next = 0;
-  const lane = async (): Promise<void> => {
+  const run = async (lane: number): Promise<void> => {
     while (next < calls) {
       const index = next;
       next += 1;
-      await work(index);
+      await work(index, lane);
     }
   };
   const startedMs = performance.now();
   const before = process.cpuUsage();
-  await Promise.all(Array.from({ length: inFlight }, lane));
+  await Promise.all(Array.from({ length: inFlight }, (_each, lane) => run(lane)));
   const { user, system } = process.cpuUsage(before);
   return {
     cpuUs: (user + system) / calls,

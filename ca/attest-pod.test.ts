@@ -16,6 +16,7 @@ const reviewed: ReviewedToken = {
 const pod: DirectoryPod = {
   uid: "pod-uid",
   serviceAccount: "app-a",
+  node: "node-1",
   addresses: ["10.0.0.7", "fd00::7"],
   isLive: true,
 };
@@ -25,14 +26,16 @@ function attested(
     readonly token?: Partial<ReviewedToken>;
     readonly pod?: Partial<DirectoryPod> | null;
     readonly address?: string;
+    readonly suspended?: string;
   } = {},
 ) {
   const token = { ...reviewed, ...options.token };
   const known = options.pod === null ? null : { ...pod, ...options.pod };
   return attest("token", options.address ?? "10.0.0.7", {
-    reviewer: { review: () => Promise.resolve(token) },
+    reviewer: { authority: "token-review", review: () => Promise.resolve(token) },
     directory: {
       pod: (namespace, name) => (namespace === "app-a" && name === "app-a-1" ? known : null),
+      isSuspended: (id) => id === options.suspended,
     },
     trustDomain,
   });
@@ -61,6 +64,11 @@ const refusals: readonly (readonly [string, AttestOptions, CaErrorCode])[] = [
     "attack-8 an account that a pattern would match",
     { token: { serviceAccount: "app.a" } },
     "service_account_mismatch",
+  ],
+  [
+    "a suspended identity",
+    { suspended: "spiffe://cluster.local/ns/app-a/sa/app-a" },
+    "identity_suspended",
   ],
   ["attack-10 another pod's address", { address: "10.0.0.8" }, "address_mismatch"],
   ["attack-10 an address that begins alike", { address: "10.0.0.70" }, "address_mismatch"],
@@ -91,13 +99,14 @@ test("attest looks the pod up after the review, when it may be gone", async (t) 
   let isThere = true;
   const attestation = attest("token", "10.0.0.7", {
     reviewer: {
+      authority: "token-review",
       async review() {
         await Promise.resolve();
         isThere = false;
         return reviewed;
       },
     },
-    directory: { pod: () => (isThere ? pod : null) },
+    directory: { pod: () => (isThere ? pod : null), isSuspended: () => false },
     trustDomain,
   });
   await t.throwsAsync(attestation, { code: "pod_unknown" });

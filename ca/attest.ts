@@ -36,14 +36,20 @@ export interface ReviewedToken {
   readonly tokenHash: string;
 }
 
+export type TokenAuthority = "token-review" | "jwks";
+
 /** Verifies a token; rejects with CaError. The seam for Kubernetes' TokenReview. */
 export interface TokenReviewer {
+  /** Who says so, for the log. */
+  readonly authority: TokenAuthority;
   review(token: string): Promise<ReviewedToken>;
 }
 
 export interface DirectoryPod {
   readonly uid: string;
   readonly serviceAccount: string;
+  /** Where it runs; empty when that is not known. */
+  readonly node: string;
   /** All of its addresses; empty while it has none. */
   readonly addresses: readonly string[];
   /** Not finished. A pod that is being stopped is live until its containers have ended. */
@@ -54,6 +60,8 @@ export interface DirectoryPod {
 export interface WorkloadDirectory {
   /** null when there is no such pod. Names are compared whole. */
   pod(namespace: string, name: string): DirectoryPod | null;
+  /** Nothing is issued to it until somebody takes that back. */
+  isSuspended(id: SpiffeId): boolean;
 }
 
 export interface AttestOptions {
@@ -67,11 +75,14 @@ export interface Attested extends ReviewedToken {
   readonly id: SpiffeId;
   /** Where the connection comes from, canonical. */
   readonly address: string;
+  readonly node: string;
+  readonly attestedBy: TokenAuthority;
 }
 
 /**
  * Rejects with CaError unless `token` is genuine and bound to a pod that exists, is live, has that
- * UID and that service account, and has `peerAddress` (attack cases 8 to 10).
+ * UID and that service account, and has `peerAddress` (attack cases 8 to 10), and whose identity is not
+ * suspended.
  */
 export async function attest(
   token: string,
@@ -94,7 +105,12 @@ export async function attest(
     throw refused("address_mismatch", shown, `"${address}" is not an address of the pod`);
   }
   const id = identify(trustDomain, namespace, serviceAccount);
-  return { ...reviewed, id, address };
+  if (directory.isSuspended(id)) {
+    throw new CaError("identity_suspended", `Cannot issue for "${id}": it is suspended`, {
+      next: `See why: signet identity list; take it back: signet identity resume ${id}`,
+    });
+  }
+  return { ...reviewed, id, address, node: pod.node, attestedBy: reviewer.authority };
 }
 
 export interface JwksReviewerOptions {
@@ -118,6 +134,7 @@ export function createJwksReviewer({
   const keys = new KeySetSource({ read: readJwks, parse: parseKeys, clock });
   const known = new Map<string, Verified>();
   return {
+    authority: "jwks",
     async review(token) {
       if (token.length > tokenCharactersMax) {
         throw new CaError("token_invalid", `Cannot read token: ${token.length} characters`);

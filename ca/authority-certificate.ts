@@ -1,5 +1,6 @@
 // The certificates of authorities: root, intermediate, issuer. Rare and slow, so they are made by a
-// library, and this is the only file that knows it. Leaves are made by signer.ts.
+// library, and this is the only file that knows it; authority-encoding.ts makes those that the library
+// cannot. Leaves are made by signer.ts.
 import "reflect-metadata";
 import { createPublicKey, generateKeyPair, webcrypto, X509Certificate } from "node:crypto";
 import type { KeyObject } from "node:crypto";
@@ -35,12 +36,16 @@ const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as con
 const serialBytes = 16;
 /** RFC 5280 appendix A.1: ub-organization-name and ub-common-name. A trust domain may be longer. */
 const nameCharactersMax = 64;
+/** An intermediate and an issuer. */
+const rootPathLength = 2;
+/** An issuer. */
+const intermediatePathLength = 1;
 const nameConstraintsOid = "2.5.29.30";
 const generateKeys = promisify(generateKeyPair);
 
 /** A self-signed root; its path is long enough for an intermediate and an issuer. */
 export async function createRoot(request: AuthorityRequest): Promise<Authority> {
-  return create(request, null, 2, []);
+  return create(request, null, rootPathLength, []);
 }
 
 /** Stands between an offline root and the issuers: path length 1, and the issuers' constraint. */
@@ -48,7 +53,26 @@ export async function createIntermediate(
   root: Authority,
   request: AuthorityRequest,
 ): Promise<Authority> {
-  return create(request, root, 1, [uriConstraint(request.trustDomain)]);
+  return create(request, root, intermediatePathLength, [uriConstraint(request.trustDomain)]);
+}
+
+/** The same for a key that somebody else holds (DER of SubjectPublicKeyInfo): its certificate, DER. */
+export async function certifyIntermediate(
+  root: Authority,
+  publicKey: Uint8Array,
+  request: AuthorityRequest,
+): Promise<Uint8Array> {
+  const { notBefore, notAfter } = request;
+  return sign({
+    subject: subjectOf(request),
+    publicKey: createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" }),
+    signerKey: root.privateKey,
+    parent: root.certificate,
+    notBefore,
+    notAfter,
+    pathLength: intermediatePathLength,
+    constraints: [uriConstraint(request.trustDomain)],
+  });
 }
 
 /**
@@ -62,35 +86,79 @@ export async function createIssuer(
   return create(request, signer, 0, [uriConstraint(request.trustDomain)]);
 }
 
+/**
+ * The next root's name and key, certified by the present one (RFC 4210, "new with old"), DER: whoever
+ * trusts the present root may believe in the next. It lives as long as both do.
+ */
+export async function createLink(present: Authority, next: Uint8Array): Promise<Uint8Array> {
+  const [above, below] = [present.certificate, next].map(
+    (der) => new x509.X509Certificate(copy(der)),
+  );
+  return sign({
+    subject: below!.subjectName,
+    publicKey: new X509Certificate(next).publicKey,
+    signerKey: present.privateKey,
+    parent: present.certificate,
+    notBefore: Math.max(above!.notBefore.getTime(), below!.notBefore.getTime()),
+    notAfter: Math.min(above!.notAfter.getTime(), below!.notAfter.getTime()),
+    pathLength: rootPathLength,
+    constraints: [],
+  });
+}
+
 async function create(
   request: AuthorityRequest,
   signer: Authority | null,
   pathLength: number,
   constraints: readonly x509.Extension[],
 ): Promise<Authority> {
-  const isPostQuantum = request.keys === "ml-dsa-65";
-  const { privateKey } = await (isPostQuantum
-    ? generateKeys("ml-dsa-65")
-    : generateKeys("ec", { namedCurve: "P-256" }));
-  if (isPostQuantum || signer?.privateKey.asymmetricKeyType === "ml-dsa-65") {
-    return {
-      certificate: encoded(request, privateKey, signer, pathLength, constraints),
-      privateKey,
-    };
-  }
-  const publicKey = await importPublic(createPublicKey(privateKey));
-  const signerKey = await importPrivate(signer?.privateKey ?? privateKey);
-  const parent = signer === null ? null : new x509.X509Certificate(copy(signer.certificate));
-  const [organization, commonName] = [bounded(request.trustDomain), bounded(request.name)];
-  const subject = new x509.Name([{ O: [organization] }, { CN: [commonName] }]).toString();
+  const { privateKey } =
+    request.keys === "ml-dsa-65"
+      ? await generateKeys("ml-dsa-65")
+      : await generateKeys("ec", { namedCurve: "P-256" });
+  const { notBefore, notAfter } = request;
+  const certificate = await sign({
+    subject: subjectOf(request),
+    publicKey: createPublicKey(privateKey),
+    signerKey: signer?.privateKey ?? privateKey,
+    parent: signer?.certificate ?? null,
+    notBefore,
+    notAfter,
+    pathLength,
+    constraints,
+  });
+  return { certificate, privateKey };
+}
+
+function subjectOf({ trustDomain, name }: AuthorityRequest): x509.Name {
+  return new x509.Name([{ O: [bounded(trustDomain)] }, { CN: [bounded(name)] }]);
+}
+
+interface AuthorityTemplate extends Pick<AuthorityRequest, "notBefore" | "notAfter"> {
+  readonly subject: x509.Name;
+  readonly publicKey: KeyObject;
+  readonly signerKey: KeyObject;
+  /** DER; null: signed by itself. */
+  readonly parent: Uint8Array | null;
+  readonly pathLength: number;
+  readonly constraints: readonly x509.Extension[];
+}
+
+/** DER. */
+async function sign(template: AuthorityTemplate): Promise<Uint8Array> {
+  const { signerKey, pathLength, constraints } = template;
+  if (isPostQuantum(template.publicKey) || isPostQuantum(signerKey)) return encoded(template);
+  const subject = template.subject.toString();
+  const publicKey = await importPublic(template.publicKey);
+  const parent = template.parent === null ? null : new x509.X509Certificate(copy(template.parent));
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: newSerial(),
     subject,
     issuer: parent?.subject ?? subject,
-    notBefore: wholeSecond(request.notBefore),
-    notAfter: wholeSecond(request.notAfter),
+    notBefore: wholeSecond(template.notBefore),
+    notAfter: wholeSecond(template.notAfter),
     publicKey,
-    signingKey: signerKey,
+    signingKey: await importPrivate(signerKey),
     signingAlgorithm: algorithm,
     extensions: [
       new x509.BasicConstraintsExtension(true, pathLength, true),
@@ -103,27 +171,33 @@ async function create(
       ...constraints,
     ],
   });
-  return { certificate: new Uint8Array(certificate.rawData), privateKey };
+  return new Uint8Array(certificate.rawData);
 }
 
-/** By our own hand, what the library cannot write or sign. */
-function encoded(
-  request: AuthorityRequest,
-  key: KeyObject,
-  signer: Authority | null,
-  pathLength: number,
-  [constraint]: readonly x509.Extension[],
-): Uint8Array {
-  const fields = {
-    organization: bounded(request.trustDomain),
-    commonName: bounded(request.name),
+function isPostQuantum({ asymmetricKeyType }: KeyObject): boolean {
+  return asymmetricKeyType === "ml-dsa-65";
+}
+
+/** By our own hand, what the library can neither read nor sign. */
+function encoded({
+  subject,
+  publicKey,
+  signerKey,
+  parent,
+  ...rest
+}: AuthorityTemplate): Uint8Array {
+  const [constraint] = rest.constraints;
+  return encodeAuthority({
+    subject: new Uint8Array(subject.toArrayBuffer()),
+    publicKey,
+    signerKey,
+    parent,
     serial: Buffer.from(newSerial(), "hex"),
-    notBefore: wholeSecond(request.notBefore).getTime(),
-    notAfter: wholeSecond(request.notAfter).getTime(),
-    pathLength,
+    notBefore: wholeSecond(rest.notBefore).getTime(),
+    notAfter: wholeSecond(rest.notAfter).getTime(),
+    pathLength: rest.pathLength,
     nameConstraints: constraint === undefined ? null : new Uint8Array(constraint.value),
-  };
-  return encodeAuthority(fields, key, signer);
+  });
 }
 
 /** For people, who see where it was cut; authorities are told apart by their key identifiers. */

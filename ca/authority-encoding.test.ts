@@ -11,7 +11,7 @@ import { silentLog } from "#/lib/log.ts";
 import { trustDomain } from "#/test/kit/certificate-authority.ts";
 import { handshakeVerdict } from "#/test/kit/chains/handshake.ts";
 import { newKey, spkiOf } from "#/test/kit/forge.ts";
-import { createRoot } from "./authority-certificate.ts";
+import { createLink, createRoot } from "./authority-certificate.ts";
 import { readAuthority, writeAuthority } from "./authority-pem.ts";
 import { IssuerSource } from "./issuer.ts";
 import { makeIntermediate, makeRoot } from "./mesh-authorities.ts";
@@ -83,6 +83,21 @@ test("an ML-DSA-65 authority is written as PEM and read again, with its own key 
   const [one, other] = [writeAuthority(root), writeAuthority(intermediate)];
   t.deepEqual(readAuthority(one.certificate, one.privateKey).certificate, root.certificate);
   t.throws(() => readAuthority(one.certificate, other.privateKey), { code: "authority_invalid" });
+});
+
+test("a present ML-DSA-65 root certifies the next one's name and key, whatever its kind", async (t) => {
+  const now = systemClock.now();
+  const present = await makeRoot(trustDomain, now, "ml-dsa-65");
+  for (const keys of ["ml-dsa-65", "p-256"] as const) {
+    const next = await makeRoot(trustDomain, now, keys);
+    const link = new X509Certificate(await createLink(present, next.certificate));
+    const [above, below] = [present, next].map((one) => new X509Certificate(one.certificate));
+    t.true(link.verify(above!.publicKey) && link.checkIssued(above!), keys);
+    t.true(link.publicKey.equals(below!.publicKey), keys);
+    const subject = (der: Uint8Array): string =>
+      Buffer.from(readCertificate(der).subject.whole).toString("hex");
+    t.is(subject(link.raw), subject(next.certificate), keys);
+  }
 });
 
 test("authorities of both kinds say the same", async (t) => {

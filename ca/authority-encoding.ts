@@ -1,22 +1,21 @@
 // An authority's certificate as DER by our own hand, for keys and signatures that the library of
 // authority-certificate.ts does not know: ML-DSA (FIPS 204, in X.509 by RFC 9881). It says what that one
 // says: version 3, path length, keyCertSign and cRLSign, key identifiers, name constraints.
-import { createHash, createPublicKey, sign } from "node:crypto";
+import { createHash, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { extensionOf, readCertificate } from "#/identity/certificate.ts";
 import { oid } from "#/identity/object-identifiers.ts";
 import { contextTag, derTag, openDer, readBitString, readDer, readOctetString } from "#/lib/der.ts";
 import * as encode from "#/lib/der-encode.ts";
 
-/** DER of its own certificate, and its key. */
-interface Signer {
-  readonly certificate: Uint8Array;
-  readonly privateKey: KeyObject;
-}
-
 export interface AuthorityFields {
-  readonly organization: string;
-  readonly commonName: string;
+  /** DER of a Name. */
+  readonly subject: Uint8Array;
+  readonly publicKey: KeyObject;
+  /** ML-DSA-65 or P-256. */
+  readonly signerKey: KeyObject;
+  /** DER of the signer's certificate; null: signed by itself. */
+  readonly parent: Uint8Array | null;
   /** Its bytes, positive. */
   readonly serial: Uint8Array;
   /** Milliseconds since the Unix epoch, whole seconds. */
@@ -31,16 +30,11 @@ export interface AuthorityFields {
 const keyIdBytes = 20;
 const critical = true;
 
-/** The certificate of `key`, signed by `signer`; null: by itself. */
-export function encodeAuthority(
-  fields: AuthorityFields,
-  key: KeyObject,
-  signer: Signer | null,
-): Uint8Array {
-  const publicKey = createPublicKey(key).export({ type: "spki", format: "der" });
-  const subject = nameOf(fields);
-  const signerKey = signer?.privateKey ?? key;
-  const parent = signer === null ? null : readCertificate(signer.certificate);
+/** The certificate as DER. */
+export function encodeAuthority(fields: AuthorityFields): Uint8Array {
+  const { subject, signerKey } = fields;
+  const publicKey = fields.publicKey.export({ type: "spki", format: "der" });
+  const parent = fields.parent === null ? null : readCertificate(fields.parent);
   const parentKeyId = parent === null ? null : extensionOf(parent, oid.subjectKeyIdentifier);
   const algorithm = encode.encodeSequence(encode.encodeObjectIdentifier(schemeOf(signerKey).oid));
   const extensions = [
@@ -77,20 +71,6 @@ function schemeOf(key: KeyObject): { readonly oid: string; readonly hash: "sha25
   return key.asymmetricKeyType === "ml-dsa-65"
     ? { oid: oid.mlDsa65, hash: null }
     : { oid: oid.ecdsaSha256, hash: "sha256" };
-}
-
-function nameOf({ organization, commonName }: AuthorityFields): Uint8Array {
-  const attribute = (type: string, text: string): Uint8Array =>
-    encode.encodeSet(
-      encode.encodeSequence(
-        encode.encodeObjectIdentifier(type),
-        encode.encodeText(derTag.utf8String, text),
-      ),
-    );
-  return encode.encodeSequence(
-    attribute(oid.organizationName, organization),
-    attribute(oid.commonName, commonName),
-  );
 }
 
 function keyIdOf(publicKey: Uint8Array): Uint8Array {

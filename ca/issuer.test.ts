@@ -1,17 +1,19 @@
-import { randomBytes, X509Certificate } from "node:crypto";
+import { createPublicKey, randomBytes, X509Certificate } from "node:crypto";
 import test from "ava";
+import { fingerprint } from "#/identity/bundle.ts";
 import { extensionOf, readCertificate } from "#/identity/certificate.ts";
 import { readNameConstraints } from "#/identity/extensions.ts";
 import { readName } from "#/identity/names.ts";
 import { oid } from "#/identity/object-identifiers.ts";
-import { parseTrustDomain } from "#/identity/spiffe-id.ts";
+import { parseTrustDomain, workloadId } from "#/identity/spiffe-id.ts";
 import { silentLog } from "#/lib/log.ts";
 import { createAuthorities, startMs, trustDomain } from "#/test/kit/certificate-authority.ts";
 import { ManualClock } from "#/test/kit/manual-clock.ts";
 import { createIntermediate, createIssuer, createRoot } from "./authority-certificate.ts";
-import { IssuerSource } from "./issuer.ts";
+import { IssuerSource, hangsFrom } from "./issuer.ts";
 import type { IssuerOptions } from "./issuer.ts";
 import { makeIntermediate, makeRoot } from "./mesh-authorities.ts";
+import { signLeaf } from "./signer.ts";
 
 const hourMs = 3_600_000;
 
@@ -168,3 +170,35 @@ for (const [title, code, change] of denials) {
     await t.throwsAsync(IssuerSource.start(wrong), { name: "CaError", code });
   });
 }
+
+test("rehang makes an issuer under another intermediate, proves it first, and says in each leaf which it is", async (t) => {
+  const [one, other] = [await createAuthorities(), await createAuthorities()];
+  const { intermediate, root } = one;
+  const source = await IssuerSource.start(
+    await options({ intermediate, roots: [root.certificate] }),
+  );
+  const before = source.current();
+  const roots = [other.root.certificate, root.certificate];
+  const broken = { intermediate: other.intermediate, roots: [root.certificate] };
+  await t.throwsAsync(source.rehang(broken), { code: "authority_invalid" });
+  t.is(source.current(), before, "the last good one stays");
+  await source.rehang({ intermediate: other.intermediate, roots });
+  const after = source.current();
+  t.deepEqual(after.chain[1], other.intermediate.certificate);
+  const leafOf = (issuer: typeof after): Uint8Array =>
+    signLeaf(
+      {
+        id: workloadId(trustDomain, "a", "b"),
+        dnsNames: [],
+        publicKey: createPublicKey(after.privateKey).export({ type: "spki", format: "der" }),
+        notBefore: issuer.notBefore,
+        notAfter: issuer.notAfter,
+      },
+      issuer,
+      new Uint8Array(16),
+    );
+  const [was, is] = [intermediate, other.intermediate].map((each) => fingerprint(each.certificate));
+  t.deepEqual([hangsFrom(leafOf(before), was!), hangsFrom(leafOf(before), is!)], [true, false]);
+  t.deepEqual([hangsFrom(leafOf(after), was!), hangsFrom(leafOf(after), is!)], [false, true]);
+  source.stop();
+});

@@ -3,7 +3,9 @@
 // a leaf for trial, and the whole chain is verified as a sidecar would.
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import type { KeyObject } from "node:crypto";
+import { fingerprint } from "#/identity/bundle.ts";
 import { extensionOf, readCertificate } from "#/identity/certificate.ts";
+import { readName } from "#/identity/names.ts";
 import { oid } from "#/identity/object-identifiers.ts";
 import { workloadId } from "#/identity/spiffe-id.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
@@ -59,7 +61,7 @@ const renewalShare = 1 / 3;
 const retryBackoff = { baseMs: 1_000, maxMs: 60_000 };
 
 export class IssuerSource {
-  readonly #options: IssuerOptions;
+  #options: IssuerOptions;
   #current: Issuer;
   #failures = 0;
   #cancel: () => void = () => {};
@@ -74,6 +76,20 @@ export class IssuerSource {
     this.#options = options;
     this.#current = first;
     this.#scheduleRenewal();
+  }
+
+  /**
+   * Another intermediate, or other roots: a new issuer is made under them and proven before it takes the
+   * place of the present one. Rejects with CaError when that cannot be; then nothing has changed.
+   */
+  async rehang({
+    roots,
+    intermediate,
+  }: Pick<IssuerOptions, "roots" | "intermediate">): Promise<void> {
+    const options = { ...this.#options, roots, intermediate };
+    const next = await makeIssuer(options);
+    this.#options = options;
+    this.#use(next);
   }
 
   /** Throws CaError `issuer_expired` when its life is over: better nothing than what nobody accepts. */
@@ -97,13 +113,20 @@ export class IssuerSource {
 
   #schedule(delayMs: number): void {
     if (this.#stopped) return;
+    this.#cancel();
     this.#cancel = this.#options.clock.after(delayMs, () => {
       this.#renew().catch((error: unknown) => this.#failed(error));
     });
   }
 
   async #renew(): Promise<void> {
-    const next = await makeIssuer(this.#options);
+    const options = this.#options;
+    const next = await makeIssuer(options);
+    // Hung elsewhere meanwhile: that one is as new.
+    if (options === this.#options) this.#use(next);
+  }
+
+  #use(next: Issuer): void {
     this.#failures = 0;
     this.#current = next;
     this.#options.log.info("issuer renewed", {
@@ -122,6 +145,20 @@ export class IssuerSource {
     this.#schedule(backoffDelayMs(retryBackoff, this.#failures, random()));
     this.#failures += 1;
   }
+}
+
+/**
+ * How an issuer's name says which intermediate it hangs from, by that one's fingerprint: so each leaf of
+ * ours says it, too, long after its issuer is forgotten.
+ */
+function underName(authority: string): string {
+  return `under ${authority.slice(0, 16)}`;
+}
+
+/** Whether a leaf that we issued (DER) hangs from the intermediate of that fingerprint. */
+export function hangsFrom(leaf: Uint8Array, authority: string): boolean {
+  const name = readName(readCertificate(leaf).issuer).at(-1);
+  return new TextDecoder().decode(name?.value.content).endsWith(` ${underName(authority)}`);
 }
 
 async function makeIssuer(options: IssuerOptions): Promise<Issuer> {
@@ -144,7 +181,8 @@ async function makeIssuer(options: IssuerOptions): Promise<Issuer> {
       not_after: new Date(parent.notAfter).toISOString(),
     });
   }
-  const name = `signet issuer ${Buffer.from(randomBytes(4)).toString("hex")}`;
+  const own = Buffer.from(randomBytes(4)).toString("hex");
+  const name = `signet issuer ${own} ${underName(fingerprint(intermediate.certificate))}`;
   const notBefore = Math.max(now - backdateMs, parent.notBefore);
   const authority = await createIssuer(intermediate, { name, trustDomain, notBefore, notAfter });
   const issuer = asIssuer(authority, intermediate);

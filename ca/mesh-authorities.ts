@@ -2,8 +2,19 @@
 // they are made, and the Secret in which a cluster's controllers find them.
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import type { Authority, AuthorityKeys } from "./authority-certificate.ts";
-import { createIntermediate, createRoot } from "./authority-certificate.ts";
-import { writeAuthority } from "./authority-pem.ts";
+import { toPem } from "#/identity/bundle.ts";
+import {
+  certifyIntermediate,
+  createIntermediate,
+  createLink,
+  createRoot,
+} from "./authority-certificate.ts";
+import { readAuthority, writeAuthority } from "./authority-pem.ts";
+import { CaError } from "./ca-error.ts";
+import { toTexts } from "./rotation/record.ts";
+import type { AuthorityRecord, Keyed, RotationKind } from "./rotation/record.ts";
+import { inForce } from "./rotation/rotation.ts";
+import type { Made } from "./rotation/rotation.ts";
 
 export const rootLifeMs: number = 10 * 365 * 86_400_000;
 export const intermediateLifeMs: number = 365 * 86_400_000;
@@ -36,6 +47,18 @@ export function keysOf({ privateKey }: Authority): AuthorityKeys {
   return privateKey.asymmetricKeyType === "ml-dsa-65" ? "ml-dsa-65" : "p-256";
 }
 
+/** An intermediate for a key that is held where the mesh is: DER of its certificate. */
+export function signIntermediate(
+  root: Authority,
+  publicKey: Uint8Array,
+  trustDomain: TrustDomain,
+  now: number,
+): Promise<Uint8Array> {
+  const name = `signet intermediate of ${trustDomain}`;
+  const [notBefore, notAfter] = [now - backdateMs, now + intermediateLifeMs];
+  return certifyIntermediate(root, publicKey, { name, trustDomain, notBefore, notAfter });
+}
+
 export const authoritySecret = {
   namespace: "signet-system",
   name: "signet-ca",
@@ -49,27 +72,63 @@ export interface SecretContent {
   readonly withRootKey: boolean;
 }
 
-/**
- * The Secret as an object to create or apply. With the root's key it cannot be changed: nothing issued
- * before would be trusted. Without, a newer intermediate takes the place of the older one.
- */
-export function toSecret({ root, intermediate, withRootKey }: SecretContent): object {
+/** Nothing under way. */
+export function newRecord({ root, intermediate, withRootKey }: SecretContent): AuthorityRecord {
   const [above, below] = [writeAuthority(root), writeAuthority(intermediate)];
-  const files = {
-    "root.crt": above.certificate,
-    ...(withRootKey ? { "root.key": above.privateKey } : {}),
-    "intermediate.crt": below.certificate,
-    "intermediate.key": below.privateKey,
+  return {
+    roots: [above.certificate],
+    links: [],
+    rootKey: withRootKey ? above.privateKey : null,
+    intermediate: below.certificate,
+    intermediateKey: below.privateKey,
+    rotation: null,
+    last: null,
+    pending: null,
+    handled: "",
   };
+}
+
+/**
+ * What takes the place of the hierarchy in force: new keys, and for a new root its link. Rejects with
+ * CaError `rotation_refused` where the root's key is not at hand.
+ */
+export async function makeNext(
+  record: AuthorityRecord,
+  of: RotationKind,
+  trustDomain: TrustDomain,
+  now: number,
+): Promise<Made> {
+  const { root: above } = inForce(record);
+  if (above.key === null) {
+    throw new CaError("rotation_refused", "Cannot rotate: the root's key is kept elsewhere", {
+      next: "Make the next intermediate where that key is; SECURITY.md says how",
+    });
+  }
+  const present = readAuthority(above.certificate, above.key);
+  const root = of === "root" ? await makeRoot(trustDomain, now, keysOf(present)) : present;
+  const link = of === "root" ? toPem(await createLink(present, root.certificate)) : null;
+  const intermediate = await makeIntermediate(root, trustDomain, now);
+  return { root: keyed(root), intermediate: keyed(intermediate), link };
+}
+
+function keyed(authority: Authority): Keyed {
+  const { certificate, privateKey } = writeAuthority(authority);
+  return { certificate, key: privateKey };
+}
+
+/** The Secret as an object to create or apply. Whoever writes it anew does so under the version it read. */
+export function toSecret(record: AuthorityRecord): object {
   const { namespace, name, type } = authoritySecret;
   return {
     apiVersion: "v1",
     kind: "Secret",
     metadata: { name, namespace, labels: { "app.kubernetes.io/part-of": "signet" } },
     type,
-    immutable: withRootKey,
     data: Object.fromEntries(
-      Object.entries(files).map(([file, text]) => [file, Buffer.from(text).toString("base64")]),
+      Object.entries(toTexts(record)).map(([file, text]) => [
+        file,
+        Buffer.from(text).toString("base64"),
+      ]),
     ),
   };
 }

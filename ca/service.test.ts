@@ -47,7 +47,7 @@ test("certify issues the identity of the token, for 15 minutes, back-dated a min
 test("certify takes an IPv4 address that comes as IPv6", async (t) => {
   await using fixture = await createFixture();
   const request = await requestOf(fixture, fixture.addPod(), { peerAddress: "::ffff:10.0.0.7" });
-  t.is((await fixture.ca.certify(request)).logIndex, 0);
+  t.is((await fixture.ca.certify(request)).receipt.index, 0);
 });
 
 test("certify is recorded before it answers, with who asked and what was issued", async (t) => {
@@ -57,7 +57,7 @@ test("certify is recorded before it answers, with who asked and what was issued"
   const [record, ...others] = fixture.ledger.query({ namespace: "app-a" });
   t.is(others.length, 0);
   t.like(record, {
-    index: response.logIndex,
+    index: response.receipt.index,
     id: "spiffe://cluster.local/ns/app-a/sa/app-a",
     pod: "app-a-1",
     podUid: pod.uid,

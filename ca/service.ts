@@ -3,7 +3,7 @@
 // secret first, the token before anything of the request is read, the ledger before the reply.
 import { createPublicKey } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import type { IssueResponse } from "#/api/identity.ts";
+import type { IssueResponse, LogReceipt } from "#/api/identity.ts";
 import { csrBytesMax, readCsr } from "#/identity/csr.ts";
 import type { CsrFacts } from "#/identity/csr.ts";
 import { partsOf } from "#/identity/spiffe-id.ts";
@@ -17,6 +17,9 @@ import type { AttestOptions } from "./attest.ts";
 import { CaError } from "./ca-error.ts";
 import { checkIssued } from "./issued-check.ts";
 import type { Issuer, IssuerSource } from "./issuer.ts";
+import { entryText } from "./ledger/entry-text.ts";
+import type { LedgerEntry } from "./ledger/entry.ts";
+import type { HeadSigner } from "./ledger/head-signer.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import type { CaMetrics } from "./metrics.ts";
 import { checkRequest } from "./request-check.ts";
@@ -49,9 +52,11 @@ export interface CertificateAuthorityOptions {
   /** How a token becomes an identity. */
   readonly attestation: AttestOptions;
   readonly ledger: Pick<Ledger, "append">;
+  /** Signs the ledger's heads. */
+  readonly heads: Pick<HeadSigner, "sign">;
   readonly metrics: CaMetrics;
-  /** DER of every trusted root; handed out with each certificate. */
-  readonly roots: readonly Uint8Array[];
+  /** DER of every trusted root, as they are now; handed out with each certificate. */
+  readonly roots: () => readonly Uint8Array[];
   /** Seconds, 30 to 86400; default 900. */
   readonly lifetimeDefaultS: number;
   /** DNS names of the mesh's own services, by whoever may serve under them. */
@@ -62,23 +67,21 @@ export interface CertificateAuthorityOptions {
   readonly log: Log;
 }
 
-interface Subject {
+/** Who is certified, as the log tells it. */
+type Subject = Pick<
+  LedgerEntry,
+  "namespace" | "serviceAccount" | "pod" | "podUid" | "node" | "policy" | "address" | "tokenHash"
+> & {
   readonly id: SpiffeId;
-  readonly namespace: string;
-  readonly serviceAccount: string;
-  readonly pod: string;
-  readonly podUid: string;
-  readonly address: string;
-  readonly tokenHash: string;
   /** Not empty: of a serving certificate. */
   readonly dnsNames: readonly string[];
-}
+};
 
 interface Signed {
   readonly leaf: Uint8Array;
   readonly facts: LeafFacts;
   readonly issuer: Issuer;
-  readonly logIndex: number;
+  readonly receipt: LogReceipt;
 }
 
 export class CertificateAuthority {
@@ -94,19 +97,19 @@ export class CertificateAuthority {
     const { metrics, clock, log, roots } = this.#options;
     const startedAt = clock.monotonic();
     try {
-      const { leaf, facts, issuer, logIndex } = await this.#certify(request);
+      const { leaf, facts, issuer, receipt } = await this.#certify(request);
       metrics.issued.add();
       log.info("certificate issued", {
         id: facts.id,
         serial: facts.serial,
         "src.addr": request.peerAddress,
-        log_index: logIndex,
+        log_index: receipt.index,
       });
       return {
         certificateChain: [leaf, ...issuer.chain],
-        trustBundle: roots,
+        trustBundle: roots(),
         notAfter: facts.notAfter,
-        logIndex,
+        receipt,
       };
     } catch (thrown) {
       const reason = thrown instanceof CaError ? thrown.code : "internal";
@@ -126,8 +129,10 @@ export class CertificateAuthority {
   async issueOwn(privateKey: KeyObject, own: OwnWorkload): Promise<Svid> {
     const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "der" });
     const { namespace, serviceAccount } = partsOf(own.id);
-    const subject = { ...own, namespace, serviceAccount, tokenHash: "", dnsNames: [] };
-    const { leaf, facts, issuer, logIndex } = await this.#sign(subject, publicKey, 0);
+    const policy = policyText("identity", "own process", 0);
+    const who = { ...own, namespace, serviceAccount, node: "", policy, tokenHash: "" };
+    const subject = { ...who, dnsNames: [] };
+    const { leaf, facts, issuer, receipt } = await this.#sign(subject, publicKey, 0);
     const { id, notBefore, notAfter, serial } = facts;
     return {
       id,
@@ -136,7 +141,7 @@ export class CertificateAuthority {
       notBefore,
       notAfter,
       serial,
-      logIndex,
+      logIndex: receipt.index,
     };
   }
 
@@ -149,7 +154,9 @@ export class CertificateAuthority {
     const csr = readRequest(request.csr);
     checkRequest(csr, attested.id);
     const dnsNames = request.serving ? this.#namesOf(attested.id) : [];
-    const subject = { ...attested, pod: attested.podName, dnsNames };
+    const purpose = request.serving ? "serving" : "identity";
+    const policy = policyText(purpose, attested.attestedBy, request.lifetimeS);
+    const subject = { ...attested, pod: attested.podName, policy, dnsNames };
     return this.#sign(subject, csr.publicKey, request.lifetimeS);
   }
 
@@ -160,7 +167,7 @@ export class CertificateAuthority {
   }
 
   async #sign(subject: Subject, publicKey: Uint8Array, lifetimeS: number): Promise<Signed> {
-    const { lifetimeDefaultS, clock, randomBytes, ledger } = this.#options;
+    const { lifetimeDefaultS, clock, randomBytes, ledger, heads } = this.#options;
     const issuer = this.#options.issuer.current();
     const now = clock.now();
     const { id, dnsNames } = subject;
@@ -168,13 +175,15 @@ export class CertificateAuthority {
     const template = leafTemplate({ ...asked, lifetimeDefaultS, now, issuer });
     const leaf = signLeaf(template, issuer, randomBytes(serialBytes));
     const facts = checkIssued(leaf, template, issuer);
-    const { namespace, serviceAccount, pod, podUid, address, tokenHash } = subject;
-    const logIndex = await ledger.append({
+    const { namespace, serviceAccount, pod, podUid, node, policy, address, tokenHash } = subject;
+    const entry: LedgerEntry = {
       id,
       namespace,
       serviceAccount,
       pod,
       podUid,
+      node,
+      policy,
       address,
       tokenHash,
       issuedAt: now,
@@ -184,9 +193,22 @@ export class CertificateAuthority {
       issuerSerial: issuer.serial,
       keyFingerprint: keyFingerprint(publicKey),
       certificate: leaf,
-    });
-    return { leaf, facts, issuer, logIndex };
+    };
+    const { index, path, tree } = await ledger.append(entry);
+    const checkpoint = heads.sign(tree, issuer);
+    const receipt = { index, checkpoint, entry: Buffer.from(entryText(entry)), path };
+    return { leaf, facts, issuer, receipt };
   }
+}
+
+/** Under what a certificate is issued, for the log: what it is for, who vouched, and who chose its life. */
+function policyText(
+  purpose: "identity" | "serving",
+  attestedBy: string,
+  lifetimeS: number,
+): string {
+  const life = lifetimeS === 0 ? "default life" : `asked for ${lifetimeS} s`;
+  return `${purpose}; ${attestedBy}; ${life}`;
 }
 
 /** Before the token is looked at: nobody may make us keep a megabyte for it (attack case 4). */

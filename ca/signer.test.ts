@@ -1,9 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { generateKeyPairSync, randomBytes, X509Certificate } from "node:crypto";
+import "reflect-metadata";
+import { generateKeyPairSync, randomBytes, webcrypto, X509Certificate } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test from "ava";
+import * as x509 from "@peculiar/x509";
 import { readCertificate } from "#/identity/certificate.ts";
 import { parsePem, toPem } from "#/identity/bundle.ts";
 import { workloadId } from "#/identity/spiffe-id.ts";
@@ -78,6 +80,68 @@ test("attack-16 a serving certificate of the authority is nobody's identity", as
   }
 });
 
+test("signLeaf means, to @peculiar/x509, what that library would have written itself", async (t) => {
+  await using fixture = await createFixture();
+  const issuer = fixture.issuer.current();
+  const own = new x509.X509Certificate(Buffer.from(issuer.chain[0]!));
+  const signingKey = await webcrypto.subtle.importKey(
+    "pkcs8",
+    issuer.privateKey.export({ type: "pkcs8", format: "der" }),
+    { name: "ECDSA", namedCurve: "P-256" },
+    false,
+    ["sign"],
+  );
+  for (const notAfter of [startMs + 900_000, Date.UTC(2051, 5, 1, 12, 30, 15)]) {
+    const asked = template({ notAfter });
+    const leaf = new x509.X509Certificate(
+      Buffer.from(signLeaf(asked, issuer, randomBytes(serialBytes))),
+    );
+    const theirs = await x509.X509CertificateGenerator.create({
+      serialNumber: leaf.serialNumber,
+      issuer: own.subjectName,
+      notBefore: new Date(asked.notBefore),
+      notAfter: new Date(asked.notAfter),
+      publicKey: Buffer.from(asked.publicKey),
+      signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
+      signingKey,
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        new x509.ExtendedKeyUsageExtension([
+          x509.ExtendedKeyUsage.serverAuth,
+          x509.ExtendedKeyUsage.clientAuth,
+        ]),
+        new x509.AuthorityKeyIdentifierExtension(Buffer.from(issuer.keyId).toString("hex")),
+        new x509.SubjectAlternativeNameExtension([{ type: "url", value: asked.id }], true),
+      ],
+    });
+    for (const certificate of [leaf, theirs]) {
+      t.true(await certificate.verify({ publicKey: own.publicKey, signatureOnly: true }));
+    }
+    t.is(leaf.issuer, theirs.issuer);
+    t.is(leaf.subject, theirs.subject);
+    t.deepEqual([leaf.notBefore, leaf.notAfter], [theirs.notBefore, theirs.notAfter]);
+    t.deepEqual(leaf.publicKey.rawData, theirs.publicKey.rawData);
+    t.deepEqual(
+      leaf.extensions.map(({ rawData }) => Buffer.from(rawData).toString("hex")),
+      theirs.extensions.map(({ rawData }) => Buffer.from(rawData).toString("hex")),
+    );
+  }
+});
+
+test("signLeaf keeps apart what issuers have in common with their own leaves alone", async (t) => {
+  await using fixture = await createFixture();
+  await using other = await createFixture();
+  for (const issuer of [fixture.issuer.current(), other.issuer.current()]) {
+    for (const dnsNames of [[], ["injector.signet-system.svc"], []]) {
+      const asked = template({ dnsNames });
+      t.notThrows(() =>
+        checkIssued(signLeaf(asked, issuer, randomBytes(serialBytes)), asked, issuer),
+      );
+    }
+  }
+});
+
 test("attack-3 OpenSSL refuses a leaf outside of the issuer's name constraint", async (t) => {
   await using fixture = await createFixture();
   const issuer = fixture.issuer.current();
@@ -107,6 +171,19 @@ test("signLeaf writes serials that are positive and of one length, whatever is r
     t.is(serial.length, 2 * serialBytes);
     t.is(new X509Certificate(leaf).serialNumber.toLowerCase(), serial);
   }
+});
+
+test("signLeaf writes serials that ascend with the time, and have ten random bytes", async (t) => {
+  await using fixture = await createFixture();
+  const issuer = fixture.issuer.current();
+  const serialOf = (notBefore: number, random: Uint8Array): string =>
+    readCertificate(signLeaf(template({ notBefore }), issuer, random)).serial;
+  const [low, high] = [0x00, 0xff].map((fill) => new Uint8Array(serialBytes).fill(fill));
+  t.true(serialOf(startMs, high!) < serialOf(startMs + 1_000, low!));
+  t.is(serialOf(startMs, low!).slice(12), "00".repeat(10));
+  t.is(serialOf(startMs, high!).slice(12), "ff".repeat(10));
+  const random = new Set(Array.from({ length: 64 }, () => serialOf(startMs, randomBytes(16))));
+  t.is(random.size, 64);
 });
 
 test("signLeaf writes dates past 2049 as OpenSSL reads them", async (t) => {

@@ -1,12 +1,14 @@
 // certs-dev: makes a root and an intermediate and exports them. The root's key lies on this disk: that is
 // for development, or for a machine that is never connected.
+import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import type { AuthorityKeys } from "#/ca/authority-certificate.ts";
 import { writeAuthority } from "#/ca/authority-pem.ts";
-import { keysOf, toSecret } from "#/ca/mesh-authorities.ts";
-import { fingerprint } from "#/identity/bundle.ts";
+import { keysOf, newRecord, signIntermediate, toSecret } from "#/ca/mesh-authorities.ts";
+import { fingerprint, toPem } from "#/identity/bundle.ts";
+import { readCsrPem } from "#/identity/csr-pem.ts";
 import { IdentityError } from "#/identity/identity-error.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { MeshError, messageOf } from "#/lib/errors.ts";
@@ -30,6 +32,11 @@ const helpText = `certs-dev: a root and an intermediate, for development or for 
       Prints the Secret "signet-ca" with root, intermediate and the intermediate's
       key, for kubectl apply. The root's key stays here: keep it offline. Run again
       each year; with less than 30 days left a new intermediate is made first.
+
+  certs-dev sign FILE
+      Prints the certificate of the request in FILE, made by signet ca request: an
+      intermediate under this root, whose key stays where the mesh is. Compare the
+      fingerprint that it says with the one that signet ca request said.
 
   certs-dev export p12 --name root|intermediate --password-file FILE --file FILE
       Writes key and certificates as PKCS#12 for browsers and key chains. The
@@ -56,19 +63,29 @@ async function main(): Promise<void> {
   const force = values.force === true;
   const [command, form, ...rest] = positionals;
   if (rest.length > 0) throw usage(`"${rest[0]}" is not known`);
-  if (command !== undefined && command !== "export") throw usage(`"${command}" is not known`);
-  if (command === "export" && force) throw usage("--force does not go with export");
+  if (command !== undefined && command !== "export" && command !== "sign") {
+    throw usage(`"${command}" is not known`);
+  }
+  if (command !== undefined && force) throw usage(`--force does not go with ${command}`);
+  // Read before anything is made: nobody wants a new root for a file that is not there.
+  const publicKey = command === "sign" ? readRequest(form) : null;
   const keys = readKeys(values.keys);
   const options = keys === null ? { force } : { force, keys };
   const certificates = await ensureDevelopmentCertificates(directory, trustDomain, options);
+  const isForCluster = command === "sign" || form === "secret";
+  if (isForCluster && keysOf(certificates.root) === "ml-dsa-65") {
+    throw usage(
+      "no API server could verify the mesh's webhooks under ML-DSA: make a root of p-256 for a cluster",
+    );
+  }
   if (command === undefined) return report(directory, certificates);
+  if (publicKey !== null) {
+    const signed = await signIntermediate(certificates.root, publicKey, trustDomain, Date.now());
+    process.stdout.write(toPem(signed));
+    return;
+  }
   if (form === "secret") {
-    if (keysOf(certificates.root) === "ml-dsa-65") {
-      throw usage(
-        "no API server could verify the mesh's webhooks under ML-DSA: make a root of p-256 for a cluster",
-      );
-    }
-    const secret = toSecret({ ...certificates, withRootKey: false });
+    const secret = toSecret(newRecord({ ...certificates, withRootKey: false }));
     process.stdout.write(`${JSON.stringify(secret, null, 2)}\n`);
     return;
   }
@@ -78,6 +95,15 @@ async function main(): Promise<void> {
   } else if (form === "p12") {
     writePkcs12(certificates, name, values["password-file"], values.file);
   } else throw usage(`"export" wants pem, secret or p12`);
+}
+
+/** DER of the key that is to be certified. */
+function readRequest(file: string | undefined): Uint8Array {
+  if (file === undefined) throw usage("sign wants the file of a request");
+  const publicKey = readCsrPem(readFileSync(file, "utf8"));
+  const digest = createHash("sha256").update(publicKey).digest("hex");
+  process.stderr.write(`key fingerprint (SHA-256): ${digest}\n`);
+  return publicKey;
 }
 
 function readArguments() {

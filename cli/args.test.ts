@@ -168,7 +168,7 @@ for (const [words, message, next] of [
 
 for (const words of [
   ["certs", "list", "-o", "xml"],
-  ["certs", "list", "extra"],
+  ["strict", "status", "extra"],
   ["certs", "list", "--unknown"],
   ["certs", "inspect"],
   ["completion", "tcsh"],

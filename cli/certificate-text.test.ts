@@ -3,6 +3,7 @@ import type { CertificateSummary, Inspection } from "#/identity/inspect.ts";
 import { parseSpiffeId } from "#/identity/spiffe-id.ts";
 import { golden, goldenJson } from "#/test/kit/golden.ts";
 import { inspectionJson, inspectionText, isValid, listText } from "./certificate-text.ts";
+import type { Subject } from "./certificate-text.ts";
 import type { IssuedCertificate } from "./issued.ts";
 import { chooseStyle } from "./paint.ts";
 
@@ -73,10 +74,41 @@ const logged: IssuedCertificate = {
   notAfter: leaf.notAfter,
   serial: leaf.serial,
   issuerSerial: "01",
+  serviceAccount: "app-a",
+  podUid: "4f0c",
+  address: "10.77.1.2",
+  tokenHash: "aa".repeat(32),
+  keyFingerprint: "bb".repeat(32),
+  log: "signet-controller-0",
   chain: [],
 };
 
-const subject = { origin: "pod app-a/app-a-5f6c7d-0", logged, unchecked: "" };
+const subject = { origin: "pod app-a/app-a-5f6c7d-0", logged, unchecked: "", endpoint: null };
+
+const atEndpoint: Subject = {
+  ...subject,
+  origin: "endpoint app-a/app-a-5f6c7d-0:8080",
+  endpoint: {
+    handshake: {
+      version: "TLSv1.3",
+      cipher: "TLS_AES_256_GCM_SHA384",
+      group: "X25519MLKEM768",
+      alpn: "signet-http/1.1",
+      isResumed: false,
+      verification: "",
+      chain: ["AA=="],
+      elapsedMs: 12.4,
+    },
+    checks: [
+      {
+        code: "peer_identity_unexpected",
+        demand: 'the identity is "spiffe://cluster.local/ns/app-b/sa/app-b"',
+        passed: false,
+        fault: "it is another",
+      },
+    ],
+  },
+};
 
 const broken: Inspection = {
   ...whole,
@@ -105,8 +137,14 @@ for (const [name, inspection, of] of [
   [
     "broken",
     broken,
-    { origin: "file leaf.pem", logged: null, unchecked: "no trusted roots are known here" },
+    {
+      origin: "file leaf.pem",
+      logged: null,
+      unchecked: "no trusted roots are known here",
+      endpoint: null,
+    },
   ],
+  ["endpoint", whole, atEndpoint],
 ] as const) {
   test(`inspectionText of a ${name} certificate as in its golden file`, (t) => {
     const text = `${inspectionText(inspection, of, NOW, plain).join("\n")}\n`;
@@ -124,8 +162,9 @@ test("inspectionText lets no fault steer the terminal", (t) => {
 });
 
 test("isValid is false as soon as one rule is broken", (t) => {
-  t.true(isValid(whole));
-  t.false(isValid(broken));
+  t.true(isValid(whole, subject));
+  t.false(isValid(broken, subject));
+  t.false(isValid(whole, atEndpoint), "also one of the handshake");
 });
 
 test("listText has a line for each certificate, fitted to the terminal", (t) => {

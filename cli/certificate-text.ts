@@ -1,6 +1,9 @@
 // Certificates for people: a list with one line each, and one of them with every field and every rule.
 // Pure: the golden files beside the test show what comes out.
 import type { CertificateSummary, Check, Inspection } from "#/identity/inspect.ts";
+import type { HandshakeCheck } from "./certs/endpoint.ts";
+import type { Handshake } from "./certs/probe.ts";
+import { sourceOfRule } from "./certs/rule-sources.ts";
 import type { IssuedCertificate } from "./issued.ts";
 import type { Style } from "./paint.ts";
 import { formatFields, formatTable } from "./table.ts";
@@ -18,6 +21,11 @@ export interface Subject {
   readonly logged: IssuedCertificate | null;
   /** Why the chain was not checked; empty when it was. */
   readonly unchecked: string;
+  /** How it was seen, when an endpoint showed it; null: nobody was asked. */
+  readonly endpoint: {
+    readonly handshake: Handshake;
+    readonly checks: readonly HandshakeCheck[];
+  } | null;
 }
 
 /** Narrow terminals get the identities whole and the serial numbers not at all. */
@@ -85,6 +93,7 @@ export function inspectionText(
     ["SHA-256", colonHex(leaf.fingerprint)],
     ["log index", logIndex === null ? "not known" : String(logIndex)],
     ...(subject.logged === null ? [] : [["issued", formatTime(subject.logged.issuedAt)] as const]),
+    ...handshakeFields(subject, style),
   ];
   return [
     ...formatFields(
@@ -96,12 +105,37 @@ export function inspectionText(
     ...inspection.certificates.map((each, index) => chainLine(each, index, now, style)),
     "",
     paint.bold("checks"),
-    ...inspection.checks.map((check) => checkLine(check, style)),
+    ...allChecks(inspection, subject).map((check) => checkLine(check, style)),
     ...(subject.unchecked === ""
       ? []
       : [paint.yellow(`${style.glyphs.warning} the chain was not checked: ${subject.unchecked}`)]),
     "",
-    verdictLine(inspection, style),
+    verdictLine(allChecks(inspection, subject), style),
+  ];
+}
+
+/** Those of the connection first: without it there is no certificate. */
+function allChecks(
+  { checks }: Inspection,
+  { endpoint }: Pick<Subject, "endpoint">,
+): readonly (Check | HandshakeCheck)[] {
+  return [...(endpoint?.checks ?? []), ...checks];
+}
+
+function handshakeFields(
+  { endpoint }: Subject,
+  { paint }: Style,
+): readonly (readonly [string, string])[] {
+  if (endpoint === null) return [];
+  const { version, cipher, group, alpn, elapsedMs } = endpoint.handshake;
+  const isHybrid = group.includes("MLKEM");
+  return [
+    ["connection", printable(`${version}, ${cipher}, after ${Math.round(elapsedMs)} ms`)],
+    [
+      "key exchange",
+      isHybrid ? paint.green(printable(group)) : paint.yellow(`${printable(group)}, not hybrid`),
+    ],
+    ["ALPN", alpn === "" ? "none" : printable(alpn)],
   ];
 }
 
@@ -121,9 +155,12 @@ export function inspectionJson(inspection: Inspection, subject: Subject): unknow
     leftSeconds: Math.round(inspection.leftMs / 1000),
     logIndex: logged?.logIndex ?? null,
     issuedAt: logged === null ? null : iso(logged.issuedAt),
-    isValid: isValid(inspection),
+    isValid: isValid(inspection, subject),
     isChainChecked: subject.unchecked === "",
-    checks: inspection.checks,
+    ...(subject.endpoint === null ? {} : { handshake: handshakeJson(subject.endpoint.handshake) }),
+    checks: allChecks(inspection, subject).map((check) =>
+      Object.assign({}, check, { source: sourceOfRule(check.code) }),
+    ),
     chain: inspection.certificates.map((each) => ({
       ...each,
       notBefore: iso(each.notBefore),
@@ -132,8 +169,13 @@ export function inspectionJson(inspection: Inspection, subject: Subject): unknow
   };
 }
 
-export function isValid(inspection: Inspection): boolean {
-  return inspection.checks.every(({ passed }) => passed);
+/** Bytes are left out here, too. */
+function handshakeJson({ chain: _chain, ...handshake }: Handshake): object {
+  return handshake;
+}
+
+export function isValid(inspection: Inspection, subject: Pick<Subject, "endpoint">): boolean {
+  return allChecks(inspection, subject).every(({ passed }) => passed);
 }
 
 function chainLine(each: CertificateSummary, index: number, now: number, style: Style): string {
@@ -150,16 +192,19 @@ function chainLine(each: CertificateSummary, index: number, now: number, style: 
   return `  ${index} ${role}: ${name}${constraints}, ${keyText(each.keyKind)}, ${until}`;
 }
 
-function checkLine({ passed, demand, fault }: Check, style: Style): string {
+function checkLine(check: Check | HandshakeCheck, style: Style): string {
+  const { passed, demand, fault, code } = check;
   const { paint, glyphs } = style;
-  if (passed) return `  ${paint.green(glyphs.passed)} ${demand}`;
-  return `  ${paint.red(glyphs.failed)} ${demand}: ${paint.red(printable(fault))}`;
+  const source = sourceOfRule(code);
+  const rule = `${demand}${source === "" ? "" : paint.dim(` (${source})`)}`;
+  if (passed) return `  ${paint.green(glyphs.passed)} ${rule}`;
+  return `  ${paint.red(glyphs.failed)} ${rule}: ${paint.red(printable(fault))}`;
 }
 
-function verdictLine(inspection: Inspection, style: Style): string {
-  const broken = inspection.checks.filter(({ passed }) => !passed).length;
-  if (broken === 0) return style.paint.green(`all ${inspection.checks.length} checks passed`);
-  return style.paint.red(`${broken} of ${inspection.checks.length} checks failed`);
+function verdictLine(checks: readonly { readonly passed: boolean }[], style: Style): string {
+  const broken = checks.filter(({ passed }) => !passed).length;
+  if (broken === 0) return style.paint.green(`all ${checks.length} checks passed`);
+  return style.paint.red(`${broken} of ${checks.length} checks failed`);
 }
 
 function leftText(leftMs: number, lifeMs: number, style: Style): string {

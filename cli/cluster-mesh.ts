@@ -229,11 +229,13 @@ interface RawPod {
   readonly metadata: {
     readonly namespace: string;
     readonly name: string;
+    readonly uid?: string;
     readonly labels?: Readonly<Record<string, string>>;
     readonly annotations?: Readonly<Record<string, string>>;
     readonly deletionTimestamp?: string;
   };
   readonly spec: {
+    readonly nodeName?: string;
     readonly serviceAccountName?: string;
     readonly containers?: readonly { readonly name: string }[];
   };
@@ -261,6 +263,8 @@ function podOf({ metadata, spec, status }: RawPod): Pod {
     isReady: conditions.some((each) => each.type === "Ready" && each.status === "True"),
     isMeshed: metadata.annotations?.["signet.dev/status"] === "injected",
     labels: metadata.labels ?? {},
+    ...(spec.nodeName === undefined ? {} : { node: spec.nodeName }),
+    ...(metadata.uid === undefined ? {} : { uid: metadata.uid }),
   };
 }
 

@@ -1,8 +1,12 @@
 // The commands of `signet` as data: what the parser reads, what help and completion are made from.
 // A command does its work in commands/; its path ("certs list") is what joins the two.
 
+import { certs } from "./certs/commands.ts";
 import type { Argument, Command, Option } from "./command.ts";
+import { ca } from "./authority-commands.ts";
+import { identityCommands } from "./identity/commands.ts";
 import { inject, install, uninstall } from "./install/commands.ts";
+import { log } from "./log/commands.ts";
 
 export type { Argument, Command, Example, Option, ValueKind } from "./command.ts";
 
@@ -44,49 +48,6 @@ const namespace: Argument = {
   name: "namespace",
   summary: "the namespace whose pods are meant",
   kind: "namespace",
-};
-
-const certs: Command = {
-  name: "certs",
-  summary: "Look at the certificates that the mesh has issued",
-  commands: [
-    {
-      name: "list",
-      summary: "List each identity with its certificate and how long it still lives",
-      options: [
-        {
-          long: "--namespace",
-          short: "-n",
-          summary: "only this namespace",
-          value: { name: "NAMESPACE", kind: "namespace" },
-        },
-        { long: "--all", summary: "every certificate in the log, the replaced ones too" },
-      ],
-      examples: [
-        { command: "signet certs list", shows: "who may speak in the mesh right now" },
-        { command: "signet certs list -n app-b -o json", shows: "one namespace, for programs" },
-      ],
-    },
-    {
-      name: "inspect",
-      summary: "Show everything about one certificate, each SPIFFE rule checked",
-      details:
-        "Takes a pod (its certificate as the controller logged it), a PEM or DER file, or - for\n" +
-        "standard input. Exits with 1 when the certificate breaks a rule or has ended.",
-      arguments: [
-        { name: "source", summary: "a pod, a file (PEM or DER), or -", kind: "pod-or-file" },
-      ],
-      options: [{ long: "--pem", summary: "print the chain as PEM and nothing else" }],
-      examples: [
-        { command: "signet certs inspect app-a/app-a", shows: "a pod, by a part of its name" },
-        { command: "signet certs inspect leaf.pem", shows: "any certificate, of any origin" },
-        {
-          command: "signet certs inspect app-b-v1 --pem | openssl x509 -noout -text",
-          shows: "the same certificate in another tool's words",
-        },
-      ],
-    },
-  ],
 };
 
 const strict: Command = {
@@ -203,45 +164,6 @@ const local: Command = {
   ],
 };
 
-const log: Command = {
-  name: "log",
-  summary: "Prove that the logs of what was issued are whole",
-  details:
-    "Each controller keeps a log: every certificate is in it before anybody gets it. The log is a Merkle\n" +
-    "tree, so that a few hashes prove that an entry is in it, and that a later log begins with all of an\n" +
-    "earlier one. This command line checks the proofs itself.",
-  commands: [
-    {
-      name: "head",
-      summary: "Show each log's size and root",
-      examples: [
-        { command: "signet log head", shows: "what the logs come to now" },
-        { command: "signet log head -o json > seen.json", shows: "kept, to verify against later" },
-      ],
-    },
-    {
-      name: "prove",
-      summary: "Prove that a pod's certificate is in a log",
-      details: "Exits with 1 when the proof does not hold.",
-      arguments: [pod],
-      examples: [{ command: "signet log prove app-b-v1", shows: "the way from entry to root" }],
-    },
-    {
-      name: "verify",
-      summary: "Prove that the logs only grew since they were seen",
-      details: "Exits with 1 when entries were taken away or changed.",
-      arguments: [
-        {
-          name: "file",
-          summary: "what signet log head -o json printed then; - for standard input",
-          kind: "file",
-        },
-      ],
-      examples: [{ command: "signet log verify seen.json", shows: "nothing was taken back" }],
-    },
-  ],
-};
-
 const tour: Command = {
   name: "tour",
   summary: "Prove the mesh's claims one by one, each with its evidence, on the mesh that runs",
@@ -250,7 +172,7 @@ const tour: Command = {
     "It adds pods and a namespace of its own, changes app-b's route and policy and stops the controllers\n" +
     "for 20 s, and puts everything back. Not for a cluster that others depend on.",
   examples: [
-    { command: "signet tour", shows: "eight claims, proven in some two minutes" },
+    { command: "signet tour", shows: "each claim, proven in some two minutes" },
     { command: "signet tour --context kind-kind", shows: "on that cluster" },
   ],
 };
@@ -261,7 +183,9 @@ export const commandTree: Command = {
   commands: [
     local,
     certs,
+    ca,
     log,
+    identityCommands,
     strict,
     install,
     inject,
@@ -314,7 +238,11 @@ export const commandTree: Command = {
       summary: "Names that a shell may offer",
       isHidden: true,
       arguments: [
-        { name: "kind", summary: "what is completed", kind: { choices: ["pod", "namespace"] } },
+        {
+          name: "kind",
+          summary: "what is completed",
+          kind: { choices: ["pod", "namespace", "identity"] },
+        },
       ],
     },
   ],

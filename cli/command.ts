@@ -4,6 +4,7 @@
 export type ValueKind =
   | "pod"
   | "namespace"
+  | "identity"
   | "file"
   | "pod-or-file"
   | "directory"

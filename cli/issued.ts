@@ -16,6 +16,16 @@ export interface IssuedCertificate {
   /** Lower-case hex. */
   readonly serial: string;
   readonly issuerSerial: string;
+  /** Who asked; what the log does not say is empty. */
+  readonly serviceAccount: string;
+  readonly podUid: string;
+  readonly address: string;
+  /** SHA-256 of the identifier of the token that proved it, hex. */
+  readonly tokenHash: string;
+  /** SHA-256 of the SubjectPublicKeyInfo, hex. */
+  readonly keyFingerprint: string;
+  /** The controller whose log has it; empty when it does not say. */
+  readonly log: string;
   /** DER, leaf first, as far as it is known. */
   readonly chain: readonly Uint8Array[];
 }
@@ -29,13 +39,15 @@ type Record_ = Readonly<Record<string, unknown>>;
 export function readIssued(answer: unknown): readonly IssuedCertificate[] {
   const list = Array.isArray(answer) ? answer : field(answer, "certificates");
   if (!Array.isArray(list)) throw unreadable("no list of certificates");
+  const pod = field(answer, "pod");
+  const log = typeof pod === "string" ? pod : "";
   return list.map((each: unknown, index) => {
     if (typeof each !== "object" || each === null) throw unreadable(`entry ${index} is no object`);
-    return readOne(each as Record_, index);
+    return readOne(each as Record_, index, log);
   });
 }
 
-function readOne(record: Record_, index: number): IssuedCertificate {
+function readOne(record: Record_, index: number, log: string): IssuedCertificate {
   const text = (name: string): string => {
     const value = record[name];
     if (typeof value !== "string") throw unreadable(`entry ${index} has no "${name}"`);
@@ -49,6 +61,10 @@ function readOne(record: Record_, index: number): IssuedCertificate {
     }
     return ms;
   };
+  const told = (name: string): string => {
+    const value = record[name];
+    return typeof value === "string" ? value : "";
+  };
   const position = record["index"] ?? record["logIndex"];
   return {
     logIndex: typeof position === "number" ? position : null,
@@ -60,6 +76,12 @@ function readOne(record: Record_, index: number): IssuedCertificate {
     notAfter: time("notAfter"),
     serial: text("serial"),
     issuerSerial: text("issuerSerial"),
+    serviceAccount: told("serviceAccount"),
+    podUid: told("podUid"),
+    address: told("address"),
+    tokenHash: told("tokenHash"),
+    keyFingerprint: told("keyFingerprint"),
+    log,
     chain: readChain(record, index),
   };
 }

@@ -109,7 +109,7 @@ async function execute(
 
 function podOf(view: PodView): Pod {
   const { ready: isReady, meshed: isMeshed, ...rest } = view;
-  return { ...rest, isReady, isMeshed };
+  return { ...rest, isReady, isMeshed, node: "this machine" };
 }
 
 function isController({ namespace, name }: { namespace: string; name: string }): boolean {

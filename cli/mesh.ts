@@ -22,6 +22,9 @@ export interface Pod {
   /** It has a sidecar. */
   readonly isMeshed: boolean;
   readonly labels: Readonly<Record<string, string>>;
+  /** Where it runs, when that is told. */
+  readonly node?: string;
+  readonly uid?: string;
 }
 
 /** A Kubernetes object as JSON. */

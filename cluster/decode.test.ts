@@ -39,6 +39,13 @@ const policy = (spec: object): object => ({
   spec,
 });
 
+const suspension = (spec: object): object => ({
+  apiVersion: "signet.dev/v1alpha1",
+  kind: "IdentitySuspension",
+  metadata: { name: "x" },
+  spec,
+});
+
 test("decodeObject reads a pod with the fields the mesh looks at", (t) => {
   const read = decodeObject(pod);
   t.like(read, {
@@ -168,6 +175,11 @@ test("decodeObject reads a policy", (t) => {
   t.deepEqual(read.kind === "PeerAuthentication" && [...read.ports], [[8080, "disable"]]);
 });
 
+test("decodeObject reads a suspension, whatever it names: that is the index's to judge", (t) => {
+  const spec = { identity: "no identity", reason: "why" };
+  t.like(decodeObject(suspension(spec)), { kind: "IdentitySuspension", ...spec });
+});
+
 const refused: readonly [title: string, value: object, message: RegExp][] = [
   ["a pod without a name", { ...pod, metadata: {} }, /metadata\.name/],
   [
@@ -200,6 +212,13 @@ const refused: readonly [title: string, value: object, message: RegExp][] = [
   ],
   ["a policy port that is none", policy({ portLevelMtls: { http: {} } }), /portLevelMtls/],
   ["a policy port out of range", policy({ portLevelMtls: { 70000: {} } }), /70000: not a port/],
+  ["a suspension of nobody", suspension({ reason: "x" }), /spec\.identity/],
+  ["a suspension without a reason", suspension({ identity: "a", reason: "" }), /spec\.reason/],
+  [
+    "a suspension of too long a name",
+    suspension({ identity: "a".repeat(2049), reason: "x" }),
+    /spec\.identity/,
+  ],
   [
     "a selector with expressions, which would select less",
     policy({ selector: { matchLabels: {}, matchExpressions: [] } }),
@@ -280,7 +299,14 @@ test("decodeObject names a kind that it does not know", (t) => {
 });
 
 test("decodeObject throws nothing but DecodeError", (t) => {
-  const shapes = fc.constantFrom<object>(pod, service, slice, route({}), policy({}));
+  const shapes = fc.constantFrom<object>(
+    pod,
+    service,
+    slice,
+    route({}),
+    policy({}),
+    suspension({}),
+  );
   const mutant = fc.tuple(shapes, fc.string(), fc.anything()).map(([shape, key, junk]) => {
     return Object.assign({}, shape, { [key]: junk, spec: junk });
   });

@@ -8,6 +8,7 @@ import { DecodeError } from "./decode-error.ts";
 import type {
   EndpointSliceRecord,
   HttpRouteRecord,
+  IdentitySuspensionRecord,
   Kind,
   Labels,
   Meta,
@@ -74,6 +75,7 @@ const podShape = z.object({
   metadata: metadataShape,
   spec: z.object({
     serviceAccountName: lax(accountName),
+    nodeName: lax(z.string()),
     hostNetwork: lax(z.boolean()),
   }),
   status: lax(
@@ -154,6 +156,14 @@ const policyShape = z.object({
   }),
 });
 
+const suspensionShape = z.object({
+  metadata: metadataShape,
+  spec: z.object({
+    identity: z.string().min(1).max(2048),
+    reason: z.string().min(1).max(1024),
+  }),
+});
+
 function decoder<Schema extends z.ZodType>(
   kind: Kind,
   shape: Schema,
@@ -174,6 +184,10 @@ const decoders: ReadonlyMap<string, (value: unknown, key: string) => WorldObject
   ["discovery.k8s.io/v1 EndpointSlice", decoder("EndpointSlice", sliceShape, toSlice)],
   ["gateway.networking.k8s.io/v1 HTTPRoute", decoder("HTTPRoute", routeShape, toRoute)],
   ["signet.dev/v1alpha1 PeerAuthentication", decoder("PeerAuthentication", policyShape, toPolicy)],
+  [
+    "signet.dev/v1alpha1 IdentitySuspension",
+    decoder("IdentitySuspension", suspensionShape, toSuspension),
+  ],
 ]);
 
 function toNamespace({ metadata }: z.output<typeof plainShape>): NamespaceRecord {
@@ -191,6 +205,7 @@ function toPod({ metadata, spec, status }: z.output<typeof podShape>): PodRecord
     serviceAccount: orElse(spec.serviceAccountName, "default"),
     addresses: addressesOf(status),
     phase: status?.phase ?? "Unknown",
+    node: spec.nodeName ?? "",
     hostNetwork: spec.hostNetwork ?? false,
     terminating: (metadata.deletionTimestamp ?? null) !== null,
   };
@@ -281,6 +296,13 @@ function toPolicy(
     requiresPostQuantum:
       postQuantum === undefined || postQuantum === null ? null : keyAgreements[postQuantum],
   };
+}
+
+function toSuspension({
+  metadata,
+  spec,
+}: z.output<typeof suspensionShape>): IdentitySuspensionRecord {
+  return { kind: "IdentitySuspension", meta: toMeta(metadata), ...spec };
 }
 
 function toMeta(metadata: z.output<typeof metadataShape>): Meta {

@@ -10,6 +10,7 @@ export type Kind =
   | "EndpointSlice"
   | "HTTPRoute"
   | "PeerAuthentication"
+  | "IdentitySuspension"
   | "ServiceAccount";
 
 export type Labels = Readonly<Record<string, string>>;
@@ -44,6 +45,8 @@ export interface PodRecord {
   /** All of its addresses; empty until it has one. */
   readonly addresses: readonly string[];
   readonly phase: PodPhase;
+  /** Where it runs; empty until it is scheduled, and where there are no nodes. */
+  readonly node: string;
   /** Shares the node's address. */
   readonly hostNetwork: boolean;
   /** Deletion has begun; it may still serve. */
@@ -156,6 +159,15 @@ export interface PeerAuthenticationRecord {
   readonly requiresPostQuantum: boolean | null;
 }
 
+export interface IdentitySuspensionRecord {
+  readonly kind: "IdentitySuspension";
+  readonly meta: Meta;
+  /** As it was written. */
+  readonly identity: string;
+  /** For people. */
+  readonly reason: string;
+}
+
 export type WorldObject =
   | NamespaceRecord
   | ServiceAccountRecord
@@ -163,7 +175,8 @@ export type WorldObject =
   | ServiceRecord
   | EndpointSliceRecord
   | HttpRouteRecord
-  | PeerAuthenticationRecord;
+  | PeerAuthenticationRecord
+  | IdentitySuspensionRecord;
 
 /** invalid: cannot be read, what was known of it stays. disconnected: all that is known stays. */
 export type WorldEvent =

@@ -5,7 +5,11 @@ import { networkInterfaces } from "node:os";
 import path from "node:path";
 import { RpcError } from "#/api/rpc-error.ts";
 import type { RpcErrorCode } from "#/api/rpc-error.ts";
-import { readGrowth, readHeads, readInclusion } from "#/cli/log-answers.ts";
+import { readGrowth, readHeads, readInclusion } from "#/cli/log/answers.ts";
+import { readCheckpoint } from "#/transparency/checkpoint.ts";
+import { hashLeaf, hashNode } from "#/transparency/hash.ts";
+import { openNote, readVerifier } from "#/transparency/note.ts";
+import { readEntries } from "#/transparency/tile.ts";
 import { parseSpiffeId } from "#/identity/spiffe-id.ts";
 import { TokenSigner } from "#/local/pod/tokens.ts";
 import { until } from "#/test/kit/controller-server.ts";
@@ -254,6 +258,38 @@ test("the read API proves that what was issued is in the log, and that the log o
   t.deepEqual(await ask("/v1/log/inclusion?serial=00"), { pod: seen!.pod, inclusion: null });
 });
 
+test("the read API serves the log as files, as tools for such logs expect them", async (t) => {
+  await using site = await Site.create();
+  await site.serveWorld(added(podObject), synced);
+  await using controller = await site.start();
+  await ready(site);
+  await site.issue(controller);
+  const file = async (name: string): Promise<Buffer> => {
+    const { status, bytes } = await site.getBytes(`/v1/log/${name}`);
+    t.is(status, 200, name);
+    return bytes;
+  };
+  const { key } = JSON.parse((await site.get("/v1/log/head")).body) as { readonly key: string };
+  const note = (await site.get("/v1/log/checkpoint")).body;
+  const head = readCheckpoint(openNote(note, [readVerifier(key)]).text);
+  t.is(head.size, 2);
+  const entries = readEntries(await file("tile/entries/000.p/2"));
+  const hashes = entries!.map(hashLeaf);
+  t.deepEqual(await file("tile/0/000.p/2"), Buffer.concat(hashes));
+  t.deepEqual(Buffer.from(head.root), Buffer.from(hashNode(hashes[0]!, hashes[1]!)));
+  for (const name of [
+    "0/000",
+    "0/000.p/3",
+    "1/000.p/1",
+    "entries/001.p/1",
+    "x",
+    "0/000.p/0",
+    "0/0",
+  ]) {
+    t.is((await site.get(`/v1/log/tile/${name}`)).status, 404, name);
+  }
+});
+
 for (const query of [
   "certificates?x=1",
   "certificates?limit=all",
@@ -265,6 +301,10 @@ for (const query of [
   "log/inclusion?serial=1&serial=2",
   "log/consistency?pod=a",
   "log/consistency?pod=a&before=-1",
+  "log/consistency?pod=a&before=1&size=x",
+  "log/entries?pod=a&from=0",
+  "log/edge?pod=a",
+  "log/tiles?pod=a",
   "proxies?a",
   "policies?a",
 ]) {

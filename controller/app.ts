@@ -13,22 +13,27 @@ import { Registry } from "#/lib/metrics.ts";
 import type { OpenAuthority } from "./authority.ts";
 import { openAuthority } from "./authority.ts";
 import type { ControllerConfig } from "./config.ts";
+import type { AuthorityStore } from "./custody.ts";
+import { ExpiryWatch } from "./expiry-watch.ts";
 import type { Delta } from "./index/mesh.ts";
 import { Mesh } from "./index/mesh.ts";
-import { meshNamespace } from "./index/policies.ts";
+import { controllerAccount, meshNamespace } from "./index/policies.ts";
 import { declareMetrics } from "./metrics.ts";
 import type { ControllerMetrics } from "./metrics.ts";
 import { OwnIdentity } from "./own-identity.ts";
+import { RotationDriver } from "./rotation/driver.ts";
+import { authorityRoutes } from "./serve/authority.ts";
 import { workloadDirectory } from "./serve/directory.ts";
 import { DiscoveryHub } from "./serve/discovery.ts";
 import { issue } from "./serve/identity.ts";
 import { inspectRoutes } from "./serve/inspect.ts";
+import { logFileRoutes } from "./serve/log-files.ts";
 import { logRoutes } from "./serve/log.ts";
+import { suspensionRoutes } from "./serve/suspensions.ts";
+import { TrustKeeper } from "./trust.ts";
 import { WorldLoop } from "./world-loop.ts";
 import { openWorld } from "./world-source.ts";
 
-/** The service account whose identity sidecars accept as controller. */
-const controllerAccount = "signet-controller";
 /** Sidecars that are told to go elsewhere need no longer than this. */
 const drainMsMax = 2_000;
 const drainStepMs = 50;
@@ -68,22 +73,39 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const registry = new Registry();
   const metrics = declareMetrics(registry);
   const mesh = new Mesh(config.trustDomain);
-  const directory = workloadDirectory(mesh.workloads);
+  const directory = workloadDirectory(mesh);
   const world = stack.use(await openWorld(options));
   const { reviewer } = world;
-  const material = await world.custody();
-  const authority = { ...options, material, reviewer, directory, registry };
+  const store = stack.use(await world.authorities());
+  const authority = { ...options, stored: store.stored.get(), reviewer, directory, registry };
   const opened = stack.use(await openAuthority(authority));
-  mesh.setBundle({ trustDomain: config.trustDomain, roots: opened.roots });
+  const { trust } = opened;
+  mesh.setBundle(trust.get().bundle);
   const hub = new DiscoveryHub({ mesh, clock, log, metrics });
-  const publication = stack.use(world.publish(opened.roots, mesh));
+  const publication = stack.use(world.publish(trust, mesh));
   const publish = (delta: Delta): void => {
     hub.publish(delta);
     publication.changed(delta);
   };
   const loop = stack.use(new WorldLoop({ mesh, publish, clock, log, metrics }));
-  const server = await serveSidecars({ options, opened, hub, mesh, metrics, stack });
-  const admin = await serveAdmin({ options, opened, hub, mesh, registry, stack });
+  trust.onChange(({ bundle }) => {
+    mesh.setBundle(bundle);
+    loop.request();
+  });
+  const { server, identity } = await serveSidecars({ options, opened, hub, mesh, metrics, stack });
+  const { issuer, ledger } = opened;
+  const renewOwn = (): Promise<void> => identity.renew();
+  const keeper = stack.use(new TrustKeeper({ store, issuer, trust, renewOwn, clock, log }));
+  const { exchange, isWriter: isDriver } = publication;
+  const parts = { store, trust, keeper, ledger, hub, mesh, exchange, isDriver };
+  const { random, randomBytes } = options;
+  const common = { clock, random, randomBytes, log };
+  const rotation = stack.use(new RotationDriver({ ...parts, ...common, pod: config.pod }));
+  stack.use(new ExpiryWatch({ trust, metrics, clock, log }));
+  metrics.rotationWaiting.onCollect(() => {
+    metrics.rotationWaiting.with().set(rotation.view().waiting.length);
+  });
+  const admin = await serveAdmin({ options, opened, hub, mesh, registry, stack, store, rotation });
   stack.use(world.watch(loop.onEvent));
   log.info("controller started", { grpc_port: server.port, admin_port: admin.port });
   const held = stack.move();
@@ -110,14 +132,20 @@ async function serveSidecars({
   mesh,
   metrics,
   stack,
-}: Parts & { readonly metrics: ControllerMetrics }): Promise<ControllerServer> {
+}: Parts & { readonly metrics: ControllerMetrics }): Promise<{
+  readonly server: ControllerServer;
+  readonly identity: OwnIdentity;
+}> {
   const { config, clock, random, log } = options;
-  const { authority, roots } = opened;
+  const { authority, trust } = opened;
   const { trustDomain, pod } = config;
   const id = workloadId(trustDomain, meshNamespace, controllerAccount);
   const own = { id, pod: pod.name, podUid: pod.uid, address: pod.address };
   const identity = stack.use(await OwnIdentity.start({ authority, own, clock, random, log }));
-  const credentialsOf = (svid: Svid) => ({ svid, roots, trustDomain });
+  const credentialsOf = (svid: Svid) => {
+    const { roots } = trust.get().bundle;
+    return { svid, roots, trustDomain };
+  };
   const server = stack.use(
     await serveController({
       port: config.grpcPort,
@@ -133,11 +161,12 @@ async function serveSidecars({
     }),
   );
   identity.svid.onChange((svid) => server.setCredentials(credentialsOf(svid)));
+  trust.onChange(() => server.setCredentials(credentialsOf(identity.svid.get())));
   metrics.connections.onCollect(() => metrics.connections.with().set(server.connectionCount()));
   metrics.ownCertificateEnd.onCollect(() => {
     metrics.ownCertificateEnd.with().set(identity.svid.get().notAfter / 1000);
   });
-  return server;
+  return { server, identity };
 }
 
 async function serveAdmin({
@@ -147,21 +176,35 @@ async function serveAdmin({
   mesh,
   registry,
   stack,
-}: Parts & { readonly registry: Registry }): Promise<{ port: number }> {
+  store,
+  rotation,
+}: Parts & {
+  readonly registry: Registry;
+  readonly store: AuthorityStore;
+  readonly rotation: RotationDriver;
+}): Promise<{ port: number }> {
   const { config, log } = options;
   const ready = (): { ready: boolean; reason: string } =>
     mesh.isCompiled
       ? { ready: true, reason: "" }
       : { ready: false, reason: "the world is not listed yet" };
   const pod = config.pod.name;
-  const inspect = inspectRoutes({
-    ledger: opened.ledger,
-    issuer: () => opened.issuer.current(),
-    hub,
-    mesh,
+  const { ledger, heads, trust } = opened;
+  const issuer = () => opened.issuer.current();
+  const logged = { ledger, heads, issuer, pod };
+  const authority = authorityRoutes({
+    trust: () => trust.get(),
+    record: () => store.stored.get().record,
+    rotation: () => rotation.view(),
     pod,
   });
-  const routes = { ...inspect, ...logRoutes({ ledger: opened.ledger, pod }) };
+  const routes = {
+    ...inspectRoutes({ ledger, issuer, hub, mesh, pod }),
+    ...authority,
+    ...logRoutes(logged),
+    ...logFileRoutes(logged),
+    ...suspensionRoutes({ mesh, hub, pod }),
+  };
   const common = { registry, ready, log };
   stack.use(
     await startAdmin({ ...common, routes, listen: { socketPath: config.adminSocketPath } }),

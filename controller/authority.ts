@@ -3,26 +3,33 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { TokenReviewer, WorkloadDirectory } from "#/ca/attest.ts";
-import { readAuthority } from "#/ca/authority-pem.ts";
-import type { IssuerOptions } from "#/ca/issuer.ts";
 import { IssuerSource } from "#/ca/issuer.ts";
 import { openLedger } from "#/ca/ledger/ledger.ts";
+import { HeadSigner } from "#/ca/ledger/head-signer.ts";
 import type { Ledger } from "#/ca/ledger/ledger.ts";
+import { logKeyOf } from "#/ca/ledger/log-key.ts";
+import { keepPruned } from "#/ca/ledger/pruning.ts";
 import { createCaMetrics } from "#/ca/metrics.ts";
 import { CertificateAuthority } from "#/ca/service.ts";
-import { fingerprint, parsePem } from "#/identity/bundle.ts";
-import { readCertificate } from "#/identity/certificate.ts";
 import type { Clock } from "#/lib/clock.ts";
 import type { Log } from "#/lib/log.ts";
 import type { Registry } from "#/lib/metrics.ts";
+import { Watch } from "#/lib/watch.ts";
 import type { ControllerConfig } from "./config.ts";
-import type { AuthorityMaterial } from "./custody.ts";
-import { tellCustody, unusableMaterial } from "./custody.ts";
+import type { Stored } from "./custody.ts";
+import { unusable } from "./custody.ts";
 import { servingNames } from "./serving-names.ts";
+import { readTrust, tellTrust } from "./trust.ts";
+import type { Trust } from "./trust.ts";
+
+const dayMs = 86_400_000;
 
 export interface AuthorityOptions {
-  readonly config: Pick<ControllerConfig, "trustDomain" | "dataDirectory" | "svidLifetimeS">;
-  readonly material: AuthorityMaterial;
+  readonly config: Pick<
+    ControllerConfig,
+    "trustDomain" | "dataDirectory" | "logKeepDays" | "pod" | "svidLifetimeS"
+  >;
+  readonly stored: Stored;
   readonly reviewer: TokenReviewer;
   readonly directory: WorkloadDirectory;
   readonly registry: Registry;
@@ -34,48 +41,33 @@ export interface AuthorityOptions {
   readonly log: Log;
 }
 
-/** The issuer has shown that its chain leads to the roots. */
-async function certifyIssuer(
-  material: AuthorityMaterial,
-  options: Omit<IssuerOptions, "roots" | "intermediate">,
-): Promise<{ readonly roots: readonly Uint8Array[]; readonly issuer: IssuerSource }> {
-  const roots = parsePem(material.roots);
-  const intermediate = readAuthority(material.intermediate, material.intermediateKey);
-  const issuer = await IssuerSource.start({ ...options, roots, intermediate });
-  const { notAfter } = readCertificate(intermediate.certificate);
-  const facts = {
-    roots: roots.map((root) => fingerprint(root)),
-    intermediate_not_after: new Date(notAfter).toISOString(),
-  };
-  tellCustody(material, facts, options.log);
-  return { roots, issuer };
-}
-
 export interface OpenAuthority extends AsyncDisposable {
   readonly authority: CertificateAuthority;
   readonly issuer: IssuerSource;
   readonly ledger: Ledger;
-  /** DER. */
-  readonly roots: readonly Uint8Array[];
+  readonly heads: HeadSigner;
+  /** What it works with; another one is for whoever follows the store to set. */
+  readonly trust: Watch<Trust>;
 }
 
 /** Rejects with MeshError when a file cannot be read, or the intermediate cannot certify an issuer. */
 export async function openAuthority(options: AuthorityOptions): Promise<OpenAuthority> {
-  const { config, material, reviewer, directory, registry, clock, random, randomBytes, log } =
-    options;
+  const { config, reviewer, directory, registry, clock, randomBytes, log } = options;
   const { trustDomain } = config;
-  const common = { trustDomain, clock, random, randomBytes, log };
-  const { roots, issuer } = await certifyIssuer(material, common).catch((thrown: unknown) => {
-    throw unusableMaterial(material, thrown);
-  });
+  const { trust: first, issuer } = await certifyIssuer(options);
+  const trust = new Watch(first);
   await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 });
   const ledger = await openLedger(path.join(config.dataDirectory, "ledger.sqlite"), clock);
+  const keepMs = config.logKeepDays === null ? Infinity : config.logKeepDays * dayMs;
+  const pruning = keepPruned({ ledger, keepMs, clock, log });
+  const heads = new HeadSigner(logKeyOf(ledger.key(), trustDomain, config.pod.name));
   const authority = new CertificateAuthority({
+    heads,
     issuer,
     attestation: { reviewer, directory, trustDomain },
     ledger,
     metrics: createCaMetrics(registry),
-    roots,
+    roots: () => trust.get().bundle.roots,
     lifetimeDefaultS: config.svidLifetimeS,
     servingNames: servingNames(trustDomain),
     clock,
@@ -86,10 +78,34 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
     authority,
     issuer,
     ledger,
-    roots,
+    heads,
+    trust,
     async [Symbol.asyncDispose]() {
       issuer.stop();
+      pruning[Symbol.dispose]();
       await ledger[Symbol.asyncDispose]();
     },
   };
+}
+
+/** The issuer has shown that its chain leads to the roots. */
+async function certifyIssuer({
+  stored,
+  config: { trustDomain },
+  clock,
+  random,
+  randomBytes,
+  log,
+}: AuthorityOptions): Promise<{ readonly trust: Trust; readonly issuer: IssuerSource }> {
+  try {
+    const trust = readTrust(stored, trustDomain);
+    const { bundle, intermediate } = trust;
+    const { roots } = bundle;
+    const common = { trustDomain, clock, random, randomBytes, log };
+    const issuer = await IssuerSource.start({ ...common, roots, intermediate });
+    tellTrust(trust, log);
+    return { trust, issuer };
+  } catch (thrown) {
+    throw unusable(stored, thrown);
+  }
 }

@@ -99,3 +99,17 @@ test("readControllerConfig takes a kubeconfig before the pod's own cluster", (t)
 test("readControllerConfig does not look for a cluster where there is none", (t) => {
   t.throws(() => readControllerConfig(cluster), { code: "config_invalid", message: /KUBECONFIG/ });
 });
+
+test("readControllerConfig takes one place to read from what keys are wrapped under", (t) => {
+  const [file, keys] = ["/run/kek", "ab".repeat(32)];
+  t.is(readControllerConfig(good).keyEncryption, null);
+  t.deepEqual(readControllerConfig({ ...good, SIGNET_KEY_ENCRYPTION_FILE: file }).keyEncryption, {
+    file,
+  });
+  const given = { ...good, SIGNET_KEY_ENCRYPTION_KEY: keys };
+  t.deepEqual(readControllerConfig(given).keyEncryption, { keys });
+  const both = { ...given, SIGNET_KEY_ENCRYPTION_FILE: file };
+  const error = t.throws(() => readControllerConfig(both), { message: /set one of them/ });
+  t.false(error?.message.includes(keys));
+  t.throws(() => readControllerConfig({ ...good, SIGNET_KEY_ENCRYPTION_KEY: "" }));
+});

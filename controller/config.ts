@@ -24,11 +24,15 @@ export interface ControllerConfig {
   readonly trustDomain: TrustDomain;
   /** Holds root.crt, intermediate.crt and intermediate.key, PEM; null: a Secret of the cluster does. */
   readonly caDirectory: string | null;
+  /** What the stored keys are wrapped under: a file with it, or it itself; null: they are not wrapped. */
+  readonly keyEncryption: { readonly file: string } | { readonly keys: string } | null;
   /** Holds the ledger. */
   readonly dataDirectory: string;
   readonly world: WorldConfig;
   /** Default life of a certificate, seconds. */
   readonly svidLifetimeS: number;
+  /** Days for which the log keeps what has ended; null: for ever. */
+  readonly logKeepDays: number | null;
   readonly grpcPort: number;
   readonly adminPort: number;
   /** Unix socket of the read API. */
@@ -60,11 +64,16 @@ const world = z
 const schema = z.object({
   SIGNET_TRUST_DOMAIN: trustDomain.default(parseTrustDomain("cluster.local")),
   SIGNET_CA_DIRECTORY: absolute.optional(),
+  SIGNET_KEY_ENCRYPTION_FILE: absolute.optional(),
+  SIGNET_KEY_ENCRYPTION_KEY: z.string().min(1).optional(),
   SIGNET_DATA_DIRECTORY: absolute,
   SIGNET_WORLD: world,
   SIGNET_TOKEN_ISSUER: z.string().min(1).optional(),
   SIGNET_TOKEN_JWKS_FILE: absolute.optional(),
   SIGNET_SVID_LIFETIME_S: seconds(lifetimeSMin, lifetimeSMax).default(900),
+  SIGNET_LOG_KEEP_DAYS: z
+    .union([z.literal("for-ever"), z.coerce.number().int().min(1).max(3650)])
+    .default(30),
   SIGNET_GRPC_PORT: port().default(8443),
   SIGNET_ADMIN_PORT: port().default(8080),
   SIGNET_ADMIN_SOCKET: absolute,
@@ -84,9 +93,11 @@ export function readControllerConfig(environment: Environment): ControllerConfig
   return Object.freeze({
     trustDomain: read.SIGNET_TRUST_DOMAIN,
     caDirectory: read.SIGNET_CA_DIRECTORY ?? null,
+    keyEncryption: toKeyEncryption(read),
     dataDirectory: read.SIGNET_DATA_DIRECTORY,
     world: toWorld(read),
     svidLifetimeS: read.SIGNET_SVID_LIFETIME_S,
+    logKeepDays: read.SIGNET_LOG_KEEP_DAYS === "for-ever" ? null : read.SIGNET_LOG_KEEP_DAYS,
     grpcPort: read.SIGNET_GRPC_PORT,
     adminPort: read.SIGNET_ADMIN_PORT,
     adminSocketPath: read.SIGNET_ADMIN_SOCKET,
@@ -94,6 +105,17 @@ export function readControllerConfig(environment: Environment): ControllerConfig
     logLevel: read.SIGNET_LOG_LEVEL,
     pod: { name: read.POD_NAME, uid: read.POD_UID, address: read.POD_IP },
   });
+}
+
+function toKeyEncryption(
+  read: Readonly<z.output<typeof schema>>,
+): ControllerConfig["keyEncryption"] {
+  const { SIGNET_KEY_ENCRYPTION_FILE: file, SIGNET_KEY_ENCRYPTION_KEY: keys } = read;
+  if (file !== undefined && keys !== undefined) {
+    throw refused("SIGNET_KEY_ENCRYPTION_FILE, SIGNET_KEY_ENCRYPTION_KEY: set one of them");
+  }
+  if (file !== undefined) return { file };
+  return keys === undefined ? null : { keys };
 }
 
 /** A cluster verifies its own tokens; whoever watches a socket must be told by which keys. */

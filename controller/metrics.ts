@@ -15,6 +15,9 @@ export interface ControllerMetrics {
   readonly calls: CounterFamily;
   readonly refusedConnections: CounterFamily;
   readonly ownCertificateEnd: GaugeFamily;
+  readonly authorityEnd: GaugeFamily;
+  readonly authorityShareLeft: GaugeFamily;
+  readonly rotationWaiting: GaugeFamily;
 }
 
 const secondsBounds = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30];
@@ -71,6 +74,20 @@ export function declareMetrics(registry: Registry): ControllerMetrics {
     ownCertificateEnd: registry.gauge(
       name("certificate_not_after_seconds"),
       "End of the controller's own certificate, seconds since the Unix epoch.",
+    ),
+    authorityEnd: registry.gauge(
+      name("authority_not_after_seconds"),
+      "End of what certificates hang from, seconds since the Unix epoch.",
+      ["authority"],
+    ),
+    authorityShareLeft: registry.gauge(
+      name("authority_life_left_ratio"),
+      "Share of its life that is left to what certificates hang from, 1 to 0.",
+      ["authority"],
+    ),
+    rotationWaiting: registry.gauge(
+      name("rotation_waiting"),
+      "Whom the driver of a rotation waits for; 0 without one.",
     ),
   };
 }

@@ -47,6 +47,17 @@ export class OwnIdentity implements Disposable {
     this.#cancel();
   }
 
+  /** At once, and not when it would be due. Rejects with CaError; then the last one stays, and is retried. */
+  async renew(): Promise<void> {
+    this.#cancel();
+    this.#scheduleRenewal();
+    const next = await issue(this.#options);
+    if (this.#isStopped) return;
+    this.#cancel();
+    this.svid.set(next);
+    this.#scheduleRenewal();
+  }
+
   #scheduleRenewal(): void {
     const { clock, random } = this.#options;
     const now = clock.now();

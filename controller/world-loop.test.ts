@@ -5,7 +5,7 @@ import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import type { LogFields } from "#/lib/log.ts";
 import { silentLog } from "#/lib/log.ts";
 import { Registry } from "#/lib/metrics.ts";
-import { applied, pod, policy, service } from "#/test/kit/objects.ts";
+import { applied, deleted, pod, policy, service, suspension } from "#/test/kit/objects.ts";
 import type { Delta } from "./index/mesh.ts";
 import { Mesh } from "./index/mesh.ts";
 import { declareMetrics } from "./metrics.ts";
@@ -53,6 +53,21 @@ test("WorldLoop compiles nothing before the world is listed", (t) => {
   tick();
   t.true(mesh.isCompiled);
   t.is(deltas.length, 1);
+});
+
+test("WorldLoop tells who was suspended and who was resumed, each once", (t) => {
+  const { loop, warnings, tick } = createLoop();
+  const identity = "spiffe://cluster.local/ns/app/sa/a";
+  const object = suspension("one", identity);
+  const feed = (...events: readonly Parameters<typeof loop.onEvent>[0][]): void => {
+    for (const event of events) loop.onEvent(event);
+    tick();
+  };
+  feed({ type: "synced" }, applied(object));
+  feed(applied(suspension("two", identity)), applied(service("app/a")));
+  feed(deleted(object));
+  feed(deleted(suspension("two", identity)));
+  t.deepEqual(warnings, [{ identity, reason: "a test", name: "one" }, { identity }]);
 });
 
 test("WorldLoop compiles a burst of events once", (t) => {

@@ -1,6 +1,7 @@
 // Events of the world into the index, and what changed out to the sidecars. Events that come close
 // together are compiled once. Until the world was listed whole nothing is compiled or told: a restart
 // must not look like a mesh that lost everything.
+import type { Suspended } from "#/api/discovery.ts";
 import type { DecodeError } from "#/cluster/decode-error.ts";
 import type { WorldEvent } from "#/cluster/events.ts";
 import type { Clock } from "#/lib/clock.ts";
@@ -22,6 +23,8 @@ export interface WorldLoopOptions {
 export class WorldLoop implements Disposable {
   readonly #options: WorldLoopOptions;
   #cancel: (() => void) | null = null;
+  /** As it was told last. */
+  #suspended: Suspended = new Set();
 
   constructor(options: WorldLoopOptions) {
     this.#options = options;
@@ -49,6 +52,11 @@ export class WorldLoop implements Disposable {
     if (event.type === "invalid") this.#tellInvalid(event.error);
     this.#schedule();
   };
+
+  /** Something besides the world has changed what is told. */
+  request(): void {
+    this.#schedule();
+  }
 
   [Symbol.dispose](): void {
     this.#cancel?.();
@@ -82,5 +90,20 @@ export class WorldLoop implements Disposable {
       log.error("resource cannot be compiled", { key, reason });
     }
     publish(delta);
+    this.#tellSuspensions();
+  }
+
+  /** The log says who was suspended for as long as logs are kept; the object says it until it is gone. */
+  #tellSuspensions(): void {
+    const { mesh, log } = this.#options;
+    const { suspended } = mesh.suspensions;
+    if (suspended === this.#suspended) return;
+    for (const { id, reason, name } of mesh.suspensions.all()) {
+      if (!this.#suspended.has(id)) log.warn("identity suspended", { identity: id, reason, name });
+    }
+    for (const id of this.#suspended.difference(suspended)) {
+      log.warn("identity resumed", { identity: id });
+    }
+    this.#suspended = suspended;
   }
 }

@@ -3,7 +3,7 @@ import test from "ava";
 import * as fc from "fast-check";
 import { authorityExtensions, makeAuthority } from "#/test/kit/forge.ts";
 import { fuzzOptions } from "#/test/kit/fuzz.ts";
-import { fingerprint, matchPins, parsePem, parsePins, toPem } from "./bundle.ts";
+import { fingerprint, parsePem, parsePins, toPem } from "./bundle.ts";
 import { IdentityError } from "./identity-error.ts";
 
 const ours = makeAuthority("ours", null, authorityExtensions(2)).der;
@@ -45,16 +45,6 @@ test("parsePins reads a list and refuses what is no fingerprint", (t) => {
   ]);
   for (const list of ["", ",", pin.slice(1), `${pin},`, `sha256:${pin}`, `${pin.slice(1)}g`]) {
     t.throws(() => parsePins(list), { code: "pins_unmatched" });
-  }
-});
-
-test("attack-19 matchPins takes pinned roots alone, whatever else the file holds", (t) => {
-  t.deepEqual(matchPins(toPem(theirs) + toPem(ours), [fingerprint(ours)]), [ours]);
-});
-
-test("attack-19 matchPins refuses a file in which nothing is pinned", (t) => {
-  for (const pins of [[], [fingerprint(ours)], [""], [fingerprint(theirs).slice(0, 32)]]) {
-    t.throws(() => matchPins(toPem(theirs), pins), { code: "pins_unmatched" });
   }
 });
 

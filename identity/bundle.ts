@@ -62,18 +62,6 @@ export function parsePins(list: string): readonly string[] {
   return pins;
 }
 
-/**
- * The roots of a bundle file that are pinned. Throws IdentityError when none is: there is no falling
- * back to trusting the file (attack case 19).
- */
-export function matchPins(bundlePem: string, pins: readonly string[]): readonly Uint8Array[] {
-  const pinned = parsePem(bundlePem).filter((der) => pins.includes(fingerprint(der)));
-  if (pinned.length > 0) return pinned;
-  throw new IdentityError("pins_unmatched", "Cannot trust bundle: no root in it is pinned", {
-    next: "Restart the pod, so that it is injected with the pins of the present roots",
-  });
-}
-
 function pemInvalid(state: string): IdentityError {
   return new IdentityError("pem_invalid", `Cannot read PEM: ${state}`);
 }

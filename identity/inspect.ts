@@ -18,6 +18,7 @@ import { describeName } from "./names.ts";
 import type { GeneralName } from "./names.ts";
 import { oid } from "./object-identifiers.ts";
 import { pathRules } from "./path-rules.ts";
+import type { Purpose } from "./path-rules.ts";
 import type { KeyKind } from "./public-key.ts";
 import { trustDomainOf } from "./spiffe-id.ts";
 import type { SpiffeId, TrustDomain } from "./spiffe-id.ts";
@@ -78,12 +79,14 @@ export interface InspectOptions {
   readonly roots: readonly Uint8Array[] | null;
   /** null: any. */
   readonly trustDomain: TrustDomain | null;
+  /** As what the leaf's holder speaks; default "client". */
+  readonly purpose?: Purpose;
 }
 
 /** Throws IdentityError when a certificate of `chain` (DER, leaf first) cannot be read at all. */
 export function inspectChain(
   chain: readonly Uint8Array[],
-  { now, roots, trustDomain }: InspectOptions,
+  { now, roots, trustDomain, purpose = "client" }: InspectOptions,
 ): Inspection {
   checkLength(chain);
   const certificates = chain.map(readCertificate);
@@ -93,7 +96,7 @@ export function inspectChain(
   if (trustDomain !== null) checks.push(judgeTrustDomain(id, trustDomain));
   checks.push(judge(currentRule, () => currentFault(leaf, now)));
   if (roots === null) return summarize(id, certificates, now, checks);
-  const path = findPath(certificates, readRoots(roots), now, "client");
+  const path = findPath(certificates, readRoots(roots), now, purpose);
   for (const rule of pathRules) checks.push(judge(rule, () => rule.fault(path)));
   const whole = path.anchor === null ? path.certificates : [...path.certificates, path.anchor];
   return summarize(id, whole, now, checks);

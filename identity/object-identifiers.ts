@@ -24,7 +24,6 @@ export const oid = {
   serverAuth: "1.3.6.1.5.5.7.3.1",
   clientAuth: "1.3.6.1.5.5.7.3.2",
   commonName: "2.5.4.3",
-  organizationName: "2.5.4.10",
 } as const;
 
 /** Short names for people, as openssl prints them. */

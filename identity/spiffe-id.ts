@@ -14,7 +14,8 @@ export const trustDomainBytesMax = 255;
 
 const scheme = "spiffe://";
 const trustDomainPattern = /^[a-z0-9._-]+$/;
-const segmentPattern = /^[A-Za-z0-9._-]+$/;
+/** The whole, in one look: a trust domain, then segments of which none is "." or "..". */
+const canonicalPattern = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+)+$/;
 /** RFC 1123 label and subdomain, as Kubernetes demands of namespaces and service accounts. */
 const labelPattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const subdomainPattern = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
@@ -25,19 +26,21 @@ const subdomainCharactersMax = 253;
  * trust domain, never a workload.
  */
 export function parseSpiffeId(text: string): SpiffeId {
-  if (text.length > spiffeIdBytesMax) throw invalid(text, `is longer than ${spiffeIdBytesMax}`);
-  if (!text.startsWith(scheme)) throw invalid(text, `does not begin with "${scheme}"`);
+  if (text.length <= spiffeIdBytesMax && canonicalPattern.test(text)) return text as SpiffeId;
+  throw whyRefused(text);
+}
+
+/** What is wrong with a text that is no SPIFFE ID; of a trust domain, parseTrustDomain says it. */
+function whyRefused(text: string): IdentityError {
+  if (text.length > spiffeIdBytesMax) return invalid(text, `is longer than ${spiffeIdBytesMax}`);
+  if (!text.startsWith(scheme)) return invalid(text, `does not begin with "${scheme}"`);
   const [trustDomain = "", ...segments] = text.slice(scheme.length).split("/");
   parseTrustDomain(trustDomain);
-  if (segments.length === 0) throw invalid(text, "has no path");
-  for (const segment of segments) {
-    if (segment === "") throw invalid(text, "has an empty path segment");
-    if (segment === "." || segment === "..") throw invalid(text, "has a dot segment");
-    if (!segmentPattern.test(segment)) {
-      throw invalid(text, "has a character that no path segment may have");
-    }
-  }
-  return text as SpiffeId;
+  if (segments.length === 0) return invalid(text, "has no path");
+  if (segments.includes("")) return invalid(text, "has an empty path segment");
+  const isDotted = segments.includes(".") || segments.includes("..");
+  if (isDotted) return invalid(text, "has a dot segment");
+  return invalid(text, "has a character that no path segment may have");
 }
 
 /** Throws IdentityError unless `text` is a trust domain name, without scheme. */
@@ -69,6 +72,11 @@ export function workloadId(
 
 export function trustDomainOf(id: SpiffeId): TrustDomain {
   return id.slice(scheme.length, id.indexOf("/", scheme.length)) as TrustDomain;
+}
+
+/** The trust domain's own SPIFFE ID, without a path: how bundles are named. */
+export function trustDomainId(trustDomain: TrustDomain): string {
+  return `${scheme}${trustDomain}`;
 }
 
 export interface WorkloadParts {

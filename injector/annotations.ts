@@ -18,6 +18,8 @@ export interface PodOptions {
   readonly opaquePorts: readonly number[];
   readonly excludeInboundPorts: readonly number[];
   readonly excludeOutboundPorts: readonly number[];
+  /** The pod's own processes get an identity, by the SPIFFE Workload API. */
+  readonly workloadApi: boolean;
 }
 
 export interface ExcludablePorts {
@@ -33,6 +35,7 @@ const lifetimeKey = "signet.dev/svid-lifetime";
 const opaqueKey = "signet.dev/opaque-ports";
 const excludeInboundKey = "signet.dev/exclude-inbound-ports";
 const excludeOutboundKey = "signet.dev/exclude-outbound-ports";
+export const workloadApiKey = "signet.dev/workload-api";
 
 const knownKeys: ReadonlySet<string> = new Set([
   injectKey,
@@ -41,6 +44,7 @@ const knownKeys: ReadonlySet<string> = new Set([
   opaqueKey,
   excludeInboundKey,
   excludeOutboundKey,
+  workloadApiKey,
 ]);
 
 /** The lifetimes that the CA grants: 30 s to 24 h. */
@@ -59,7 +63,14 @@ export function readAnnotations(annotations: Labels, excludable: ExcludablePorts
     opaquePorts: readPorts(opaqueKey, annotations[opaqueKey]),
     excludeInboundPorts: readExcluded(excludeInboundKey, annotations, excludable.inbound),
     excludeOutboundPorts: readExcluded(excludeOutboundKey, annotations, excludable.outbound),
+    workloadApi: readSwitch(workloadApiKey, annotations[workloadApiKey]),
   };
+}
+
+function readSwitch(key: string, text: string | undefined): boolean {
+  if (text === undefined || text === "disabled") return false;
+  if (text === "enabled") return true;
+  throw invalid(key, text, "neither on nor off", 'Write "enabled" or "disabled"');
 }
 
 /** Whole seconds, minutes or hours, each once and in falling order: `30s`, `15m`, `1h30m`. */

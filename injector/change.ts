@@ -2,11 +2,16 @@
 // containers be added for debugging; labels and annotations are free. Pure.
 import type { Container, Pod } from "./pod.ts";
 import { proxyInitName, proxyName, proxyUid, tokenVolumeName, trustVolumeName } from "./sidecar.ts";
+import { workloadVolumeName } from "./workload-api.ts";
 
 const podLabel = "service-mesh";
 const ownPrefix = "signet.dev/";
 const reservedNames: ReadonlySet<string> = new Set([proxyInitName, proxyName]);
-const reservedVolumes: ReadonlySet<string> = new Set([tokenVolumeName, trustVolumeName]);
+const reservedVolumes: ReadonlySet<string> = new Set([
+  tokenVolumeName,
+  trustVolumeName,
+  workloadVolumeName,
+]);
 
 /** What of the sidecar would change, in words; null: nothing. */
 export function changeOfSidecar(before: Pod, after: Pod): string | null {

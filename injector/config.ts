@@ -14,6 +14,8 @@ export interface InjectorConfig {
   readonly controllerAddress: string;
   /** SHA-256 of each accepted root's DER, lower-case hex; never empty. Pinned in the pod's spec. */
   readonly rootFingerprints: readonly string[];
+  /** Of former roots that a pod injected earlier may still pin; left out: none. */
+  readonly formerFingerprints?: readonly string[];
   /** native: init container with restartPolicy Always (Kubernetes 1.29); classic: ordinary container. */
   readonly sidecarForm: "native" | "classic";
   /** The only ports that a pod's annotations may take out of the mesh (attack case 29). */

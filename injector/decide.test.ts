@@ -254,6 +254,25 @@ for (const [title, detail, change] of tamperings) {
   });
 }
 
+test("decide accepts a pod that pins a former root, as long as links lead on from it", (t) => {
+  const [former, foreign] = ["cd".repeat(32), "ef".repeat(32)];
+  const pinned = (pins: string, formerFingerprints: readonly string[]): Decision => {
+    const pod = injected() as Mutable<Pod>;
+    const env = pod.spec.initContainers![1]!.env!;
+    env.find(({ name }) => name === "SIGNET_ROOT_FINGERPRINTS")!.value = pins;
+    const input = inputFor(pod);
+    return decide({ ...input, config: { ...input.config, formerFingerprints } });
+  };
+  const [present = ""] = config.rootFingerprints;
+  for (const pins of [former, `${former},${present}`]) {
+    const decision = pinned(pins, [former]);
+    t.is(decision.kind === "skip" && decision.reason, "already_injected", pins);
+  }
+  for (const pins of ["", foreign, `${former},${foreign}`]) {
+    t.is(pinned(pins, [former]).kind, "refuse", pins);
+  }
+});
+
 test("decide accepts what an API server fills in after injection", (t) => {
   const decision = tampered((pod) => {
     const proxy = pod.spec.initContainers![1]! as unknown as Record<string, unknown>;

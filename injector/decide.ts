@@ -3,13 +3,14 @@
 //
 // What a pod says of itself is believed only where it takes nothing from anybody: it may opt out (and
 // is then a stranger to strict namespaces), but the marker annotation alone makes it nobody's sidecar.
-import { AnnotationError, injectKey, readAnnotations } from "./annotations.ts";
+import { AnnotationError, injectKey, readAnnotations, workloadApiKey } from "./annotations.ts";
 import type { AnnotationErrorCode, PodOptions } from "./annotations.ts";
 import type { InjectorConfig } from "./config.ts";
 import { sidecarState } from "./genuine.ts";
 import { podName } from "./pod.ts";
 import type { Container, Labels, Pod } from "./pod.ts";
-import { buildSidecar, proxyInitName, proxyName, proxyUid } from "./sidecar.ts";
+import { buildSidecar, ownContainers, proxyInitName, proxyName, proxyUid } from "./sidecar.ts";
+import { holderOfPath, workloadDirectory } from "./workload-api.ts";
 
 export interface DecideInput {
   readonly pod: Pod;
@@ -33,6 +34,7 @@ type RefuseReason =
   | "host_network"
   | AnnotationErrorCode
   | "sidecar_not_genuine"
+  | "workload_path_taken"
   | "reserved_user";
 
 /** `message` is one sentence for a person; `next` says what to change; `warnings` are admission warnings. */
@@ -96,7 +98,9 @@ export function decide(input: DecideInput): Decision {
   if (options instanceof AnnotationError) {
     return refuse(options.code, refusal(pod, lowerFirst(options.message)), options.next);
   }
-  const state = sidecarState(pod, buildSidecar(pod, options, config), config.sidecarForm);
+  const { sidecarForm, formerFingerprints } = config;
+  const built = buildSidecar(pod, options, config);
+  const state = sidecarState(pod, built, sidecarForm, formerFingerprints);
   if (state.kind === "foreign") {
     const message = refusal(pod, `names reserved for the sidecar are taken: ${state.detail}`);
     const next = `Remove containers "${proxyInitName}" and "${proxyName}" and the signet- volumes`;
@@ -106,6 +110,13 @@ export function decide(input: DecideInput): Decision {
   if (taken !== null) {
     const message = refusal(pod, `${taken} runs as user ${proxyUid}, which the rules exempt`);
     return refuse("reserved_user", message, `Choose another user than ${proxyUid}`);
+  }
+  const holder = options.workloadApi ? holderOfPath(ownContainers(pod)) : null;
+  if (holder !== null) {
+    const where = `container "${holder}" has something else at "${workloadDirectory}"`;
+    const message = refusal(pod, `${where}, where the Workload API's socket goes`);
+    const next = `Mount it elsewhere, or take the annotation "${workloadApiKey}" away`;
+    return refuse("workload_path_taken", message, next);
   }
   if (state.kind === "genuine") {
     return skip("already_injected", "The sidecar is there and genuine");

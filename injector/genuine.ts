@@ -3,8 +3,15 @@
 // What an API server or a limit range fills in (probe timings, pull policy, resources) may differ.
 import type { Container, Pod, Volume } from "./pod.ts";
 import { probesVariable } from "./probes.ts";
-import { proxyInitName, proxyName, tokenVolumeName, trustVolumeName } from "./sidecar.ts";
+import {
+  pinsVariable,
+  proxyInitName,
+  proxyName,
+  tokenVolumeName,
+  trustVolumeName,
+} from "./sidecar.ts";
 import type { Sidecar } from "./sidecar.ts";
+import { isCallingMount, workloadUsersVariable, workloadVolumeName } from "./workload-api.ts";
 
 export type SidecarState =
   | { readonly kind: "absent" }
@@ -12,7 +19,9 @@ export type SidecarState =
   | { readonly kind: "foreign"; readonly detail: string };
 
 const reservedContainers: ReadonlySet<string> = new Set([proxyInitName, proxyName]);
-const reservedVolumes: ReadonlySet<string> = new Set([tokenVolumeName, trustVolumeName]);
+/** Mounted in the sidecar and nowhere else. */
+const privateVolumes: ReadonlySet<string> = new Set([tokenVolumeName, trustVolumeName]);
+const reservedVolumes: ReadonlySet<string> = new Set([...privateVolumes, workloadVolumeName]);
 
 /** Where Kubernetes itself mounts its own token into every container. */
 const serviceAccountDirectory = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -36,13 +45,14 @@ export function sidecarState(
   pod: Pod,
   expected: Sidecar,
   form: "native" | "classic",
+  formerPins: readonly string[] = [],
 ): SidecarState {
   const init = pod.spec.initContainers ?? [];
   const containers = [...init, ...pod.spec.containers, ...(pod.spec.ephemeralContainers ?? [])];
   const named = containers.filter((container) => reservedContainers.has(container.name));
   const volumes = (pod.spec.volumes ?? []).filter((volume) => reservedVolumes.has(volume.name));
   if (named.length === 0) {
-    const taken = volumes[0]?.name ?? mountOfReserved(containers);
+    const taken = volumes[0]?.name ?? mountOf(containers, ({ name }) => reservedVolumes.has(name));
     return taken === undefined ? { kind: "absent" } : foreign(`volume "${taken}" is not ours`);
   }
   if (named.length !== 2) return foreign(`only container "${named[0]!.name}" is there`);
@@ -56,10 +66,17 @@ export function sidecarState(
   }
   const difference =
     containerDifference(proxyInit, expected.init) ??
-    containerDifference(proxy, expected.proxy) ??
+    containerDifference(withPresentPins(proxy, expected.proxy, formerPins), expected.proxy) ??
     volumesDifference(volumes, expected.volumes);
   if (difference !== null) return foreign(difference);
-  const taken = mountOfReserved(containers.filter((each) => each !== proxy));
+  const others = containers.filter((each) => each !== proxy);
+  const replaceable = mountOf(
+    others,
+    (mount) => mount.name === workloadVolumeName && !isCallingMount(mount),
+  );
+  if (replaceable !== undefined)
+    return foreign(`volume "${replaceable}" is mounted in another way`);
+  const taken = mountOf(others, ({ name }) => privateVolumes.has(name));
   return taken === undefined
     ? { kind: "genuine" }
     : foreign(`volume "${taken}" is mounted elsewhere, too`);
@@ -69,10 +86,14 @@ function foreign(detail: string): SidecarState {
   return { kind: "foreign", detail };
 }
 
-function mountOfReserved(containers: readonly Container[]): string | undefined {
-  return containers
-    .flatMap((container) => container.volumeMounts ?? [])
-    .find((mount) => reservedVolumes.has(mount.name))?.name;
+type Mount = NonNullable<Container["volumeMounts"]>[number];
+
+/** The name of the first volume that is mounted in a way that `test` tells of. */
+function mountOf(
+  containers: readonly Container[],
+  test: (mount: Mount) => boolean,
+): string | undefined {
+  return containers.flatMap((container) => container.volumeMounts ?? []).find(test)?.name;
 }
 
 function containerDifference(actual: Container, expected: Container): string | null {
@@ -92,12 +113,34 @@ function containerDifference(actual: Container, expected: Container): string | n
 }
 
 /**
+ * A pod that was injected while other roots were in force pins those; as long as links lead on from them
+ * that is as good. Anything else in the list is somebody else's root.
+ */
+function withPresentPins(
+  actual: Container,
+  expected: Container,
+  formerPins: readonly string[],
+): Container {
+  const wanted = expected.env?.find(({ name }) => name === pinsVariable)?.value ?? "";
+  const known = new Set([...wanted.split(","), ...formerPins]);
+  const isKnown = (value: unknown): boolean =>
+    typeof value === "string" && value.split(",").every((pin) => known.has(pin));
+  const at = actual.env?.findIndex(({ name }) => name === pinsVariable) ?? -1;
+  const pinned = actual.env?.[at];
+  if (actual.env === undefined || pinned === undefined || !isKnown(pinned.value)) return actual;
+  return { ...actual, env: actual.env.with(at, { ...pinned, value: wanted }) };
+}
+
+/**
  * Without the probes: once they are turned the pod does not tell any more what they were, and they open
- * nothing but the pod's own ports to a yes or no.
+ * nothing but the pod's own ports to a yes or no. And without the users that the Workload API serves: another
+ * webhook may add a container, and whoever writes the pod has its identity anyway.
  */
 function compared({ env = [] }: Container): Container["env"] {
-  return env.filter(({ name, value }) => name !== probesVariable || typeof value !== "string");
+  return env.filter(({ name, value }) => !ofThePod.has(name) || typeof value !== "string");
 }
+
+const ofThePod: ReadonlySet<string> = new Set([probesVariable, workloadUsersVariable]);
 
 function volumesDifference(actual: readonly Volume[], expected: readonly Volume[]): string | null {
   for (const volume of expected) {
@@ -106,7 +149,8 @@ function volumesDifference(actual: readonly Volume[], expected: readonly Volume[
       return `volume "${volume.name}" is missing or different`;
     }
   }
-  return null;
+  const extra = actual.find(({ name }) => !expected.some((volume) => volume.name === name));
+  return extra === undefined ? null : `volume "${extra.name}" was not asked for`;
 }
 
 /** Empty lists, false and null are how the API server may write "not set". */

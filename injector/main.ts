@@ -3,11 +3,12 @@
 import { createKubernetesClient } from "#/cluster/kubernetes/client.ts";
 import { kubernetesPlace, openAccess } from "#/cluster/kubernetes/access.ts";
 import { KubernetesError } from "#/cluster/kubernetes/kubernetes-error.ts";
-import { keepWebhookBundles } from "#/cluster/kubernetes/webhook-bundles.ts";
 import { systemClock } from "#/lib/clock.ts";
 import { runMain } from "#/lib/lifecycle.ts";
 import { createLog } from "#/lib/log.ts";
 import { runInjector } from "./app.ts";
+import type { ClusterSide } from "./app.ts";
+import { clusterSide } from "./cluster-side.ts";
 import { readWebhookConfig } from "./config.ts";
 
 const bootLog = createLog("injector", "info");
@@ -16,7 +17,7 @@ await runMain(bootLog, async (signal) => {
   const log = createLog("injector", config.injector.logLevel);
   const clock = systemClock;
   const random = (): number => Math.random();
-  const keepBundles = async (name: string, caBundlePem: string): Promise<AsyncDisposable> => {
+  const openCluster = async (name: string): Promise<ClusterSide> => {
     const place = kubernetesPlace(process.env);
     if (place === null) {
       throw new KubernetesError("misconfigured", "Cannot keep the webhooks' caBundle: no cluster", {
@@ -24,9 +25,7 @@ await runMain(bootLog, async (signal) => {
       });
     }
     const client = createKubernetesClient(await openAccess(place, clock), clock);
-    const bundle = (): string => caBundlePem;
-    const names = { mutating: name, validating: name };
-    return keepWebhookBundles({ client, clock, random, ...names, caBundlePem: bundle, log });
+    return clusterSide({ client, clock, random, log }, name);
   };
-  await runInjector({ config, clock, random, log, keepBundles }, signal);
+  await runInjector({ config, clock, random, log, openCluster }, signal);
 });

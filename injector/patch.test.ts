@@ -22,6 +22,7 @@ for (const [name, chosen] of [
   ["minimal", config],
   ["full", config],
   ["classic", classic],
+  ["workload", config],
 ] as const) {
   test(`buildPatch makes of the ${name} pod what its golden file shows`, (t) => {
     const at = (kind: string): URL => new URL(`golden/${name}.${kind}.json`, import.meta.url);
@@ -109,13 +110,18 @@ const pods = fc
       volumes: fc.constant([{ name: "data", emptyDir: {} }]),
       grace: fc.nat(100),
       lifetime: fc.constantFrom("30s", "1h", "15m"),
+      workloadApi: fc.constantFrom("enabled", "disabled"),
     },
     { requiredKeys: [] },
   )
-  .map(({ annotations, initContainers, volumes, grace, lifetime }) =>
+  .map(({ annotations, initContainers, volumes, grace, lifetime, workloadApi }) =>
     podWith({
-      ...((annotations ?? lifetime) && {
-        annotations: { ...annotations, ...(lifetime && { "signet.dev/svid-lifetime": lifetime }) },
+      ...((annotations ?? lifetime ?? workloadApi) && {
+        annotations: {
+          ...annotations,
+          ...(lifetime && { "signet.dev/svid-lifetime": lifetime }),
+          ...(workloadApi && { "signet.dev/workload-api": workloadApi }),
+        },
       }),
       spec: {
         ...(initContainers && { initContainers }),
@@ -136,6 +142,11 @@ test("attack-35 injecting twice is injecting once, whatever the pod and the form
   t.pass();
 });
 
+const shared: Partial<Container> = {
+  volumeMounts: [{ name: "signet-workload-api", mountPath: "/run/spiffe", readOnly: true }],
+  env: [{ name: "SPIFFE_ENDPOINT_SOCKET", value: "unix:///run/spiffe/workload.sock" }],
+};
+
 test("buildPatch loses nothing that the pod's author wrote", (t) => {
   fc.assert(
     fc.property(pods, (pod) => {
@@ -144,9 +155,12 @@ test("buildPatch loses nothing that the pod's author wrote", (t) => {
       t.deepEqual(pod, before);
       const marked = { ...pod.metadata.annotations, "signet.dev/status": "injected" };
       t.deepEqual(metadata.annotations, marked);
-      t.deepEqual(spec.containers, pod.spec.containers);
-      t.deepEqual(spec.initContainers?.slice(2), [...(pod.spec.initContainers ?? [])]);
-      t.deepEqual(spec.volumes?.slice(0, -2), [...(pod.spec.volumes ?? [])]);
+      const isShared = pod.metadata.annotations?.["signet.dev/workload-api"] === "enabled";
+      const added = isShared ? shared : {};
+      const withAdded = (each: Container): Container => ({ ...each, ...added });
+      t.deepEqual(spec.containers, pod.spec.containers.map(withAdded));
+      t.deepEqual(spec.initContainers?.slice(2), (pod.spec.initContainers ?? []).map(withAdded));
+      t.deepEqual(spec.volumes?.slice(0, isShared ? -3 : -2), [...(pod.spec.volumes ?? [])]);
     }),
     { numRuns: 50 },
   );

@@ -10,6 +10,7 @@ import type { InjectorConfig } from "./config.ts";
 import type { Container, Pod } from "./pod.ts";
 import { relayProbes } from "./probes.ts";
 import { buildSidecar } from "./sidecar.ts";
+import { shareWorkloadApi } from "./workload-api.ts";
 
 const defaultContainerKey = "kubectl.kubernetes.io/default-container";
 
@@ -20,6 +21,7 @@ export function buildPatch(pod: Pod, options: PodOptions, config: InjectorConfig
   const init = native ? [sidecar.init, sidecar.proxy] : [sidecar.init];
   return [
     ...relayProbes(pod).patch,
+    ...(options.workloadApi ? shareWorkloadApi(pod) : []),
     ...addFirst("/spec/initContainers", pod.spec.initContainers, init),
     ...(native ? [] : addFirst("/spec/containers", pod.spec.containers, [sidecar.proxy])),
     ...addLast("/spec/volumes", pod.spec.volumes, sidecar.volumes),

@@ -37,8 +37,9 @@ async function withRig(run: (rig: Rig) => Promise<void>): Promise<void> {
     const { csr, privateKey } = newCsr();
     const token = await fixture.token(pod);
     const asked = { csr, token, lifetimeS: 0, serving: true, peerAddress: "10.0.0.7" };
-    const { certificateChain, trustBundle } = await fixture.ca.certify(asked);
-    checkServingAnswer(certificateChain, privateKey, trustBundle, dnsName);
+    const answer = await fixture.ca.certify(asked);
+    const { certificateChain, trustBundle } = answer;
+    checkServingAnswer(answer, privateKey, trustBundle, dnsName);
     return {
       certificate: certificateChain.map((der) => toPem(der)).join(""),
       key: privateKey.export({ type: "pkcs8", format: "pem" }),
@@ -46,7 +47,13 @@ async function withRig(run: (rig: Rig) => Promise<void>): Promise<void> {
   };
   const serving = new Watch<ServingCertificate | null>(await issue());
   const reviews = new Registry().counter("reviews", "", ["webhook", "verdict"]);
-  await using server = await serveWebhooks({ port: 0, config, serving, reviews, log: silentLog });
+  await using server = await serveWebhooks({
+    port: 0,
+    config: () => config,
+    serving,
+    reviews,
+    log: silentLog,
+  });
   const ca = toPem(fixture.root.certificate);
   const call = (path: string, body: string, method = "POST"): Promise<Reply> =>
     new Promise((resolve, reject) => {

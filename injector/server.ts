@@ -24,7 +24,8 @@ export interface ServingCertificate {
 
 export interface WebhookServerOptions {
   readonly port: number;
-  readonly config: InjectorConfig;
+  /** As it is at each review: the roots that are pinned may change. */
+  readonly config: () => InjectorConfig;
   /** Swapped whole whenever it changes; null: no handshake is answered. */
   readonly serving: Watch<ServingCertificate | null>;
   /** By webhook and answer. */
@@ -114,7 +115,7 @@ async function answer(
     reviews.with(webhook.name, "invalid").add();
     return { status: 400, body: `${error.message}. ${error.next}\n` };
   }
-  const judged = webhook.judge(review, webhook.askedBy, config);
+  const judged = webhook.judge(review, webhook.askedBy, config());
   const verdict = judged.allowed ? (judged.patch === undefined ? "allowed" : "injected") : "denied";
   reviews.with(webhook.name, verdict).add();
   log[judged.allowed ? "info" : "warn"]("review answered", {

@@ -2,13 +2,15 @@
 // our name, and a chain that ends at a pinned root. Pure but for node:crypto.
 import { X509Certificate, createPublicKey } from "node:crypto";
 import type { KeyObject } from "node:crypto";
+import type { IssueResponse } from "#/api/identity.ts";
 import { MeshError } from "#/lib/errors.ts";
+import { receiptFault } from "#/transparency/receipt.ts";
 
 class ServingAnswerError extends MeshError<"answer_invalid"> {}
 
-/** Throws MeshError `answer_invalid` unless the chain (DER, leaf first, without root) is for us. */
+/** Throws MeshError `answer_invalid` unless what was issued is for us, and in a log. */
 export function checkServingAnswer(
-  chain: readonly Uint8Array[],
+  { certificateChain: chain, receipt }: IssueResponse,
   privateKey: KeyObject,
   roots: readonly Uint8Array[],
   dnsName: string,
@@ -29,6 +31,8 @@ export function checkServingAnswer(
     );
     if (!isSigned) throw invalid("its chain does not end at a pinned root");
   }
+  const unlogged = receiptFault(receipt, chain);
+  if (unlogged !== null) throw invalid(`it is in no log: ${unlogged}`);
 }
 
 function invalid(state: string): ServingAnswerError {

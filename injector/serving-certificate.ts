@@ -3,9 +3,9 @@
 // last good one stays until another is there.
 import { generateKeyPairSync } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { readPinnedRoots, readToken } from "#/api/bootstrap.ts";
+import { readToken } from "#/api/bootstrap.ts";
 import type { ControllerConnection } from "#/api/rpc.ts";
-import { toPem } from "#/identity/bundle.ts";
+import { fingerprint, toPem } from "#/identity/bundle.ts";
 import { createCsr } from "#/identity/csr.ts";
 import { renewalAtMs } from "#/identity/renewal.ts";
 import { backoffDelayMs } from "#/lib/backoff.ts";
@@ -16,20 +16,24 @@ import { Watch } from "#/lib/watch.ts";
 import type { ServingCertificate } from "./server.ts";
 import { checkServingAnswer } from "./serving-answer.ts";
 import type { ServingFiles } from "./config.ts";
+import type { Trust } from "./trust.ts";
 
 export interface ServingSource extends Disposable {
   readonly serving: Watch<ServingCertificate | null>;
 }
 
 const issueDeadlineMs = 10_000;
+/** After the mesh hung itself elsewhere: until a new certificate is asked for, and asked for again. */
+const hastenedMs = 1_000;
+const foreignMs = 5_000;
 const backoff = { baseMs: 250, maxMs: 15_000 } as const;
 /** How often files are looked at: kubelet swaps a mounted Secret within a minute or so. */
 const lookMs = 5_000;
 
 export interface IssuedServingOptions {
   readonly tokenFile: string;
-  readonly trustBundleFile: string;
-  readonly rootFingerprints: readonly string[];
+  /** What is trusted, and known to API servers. */
+  readonly trust: Watch<Trust>;
   /** The name that API servers call. */
   readonly dnsName: string;
   readonly connect: (roots: readonly Uint8Array[]) => ControllerConnection;
@@ -45,16 +49,29 @@ export class IssuedServing implements ServingSource {
   readonly #options: IssuedServingOptions;
   readonly #stop = new AbortController();
   #cancel: () => void = () => {};
+  readonly #stopListening: () => void;
+  /** Fingerprints of the authorities above the present certificate. */
+  #above: readonly string[] = [];
   #failures = 0;
 
   constructor(options: IssuedServingOptions) {
     this.#options = options;
+    this.#stopListening = options.trust.onChange(() => {
+      if (this.serving.get() !== null && this.#isForeign()) this.#again(hastenedMs);
+    });
     this.#ask();
   }
 
   [Symbol.dispose](): void {
     this.#stop.abort();
+    this.#stopListening();
     this.#cancel();
+  }
+
+  /** The mesh hangs from another intermediate by now. */
+  #isForeign(): boolean {
+    const authority = this.#options.trust.get().texts.authority.trim();
+    return authority !== "" && !this.#above.includes(authority);
   }
 
   #ask(): void {
@@ -64,7 +81,8 @@ export class IssuedServing implements ServingSource {
         this.#failures = 0;
         log.info("serving certificate issued", { not_after: new Date(notAfter).toISOString() });
         const now = clock.now();
-        this.#again(renewalAtMs({ issuedAt: now, notAfter }, random()) - now);
+        const delayMs = renewalAtMs({ issuedAt: now, notAfter }, random()) - now;
+        this.#again(this.#isForeign() ? Math.min(delayMs, foreignMs) : delayMs);
       },
       (error: unknown) => {
         if (this.#stop.signal.aborted) return;
@@ -81,20 +99,22 @@ export class IssuedServing implements ServingSource {
 
   #again(delayMs: number): void {
     if (this.#stop.signal.aborted) return;
+    this.#cancel();
     this.#cancel = this.#options.clock.after(delayMs, () => this.#ask());
   }
 
   /** Returns the end of its life. */
   async #request(): Promise<number> {
-    const { tokenFile, trustBundleFile, rootFingerprints, dnsName, connect } = this.#options;
-    const roots = await readPinnedRoots(trustBundleFile, rootFingerprints);
+    const { tokenFile, trust, dnsName, connect } = this.#options;
+    const { roots } = trust.get();
     const token = await readToken(tokenFile);
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const connection = connect(roots);
     try {
       const asked = { csr: createCsr(privateKey), token, lifetimeS: 0, serving: true };
       const answer = await connection.issue(asked, issueDeadlineMs, this.#stop.signal);
-      checkServingAnswer(answer.certificateChain, privateKey, roots, dnsName);
+      checkServingAnswer(answer, privateKey, roots, dnsName);
+      this.#above = answer.certificateChain.slice(1).map((der) => fingerprint(der));
       this.serving.set({
         certificate: answer.certificateChain.map((der) => toPem(der)).join(""),
         key: privateKey.export({ type: "pkcs8", format: "pem" }),

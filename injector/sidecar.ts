@@ -1,13 +1,22 @@
-// What is put into a pod: two containers and two volumes. Every field is spelled out, defaults too, so
+// What is put into a pod: two containers and two volumes, or three. Every field is spelled out, defaults too, so
 // that what stands in the pod can later be compared with what should stand there (genuine.ts).
 import type { PodOptions } from "./annotations.ts";
 import type { InjectorConfig } from "./config.ts";
 import { adminPort, probesVariable, relayProbes } from "./probes.ts";
 import type { Container, EnvironmentVariable, Pod, Probe, Resources, Volume } from "./pod.ts";
+import {
+  servingMount,
+  workloadSocketPath,
+  workloadSocketVariable,
+  workloadUsers,
+  workloadUsersVariable,
+  workloadVolume,
+} from "./workload-api.ts";
 
 export const proxyInitName = "proxy-init";
 export const proxyName = "proxy";
 export const tokenVolumeName = "signet-token";
+export const pinsVariable = "SIGNET_ROOT_FINGERPRINTS";
 export const trustVolumeName = "signet-trust";
 
 /** User and group of the sidecar; the redirect rules exempt exactly this pair. */
@@ -54,8 +63,15 @@ export function buildSidecar(pod: Pod, options: PodOptions, config: InjectorConf
   return {
     init: buildProxyInit(options, config),
     proxy: buildProxy(pod, options, config),
-    volumes: [tokenVolume, trustVolume],
+    volumes: [tokenVolume, trustVolume, ...(options.workloadApi ? [workloadVolume] : [])],
   };
+}
+
+/** The pod's containers but for the sidecar's own, in the order in which they start. */
+export function ownContainers({ spec }: Pod): readonly Container[] {
+  return [...(spec.initContainers ?? []), ...spec.containers].filter(
+    ({ name }) => name !== proxyInitName && name !== proxyName,
+  );
 }
 
 /** Root, because the kernel gives capabilities to no other user in a plain image; but only these two. */
@@ -101,6 +117,7 @@ function buildProxy(pod: Pod, options: PodOptions, config: InjectorConfig): Cont
     volumeMounts: [
       { name: tokenVolumeName, mountPath: tokenDirectory, readOnly: true },
       { name: trustVolumeName, mountPath: trustDirectory, readOnly: true },
+      ...(options.workloadApi ? [servingMount] : []),
     ],
     securityContext: {
       runAsUser: proxyUid,
@@ -134,12 +151,13 @@ function proxyEnvironment(
     fromField("SERVICE_ACCOUNT", "spec.serviceAccountName"),
     { name: "SIGNET_TRUST_DOMAIN", value: config.trustDomain },
     { name: "SIGNET_CONTROLLER_ADDRESS", value: config.controllerAddress },
-    { name: "SIGNET_ROOT_FINGERPRINTS", value: config.rootFingerprints.join(",") },
+    { name: pinsVariable, value: config.rootFingerprints.join(",") },
     { name: "SIGNET_TRUST_BUNDLE_FILE", value: `${trustDirectory}/bundle.pem` },
     { name: "SIGNET_TOKEN_FILE", value: `${tokenDirectory}/token` },
     ...(lifetimeS === null ? [] : [{ name: "SIGNET_SVID_LIFETIME_S", value: String(lifetimeS) }]),
     ...portsVariable("SIGNET_OPAQUE_PORTS", options.opaquePorts),
     ...probesOf(pod),
+    ...(options.workloadApi ? workloadVariables(pod) : []),
     { name: "SIGNET_LOG_LEVEL", value: config.logLevel },
     { name: "SIGNET_DRAIN_S", value: String(drainS) },
   ];
@@ -164,6 +182,14 @@ function hooks(holdS: number): NonNullable<Container["lifecycle"]> {
     postStart: { exec: { command: [...program, "started"] } },
     preStop: { exec: { command: [...program, "stopping", String(holdS)] } },
   };
+}
+
+function workloadVariables(pod: Pod): EnvironmentVariable[] {
+  const users = workloadUsers(pod, ownContainers(pod));
+  return [
+    { name: workloadSocketVariable, value: workloadSocketPath },
+    ...(users === null ? [] : [{ name: workloadUsersVariable, value: users.join(",") }]),
+  ];
 }
 
 function probesOf(pod: Pod): EnvironmentVariable[] {

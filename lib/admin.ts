@@ -14,7 +14,7 @@ export class AdminError extends MeshError<"listen_failed"> {}
 export interface AdminReply {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string;
+  readonly body: string | Uint8Array;
 }
 
 export interface AdminRoute {
@@ -34,7 +34,7 @@ export interface AdminOptions {
     | { readonly socketPath: string };
   readonly registry: Registry;
   readonly ready: () => Readiness;
-  /** By path; answered to loopback peers and on Unix sockets only. */
+  /** By path, or by what it begins with, ending in "/"; answered to loopback peers and on Unix sockets only. */
   readonly routes?: Readonly<Record<string, AdminRoute>>;
   /** By path; answered to anybody who may reach the port. */
   readonly openRoutes?: Readonly<Record<string, AdminRoute>>;
@@ -129,11 +129,20 @@ async function answer(options: AdminOptions, request: IncomingMessage): Promise<
   }
   const { routes = {}, openRoutes = {} } = options;
   if (Object.hasOwn(openRoutes, url.pathname)) return openRoutes[url.pathname]!(url);
-  const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined;
+  const route = routeOf(routes, url.pathname);
   if (route === undefined) return text(404, "no such page");
   const peer = request.socket.remoteAddress;
   const trusted = "socketPath" in options.listen || (peer !== undefined && isLoopback(peer));
   return trusted ? route(url) : text(403, "answered on loopback only");
+}
+
+function routeOf(
+  routes: Readonly<Record<string, AdminRoute>>,
+  path: string,
+): AdminRoute | undefined {
+  if (Object.hasOwn(routes, path)) return routes[path];
+  const folder = Object.keys(routes).find((key) => key.endsWith("/") && path.startsWith(key));
+  return folder === undefined ? undefined : routes[folder];
 }
 
 export function json(value: unknown, status = 200): AdminReply {

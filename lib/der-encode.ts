@@ -3,6 +3,8 @@
 import { assert } from "./assert.ts";
 import { derTag } from "./der.ts";
 
+const utf8 = new TextEncoder();
+
 /** Tag, minimal length, and the parts one after another. */
 export function encodeElement(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
@@ -79,18 +81,31 @@ export function encodeText(
   tag: typeof derTag.utf8String | typeof derTag.printableString | typeof derTag.ia5String,
   text: string,
 ): Uint8Array {
-  return encodeElement(tag, new TextEncoder().encode(text));
+  return encodeElement(tag, utf8.encode(text));
 }
 
 /** RFC 5280 section 4.1.2.5: UTCTime up to 2049, GeneralizedTime after; fractions are cut off. */
 export function encodeTime(timeMs: number): Uint8Array {
-  const digits = new Date(timeMs).toISOString().replaceAll(/\D/g, "").slice(0, 14);
-  const year = Number(digits.slice(0, 4));
+  const date = new Date(timeMs);
+  const year = date.getUTCFullYear();
   assert(year >= 1950 && year <= 9999, "the year can be written");
   const isShort = year < 2050;
-  const text = `${isShort ? digits.slice(2) : digits}Z`;
-  return encodeElement(
-    isShort ? derTag.utcTime : derTag.generalizedTime,
-    new TextEncoder().encode(text),
-  );
+  const bytes = new Uint8Array(isShort ? 15 : 17);
+  bytes[0] = isShort ? derTag.utcTime : derTag.generalizedTime;
+  bytes[1] = bytes.length - 2;
+  let at = 2;
+  const put = (value: number): void => {
+    bytes[at] = 0x30 + Math.floor(value / 10);
+    bytes[at + 1] = 0x30 + (value % 10);
+    at += 2;
+  };
+  if (!isShort) put(Math.floor(year / 100));
+  put(year % 100);
+  put(date.getUTCMonth() + 1);
+  put(date.getUTCDate());
+  put(date.getUTCHours());
+  put(date.getUTCMinutes());
+  put(date.getUTCSeconds());
+  bytes[at] = 0x5a;
+  return bytes;
 }

@@ -103,6 +103,24 @@ test(
   readObjectIdentifier,
 );
 
+test("readObjectIdentifier tells apart what is remembered under one key", (t) => {
+  // 4 * 31 + 48 = 5 * 31 + 17.
+  const read = (hex: string): string => readObjectIdentifier(readDer(Buffer.from(hex, "hex")));
+  for (let turn = 0; turn < 2; turn += 1) {
+    t.is(read("0603550430"), "2.5.4.48");
+    t.is(read("0603550511"), "2.5.5.17");
+  }
+});
+
+test("readObjectIdentifier reads more of them than it remembers, each as itself", (t) => {
+  for (let turn = 0; turn < 2; turn += 1) {
+    for (let arc = 0; arc < 1_000; arc += 1) {
+      const text = `1.3.6.1.4.1.${arc}`;
+      t.is(readObjectIdentifier(readDer(encode.encodeObjectIdentifier(text))), text);
+    }
+  }
+});
+
 const time = (tag: number, text: string): string =>
   Buffer.from(encode.encodeElement(tag, new TextEncoder().encode(text))).toString("hex");
 const utc = (text: string): string => time(derTag.utcTime, text);
@@ -110,6 +128,19 @@ const general = (text: string): string => time(derTag.generalizedTime, text);
 test("readTime refuses month 13", refuses, utc("261301000000Z"), "der_value_invalid", readTime);
 test("readTime refuses February 30", refuses, utc("260230000000Z"), "der_value_invalid", readTime);
 test("readTime refuses second 60", refuses, utc("260101000060Z"), "der_value_invalid", readTime);
+for (const [what, text] of [
+  ["month 0", "260001000000Z"],
+  ["day 0", "260100000000Z"],
+  ["April 31", "260431000000Z"],
+  ["February 29 of no leap year", "270229000000Z"],
+  ["hour 24", "260101240000Z"],
+  ["minute 60", "260101006000Z"],
+  ["a letter in the year", "2A0101000000Z"],
+  ["a sign in the hour", "260101+10000Z"],
+  ["a byte before the year", " 260101000000Z"],
+] as const) {
+  test(`readTime refuses ${what}`, refuses, utc(text), "der_value_invalid", readTime);
+}
 test("readTime refuses no seconds", refuses, utc("2601010000Z"), "der_value_invalid", readTime);
 test(
   "readTime refuses an offset",

@@ -2,6 +2,7 @@
 // booleans, bit strings, object identifiers and sets. `readDer` checks the whole tree once, before
 // anything is believed; what is read afterwards are views into the same bytes, never copies. Throws
 // DerError and nothing else. The writer is der-encode.ts.
+import { objectIdentifierText } from "./der-oid.ts";
 import { MeshError } from "./errors.ts";
 
 export type DerErrorCode =
@@ -167,20 +168,9 @@ export function readSmallInteger(element: DerElement): number {
 export function readObjectIdentifier(element: DerElement): string {
   expectTag(element, derTag.objectIdentifier);
   checkObjectIdentifier(element);
-  let text = "";
-  let arc = 0;
-  for (let index = element.contentStart; index < element.end; index += 1) {
-    const byte = element.source[index]!;
-    arc = arc * 128 + (byte & 0x7f);
-    if (arc > Number.MAX_SAFE_INTEGER) {
-      throw fail("der_value_invalid", "object identifier is out of range", element.start);
-    }
-    if (byte >= 0x80) continue;
-    const first = arc < 80 ? Math.floor(arc / 40) : 2;
-    text += text === "" ? `${first}.${arc - first * 40}` : `.${arc}`;
-    arc = 0;
-  }
-  return text;
+  const text = objectIdentifierText(element.source, element.contentStart, element.end);
+  if (text !== null) return text;
+  throw fail("der_value_invalid", "object identifier is out of range", element.start);
 }
 
 export interface BitString {
@@ -208,38 +198,50 @@ export function readOctetString(element: DerElement): Uint8Array {
 export function readTime(element: DerElement): number {
   const isShort = element.tag === derTag.utcTime;
   if (!isShort) expectTag(element, derTag.generalizedTime);
-  const text = String.fromCharCode(...element.content.subarray(0, 16));
-  const pattern = isShort ? /^(\d\d)(\d{10})Z$/ : /^(\d{4})(\d{10})Z$/;
-  const match = pattern.exec(text);
-  if (match === null) throw fail("der_value_invalid", "time has another form", element.start);
-  const read = Number(match[1]);
+  const { source, contentStart, end, start } = element;
+  const afterYear = contentStart + (isShort ? 2 : 4);
+  const isForm = end === afterYear + 11 && source[end - 1] === 0x5a;
+  const read = isForm ? readDigits(source, contentStart, afterYear) : Number.NaN;
   const year = isShort ? read + (read < 50 ? 2000 : 1900) : read;
-  const [month, day, hour, minute, second] = match[2]!.match(/\d\d/g)!.map(Number);
-  const time = Date.UTC(year, month! - 1, day, hour, minute, second);
-  // Date.UTC carries over what is out of range (month 13, February 30), and then differs.
-  const isReal = encodedDigits(time) === String(year).padStart(4, "0") + match[2]!;
-  if (!isReal || (!isShort && year < 2050)) {
-    throw fail("der_value_invalid", "time is out of range", element.start);
+  const month = readDigits(source, afterYear, afterYear + 2);
+  const day = readDigits(source, afterYear + 2, afterYear + 4);
+  const hour = readDigits(source, afterYear + 4, afterYear + 6);
+  const minute = readDigits(source, afterYear + 6, afterYear + 8);
+  const second = readDigits(source, afterYear + 8, afterYear + 10);
+  if (Number.isNaN(year + month + day + hour + minute + second)) {
+    throw fail("der_value_invalid", "time has another form", start);
   }
-  return time;
+  const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
+  // Date.UTC carries over what is out of range (month 13, February 30), and then differs.
+  const isDay = date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+  const isReal = isDay && hour < 24 && minute < 60 && second < 60;
+  if (!isReal || (!isShort && year < 2050)) {
+    throw fail("der_value_invalid", "time is out of range", start);
+  }
+  return date.getTime();
 }
 
-/** "YYYYMMDDHHMMSS" in UTC. */
-function encodedDigits(timeMs: number): string {
-  return new Date(timeMs).toISOString().replaceAll(/\D/g, "").slice(0, 14);
+/** NaN unless all of them are digits. */
+function readDigits(source: Uint8Array, start: number, end: number): number {
+  let value = 0;
+  for (let index = start; index < end; index += 1) {
+    const digit = (source[index] ?? 0) - 0x30;
+    value = digit >= 0 && digit <= 9 ? value * 10 + digit : Number.NaN;
+  }
+  return value;
 }
 
 /** ASCII from space to tilde, so no NUL and no line break; throws for anything else. */
 export function readVisibleText(element: DerElement): string {
-  let text = "";
-  for (let index = element.contentStart; index < element.end; index += 1) {
-    const byte = element.source[index]!;
+  const { source, contentStart, end } = element;
+  for (let index = contentStart; index < end; index += 1) {
+    const byte = source[index]!;
     if (byte < 0x20 || byte > 0x7e) {
       throw fail("der_value_invalid", "text has a byte that is not visible ASCII", index);
     }
-    text += String.fromCharCode(byte);
   }
-  return text;
+  const start = source.byteOffset + contentStart;
+  return Buffer.from(source.buffer, start, end - contentStart).toString("latin1");
 }
 
 function readElement(source: Uint8Array, start: number, limit: number): DerElement {

@@ -34,7 +34,7 @@ export interface KubernetesObject {
 }
 
 /** Kinds that live in no namespace. */
-const clusterKinds = new Set(["Namespace", "CustomResourceDefinition"]);
+const clusterKinds = new Set(["Namespace", "CustomResourceDefinition", "IdentitySuspension"]);
 
 export function isClusterWide(kind: string): boolean {
   return clusterKinds.has(kind);

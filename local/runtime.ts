@@ -4,7 +4,6 @@ import { randomInt } from "node:crypto";
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ensureDevelopmentCertificates } from "#/certs-dev/make.ts";
-import { fingerprint, parsePem } from "#/identity/bundle.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { sleep } from "#/lib/clock.ts";
@@ -28,6 +27,8 @@ import { isCalled } from "./cluster/services.ts";
 import { Store } from "./store.ts";
 import { adminSocketName, controllerUser, systemObjects } from "./cluster/system-pods.ts";
 import type { ControllerFolders } from "./cluster/system-pods.ts";
+import { followTrust, forgetRotations, passRequestsOn, trustOf } from "./cluster/trust.ts";
+import type { Trust } from "./cluster/trust.ts";
 import { TokenSigner, tokenIssuer } from "./pod/tokens.ts";
 import { serveWorld } from "./cluster/world-socket.ts";
 
@@ -88,8 +89,7 @@ export class Runtime {
       ...options,
       store: this.store,
       signer: this.#signer,
-      rootsPem,
-      rootFingerprints: parsePem(rootsPem).map(fingerprint),
+      trust: trustOf(rootsPem, ""),
       hidden: [authorityDirectory, names.stateDirectory],
       podSuffix,
       onProgress: (pod, detail) => this.#tell(pod, detail, "begun"),
@@ -176,6 +176,11 @@ export class Runtime {
       chownSync(socket, controllerUser, controllerUser);
     });
     await this.#step("controller and certificate authority", async () => {
+      const { clock } = this.#options;
+      const { authority } = this.#folders;
+      const follow = (trust: Trust): void => this.cluster.setTrust(trust);
+      this.#resources.use(followTrust(authority, clock, log, follow));
+      this.#resources.defer(passRequestsOn(this.store, authority));
       for (const object of systemObjects(this.#folders, tokenIssuer))
         await this.cluster.apply(object);
       await this.cluster.apply(defaultNamespace);
@@ -301,9 +306,10 @@ function makeFolders(stateDirectory: string): ControllerFolders {
   };
 }
 
-/** The controller's user gets what it signs issuers with; the root's key is never copied. */
+/** The controller's user gets what it signs issuers with, and what it rotates them with. */
 function copyAuthority(from: string, to: string): void {
-  for (const name of ["root.crt", "intermediate.crt", "intermediate.key"]) {
+  forgetRotations(to);
+  for (const name of ["root.crt", "root.key", "intermediate.crt", "intermediate.key"]) {
     const file = path.join(to, name);
     writeFileSync(file, readFileSync(path.join(from, name)), { mode: 0o600 });
     chmodSync(file, 0o600);

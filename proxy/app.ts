@@ -1,5 +1,4 @@
 // The wiring of the sidecar, and nothing else: control feeds Watches, Watches feed the two sides.
-import type { ServerPolicy } from "#/api/policy.ts";
 import { connectController } from "#/api/connect.ts";
 import type { Snapshot } from "#/api/snapshot.ts";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
@@ -13,7 +12,9 @@ import { Watch } from "#/lib/watch.ts";
 import { adminPort, inboundPort, outboundPort } from "./config.ts";
 import type { ProxyConfig } from "./config.ts";
 import { Certifier } from "./control/certify.ts";
+import type { CertifierOptions } from "./control/certify.ts";
 import { DiscoveryWatch } from "./control/discovery-watch.ts";
+import type { InboundRules } from "./inbound/authorize.ts";
 import { InboundSide } from "./inbound/listener.ts";
 import { Deadlines } from "./net/deadline.ts";
 import { dial } from "./net/dial.ts";
@@ -24,6 +25,7 @@ import { Chance } from "./outbound/balance.ts";
 import { RetryBudget } from "./outbound/budget.ts";
 import { EndpointConnector } from "./outbound/connector.ts";
 import { OutboundSide } from "./outbound/listener.ts";
+import { ProvenConnections } from "./outbound/proven.ts";
 import { RouteTable } from "./outbound/table.ts";
 import { probeRoutes } from "./probe/routes.ts";
 import { readiness } from "./readiness.ts";
@@ -32,6 +34,7 @@ import { defaultPoolLimits, plaintextFacts } from "./stream/transport.ts";
 import type { Connector, Target } from "./stream/transport.ts";
 import { alpnHttp1, alpnTcp, makeCredentials } from "./tls/credentials.ts";
 import type { Credentials } from "./tls/credentials.ts";
+import { startWorkloadApi } from "./workload/api.ts";
 
 /** Leaves descriptors for the controller's stream, the admin port and upstream connections. */
 const connectionsMax = 20_000;
@@ -58,7 +61,7 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
   const controllerId = workloadId(trustDomain, "signet-system", "signet-controller");
   const address = formatHostPort(config.controller.host, config.controller.port);
 
-  const certifier = new Certifier({
+  const certification: CertifierOptions = {
     config,
     ownId,
     metrics,
@@ -67,7 +70,8 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     log,
     connect: (roots, svid) =>
       connectController({ address, roots, svid, expectedIdentity: controllerId, clock }),
-  });
+  };
+  const certifier = new Certifier(certification);
   const discovery = new DiscoveryWatch({
     pod: { namespace: pod.namespace, name: pod.name, uid: pod.uid },
     svid: certifier.svid,
@@ -84,17 +88,18 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     log,
   });
   const credentials = watchCredentials(certifier, discovery, trustDomain);
-  const policy = new Watch<ServerPolicy | null>(null);
+  const rules = new Watch<InboundRules | null>(null);
   const ownPorts = [inboundPort, outboundPort, adminPort];
   const table = new RouteTable(pod.addresses, ownPorts);
 
+  const proven = new ProvenConnections({ own: ownId, clock, deadlines, metrics });
   const poolContext = (direction: string) => ({
     clock,
     deadlines,
     limits: defaultPoolLimits,
     onCertificateEnd: (how: string) => metrics.expiredConnections.with(direction, how).add(),
   });
-  const connectorOptions = { credentials, policy, metrics, clock, log };
+  const connectorOptions = { credentials, proven, rules, metrics, clock, log };
   const outboundTransport = new Http1Transport(
     new EndpointConnector({ ...connectorOptions, alpn: alpnHttp1 }),
     poolContext("outbound"),
@@ -122,17 +127,17 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     metrics,
     accessLog,
     log,
-    policy,
+    rules,
     credentials,
-    trustDomain,
+    own: ownId,
     ownAddresses: pod.addresses,
     ownPorts,
     opaquePorts: config.opaquePorts,
     transport: new Http1Transport(applicationConnector(clock), poolContext("inbound")),
   });
-  policy.onChange((next, before) => {
-    if (next?.requiresPostQuantum !== true || before?.requiresPostQuantum === true) return;
-    const count = outbound.endClassical();
+  rules.onChange((next, before) => {
+    if (!requiresPostQuantum(next) || requiresPostQuantum(before)) return;
+    const count = proven.endClassical();
     if (count > 0) log.info("policy closed connections", { count });
   });
   discovery.snapshot.onChange((snapshot, previous) => {
@@ -141,11 +146,18 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     }
     const wanted = table.update(snapshot);
     outboundTransport.retain((endpoint) => wanted.has(endpoint));
-    if (snapshot.policy !== policy.get()) policy.set(snapshot.policy);
+    applySuspensions(snapshot, ownId, proven, log);
+    const next = inboundRules(snapshot, rules.get());
+    if (next !== rules.get()) rules.set(next);
   });
   metrics.certificateNotAfter.onCollect(() => {
     metrics.certificateNotAfter.with().set((credentials.get()?.notAfter ?? 0) / 1000);
     metrics.controllerConnected.with().set(discovery.connected.get() ? 1 : 0);
+  });
+
+  const workload = await startWorkloadApi(config.workloadApi, { ...certification, metrics });
+  discovery.snapshot.onChange(({ bundle }, previous) => {
+    if (bundle !== null && bundle !== previous.bundle) workload?.trust(bundle);
   });
 
   const overflow = (direction: string) => () => metrics.refusals.with(direction, "overflow").add();
@@ -173,7 +185,13 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     registry: metrics.registry,
     openRoutes: probeRoutes(config.probes, { address: pod.addresses[0] ?? "", clock }),
     ready: () =>
-      readiness(credentials.get(), discovery.snapshot.get(), clock.now(), signal.aborted),
+      readiness({
+        credentials: credentials.get(),
+        snapshot: discovery.snapshot.get(),
+        workload: workload === null ? "not_asked" : workload.svid,
+        nowMs: clock.now(),
+        draining: signal.aborted,
+      }),
     log,
   });
   log.info("started", { id: ownId });
@@ -185,6 +203,7 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
   log.info("draining", { deadline_ms: config.drainMs });
   inbound.drain();
   outbound.drain();
+  workload?.drain();
   await drained(inbound, outbound, config.drainMs, clock);
   inboundListener.close();
   for (const listener of outboundListeners) listener.close();
@@ -192,6 +211,7 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
   outbound.cutAll();
   discovery.stop();
   certifier.stop();
+  workload?.stop();
   await accessLog.flush();
 }
 
@@ -225,11 +245,43 @@ function watchCredentials(
   certifier.svid.onChange(update);
   discovery.snapshot.onChange((next, previous) => {
     if (next.bundle === previous.bundle || next.bundle === null) return;
-    certifier.trust(next.bundle.roots);
+    certifier.trust(next.bundle);
     update();
   });
   update();
   return credentials;
+}
+
+function requiresPostQuantum(rules: InboundRules | null): boolean {
+  return rules?.policy.requiresPostQuantum === true;
+}
+
+/** The same object while nothing of it changed. */
+function inboundRules(
+  { policy, suspended }: Snapshot,
+  present: InboundRules | null,
+): InboundRules | null {
+  if (policy === null || suspended === null) return null;
+  if (present?.policy === policy && present.suspended === suspended) return present;
+  return { policy, suspended };
+}
+
+/** After the table has them: what breaks off here is not tried again at another suspended endpoint. */
+function applySuspensions(
+  { suspended }: Snapshot,
+  ownId: SpiffeId,
+  proven: ProvenConnections,
+  log: Log,
+): void {
+  if (suspended === null) return;
+  const wasAdmitted = proven.admits(ownId);
+  const closed = proven.suspend(suspended);
+  if (closed > 0) {
+    log.info("suspension closed connections", { reason: "identity_suspended", count: closed });
+  }
+  const isAdmitted = proven.admits(ownId);
+  if (wasAdmitted && !isAdmitted) log.error("own identity is suspended", { id: ownId });
+  if (!wasAdmitted && isAdmitted) log.info("own identity is resumed", { id: ownId });
 }
 
 /** Clusters that had endpoints, and have none now. */

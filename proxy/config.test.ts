@@ -56,6 +56,19 @@ test("readProxyConfig adds opaque ports to those it knows, and lowers fingerprin
   t.is(config.drainMs, 0);
 });
 
+test("readProxyConfig serves the Workload API to whom it is told, and not unless it is told where", (t) => {
+  const read = (change: Record<string, string>) =>
+    readProxyConfig({ ...good, ...change }).workloadApi;
+  t.is(read({}), null);
+  t.is(read({ SIGNET_WORKLOAD_USERS: "7" }), null);
+  const socketPath = "/run/spiffe/workload.sock";
+  const SIGNET_WORKLOAD_SOCKET = socketPath;
+  t.deepEqual(read({ SIGNET_WORKLOAD_SOCKET }), { socketPath, users: null });
+  const users = new Set([7, 4_294_967_294]);
+  const SIGNET_WORKLOAD_USERS = "7, 4294967294";
+  t.deepEqual(read({ SIGNET_WORKLOAD_SOCKET, SIGNET_WORKLOAD_USERS }), { socketPath, users });
+});
+
 const bad: readonly [title: string, change: Record<string, string>, what: RegExp][] = [
   [
     "a trust domain in capitals",
@@ -77,6 +90,16 @@ const bad: readonly [title: string, change: Record<string, string>, what: RegExp
   ["an opaque port in hexadecimal", { SIGNET_OPAQUE_PORTS: "0x50" }, /OPAQUE_PORTS\.0: not a port/],
   ["a life below 30 s", { SIGNET_SVID_LIFETIME_S: "29" }, /SIGNET_SVID_LIFETIME_S: /],
   ["a life above a day", { SIGNET_SVID_LIFETIME_S: "86401" }, /SIGNET_SVID_LIFETIME_S: /],
+  ["a relative socket", { SIGNET_WORKLOAD_SOCKET: "a.sock" }, /_SOCKET: not an absolute path/],
+  ["an empty socket", { SIGNET_WORKLOAD_SOCKET: "" }, /_SOCKET: not an absolute path/],
+  [
+    "a socket the kernel cannot hold",
+    { SIGNET_WORKLOAD_SOCKET: `/${"x".repeat(107)}` },
+    /_SOCKET: longer/,
+  ],
+  ["no user at all", { SIGNET_WORKLOAD_USERS: "" }, /_USERS: empty/],
+  ["a user by name", { SIGNET_WORKLOAD_USERS: "7,root" }, /_USERS\.1: not a user's number/],
+  ["a user that there cannot be", { SIGNET_WORKLOAD_USERS: "4294967295" }, /_USERS\.0: /],
   ["an empty time to drain", { SIGNET_DRAIN_S: "" }, /SIGNET_DRAIN_S: not a number/],
   ["an hour and a second to drain", { SIGNET_DRAIN_S: "3601" }, /SIGNET_DRAIN_S: /],
   ["a log level that is none", { SIGNET_LOG_LEVEL: "all" }, /SIGNET_LOG_LEVEL: /],

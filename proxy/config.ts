@@ -1,5 +1,6 @@
 // The sidecar's configuration: what the injector writes into the pod, read once.
 import { isIP } from "node:net";
+import path from "node:path";
 import type { Probes } from "#/api/probe.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
@@ -35,10 +36,20 @@ export interface ProxyConfig {
   readonly opaquePorts: ReadonlySet<number>;
   /** Checks of the application that kubelet asks of us. */
   readonly probes: Probes;
+  /** null: the pod did not ask for it. */
+  readonly workloadApi: WorkloadApiConfig | null;
   readonly drainMs: number;
   readonly logLevel: LogLevel;
 }
 
+export interface WorkloadApiConfig {
+  readonly socketPath: string;
+  /** The users that the pod's containers run as; null: its spec does not tell. */
+  readonly users: ReadonlySet<number> | null;
+}
+
+/** sockaddr_un holds 108 bytes with its end. */
+const socketPathBytesMax = 107;
 /** Ports of protocols in which the server speaks first, and of those too particular to sniff. */
 const opaquePortsDefault = [25, 587, 3306, 4444, 5432, 6379, 9300, 11_211];
 
@@ -55,6 +66,11 @@ const parsed = <T>(parse: (text: string) => T): z.ZodPipe<z.ZodString, z.ZodTran
 
 const address = z.string().refine((text) => isIP(text) !== 0, "not an address");
 const fingerprint = z.string().regex(/^[0-9a-f]{64}$/i, "not 64 hexadecimal digits (SHA-256)");
+const socketPath = z
+  .string()
+  .refine((text) => path.isAbsolute(text), "not an absolute path")
+  .refine((text) => text.length <= socketPathBytesMax, `longer than ${socketPathBytesMax} bytes`);
+const userId = z.string().regex(/^\d{1,10}$/, "not a user's number");
 const portText = z.string().regex(/^[1-9]\d{0,4}$/, "not a port number");
 
 const schema = z.object({
@@ -74,6 +90,10 @@ const schema = z.object({
     .pipe(z.array(portText.pipe(z.coerce.number<string>().max(65_535))))
     .optional(),
   SIGNET_PROBES: parsed(parseProbes).optional(),
+  SIGNET_WORKLOAD_SOCKET: socketPath.optional(),
+  SIGNET_WORKLOAD_USERS: list()
+    .pipe(z.array(userId.pipe(z.coerce.number<string>().max(4_294_967_294))).min(1, "empty"))
+    .optional(),
   SIGNET_DRAIN_S: seconds(0, 3600).default(20),
   SIGNET_LOG_LEVEL: logLevel(),
 });
@@ -98,7 +118,16 @@ export function readProxyConfig(environment: Environment): ProxyConfig {
     svidLifetimeSeconds: read.SIGNET_SVID_LIFETIME_S ?? 0,
     opaquePorts: new Set([...opaquePortsDefault, ...(read.SIGNET_OPAQUE_PORTS ?? [])]),
     probes: read.SIGNET_PROBES ?? {},
+    workloadApi: workloadApiOf(read.SIGNET_WORKLOAD_SOCKET, read.SIGNET_WORKLOAD_USERS),
     drainMs: read.SIGNET_DRAIN_S * 1000,
     logLevel: read.SIGNET_LOG_LEVEL,
   };
+}
+
+function workloadApiOf(
+  socketPath: string | undefined,
+  users: readonly number[] | undefined,
+): WorkloadApiConfig | null {
+  if (socketPath === undefined) return null;
+  return { socketPath, users: users === undefined ? null : new Set(users) };
 }

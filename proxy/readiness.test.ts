@@ -21,7 +21,17 @@ const whole: Snapshot = { ...emptySnapshot, policy, synced: true };
 const end = credentials.notAfter;
 
 test("readiness is given with a certificate, a policy and all that was sent", (t) => {
-  t.deepEqual(readiness(credentials, whole, end - 1, false), { ready: true, reason: "" });
+  const standing = { credentials, snapshot: whole, nowMs: end - 1, draining: false };
+  for (const workload of ["not_asked", svid] as const) {
+    t.deepEqual(readiness({ ...standing, workload }), { ready: true, reason: "" });
+  }
+});
+
+test("readiness waits for the identity that the pod's processes were promised", (t) => {
+  const standing = { credentials, snapshot: whole, nowMs: end - 1, draining: false };
+  const { ready, reason } = readiness({ ...standing, workload: null });
+  t.false(ready);
+  t.is(reason, "no certificate has been issued for the workload");
 });
 
 const rows: readonly [string, Credentials | null, Snapshot, number, boolean, RegExp][] = [
@@ -31,9 +41,10 @@ const rows: readonly [string, Credentials | null, Snapshot, number, boolean, Reg
   ["attack-17 from the end of the certificate on", credentials, whole, end, false, /has ended/],
   ["while draining", credentials, whole, 0, true, /draining/],
 ];
-for (const [when, held, snapshot, now, draining, reason] of rows) {
+for (const [when, held, snapshot, nowMs, draining, reason] of rows) {
   test(`readiness is refused ${when}, with a reason`, (t) => {
-    const answer = readiness(held, snapshot, now, draining);
+    const workload = "not_asked";
+    const answer = readiness({ credentials: held, snapshot, workload, nowMs, draining });
     t.false(answer.ready);
     t.regex(answer.reason, reason);
   });

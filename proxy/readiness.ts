@@ -1,19 +1,28 @@
-// Whether the sidecar may take traffic: an identity that has not ended, and a policy. Pure.
+// Whether the sidecar may take traffic: an identity that has not ended, and a policy; and, where the pod's
+// processes were promised an identity of their own, that one, too. Pure.
 import type { Snapshot } from "#/api/snapshot.ts";
+import type { Svid } from "#/identity/svid.ts";
 import type { Readiness } from "#/lib/admin.ts";
 import type { Credentials } from "./tls/credentials.ts";
 
-export function readiness(
-  credentials: Credentials | null,
-  snapshot: Snapshot,
-  nowMs: number,
-  draining: boolean,
-): Readiness {
+export interface Standing {
+  readonly credentials: Pick<Credentials, "notAfter"> | null;
+  readonly snapshot: Pick<Snapshot, "policy" | "synced">;
+  /** What the Workload API hands out. */
+  readonly workload: Pick<Svid, "notAfter"> | "not_asked" | null;
+  /** Milliseconds since the Unix epoch. */
+  readonly nowMs: number;
+  readonly draining: boolean;
+}
+
+export function readiness(standing: Standing): Readiness {
+  const { credentials, snapshot, workload, nowMs, draining } = standing;
   if (draining) return notReady("draining");
   if (credentials === null) return notReady("no certificate has been issued yet");
   if (credentials.notAfter <= nowMs) return notReady("the certificate has ended");
   if (snapshot.policy === null) return notReady("the controller has sent no policy yet");
   if (!snapshot.synced) return notReady("the controller has not sent everything yet");
+  if (workload === null) return notReady("no certificate has been issued for the workload");
   return { ready: true, reason: "" };
 }
 

@@ -32,7 +32,9 @@ function check(): void {
 }
 
 function readTree(directory: string): Map<string, string> {
-  const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
+  const names = readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(directory, path.join(entry.parentPath, entry.name)));
   return new Map(
     names.sort().map((name) => [name, readFileSync(path.join(directory, name), "utf8")]),
   );

@@ -40,10 +40,13 @@ export const layers: Readonly<Record<string, Layer>> = {
       jose: ["ca/attest.ts"],
     },
   },
-  proxy: { imports: ["lib", "identity", "api"], packages: {} },
+  proxy: { imports: ["lib", "identity", "transparency", "api"], packages: {} },
   "proxy-init": { imports: ["lib"], packages: {} },
-  controller: { imports: ["lib", "identity", "api", "cluster", "ca"], packages: {} },
-  injector: { imports: ["lib", "identity", "api", "cluster"], packages: {} },
+  controller: {
+    imports: ["lib", "identity", "transparency", "api", "cluster", "ca"],
+    packages: {},
+  },
+  injector: { imports: ["lib", "identity", "transparency", "api", "cluster"], packages: {} },
   "certs-dev": {
     imports: ["lib", "identity", "ca"],
     packages: { "node-forge": ["certs-dev/pkcs12.ts"] },
@@ -100,6 +103,7 @@ export const proxyLayers: Readonly<Record<string, readonly string[]>> = {
   outbound: ["detect", "http1", "net", "tls", "observe", "stream"],
   stream: ["http1", "net", "observe"],
   control: ["observe", "proxy/config.ts"],
+  workload: ["control", "net", "observe", "proxy/config.ts"],
   probe: [],
   hook: ["proxy/config.ts"],
 };

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file identity.proto.
  */
 export const file_identity: GenFile = /*@__PURE__*/
-  fileDesc("Cg5pZGVudGl0eS5wcm90bxIJc2lnbmV0LnYxIlUKDElzc3VlUmVxdWVzdBILCgNjc3IYASABKAwSDQoFdG9rZW4YAiABKAkSGAoQbGlmZXRpbWVfc2Vjb25kcxgDIAEoDRIPCgdzZXJ2aW5nGAQgASgIImkKDUlzc3VlUmVzcG9uc2USGQoRY2VydGlmaWNhdGVfY2hhaW4YASADKAwSFAoMdHJ1c3RfYnVuZGxlGAIgAygMEhQKDG5vdF9hZnRlcl9tcxgDIAEoAxIRCglsb2dfaW5kZXgYBCABKAQyRgoISWRlbnRpdHkSOgoFSXNzdWUSFy5zaWduZXQudjEuSXNzdWVSZXF1ZXN0Ghguc2lnbmV0LnYxLklzc3VlUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("Cg5pZGVudGl0eS5wcm90bxIJc2lnbmV0LnYxIlUKDElzc3VlUmVxdWVzdBILCgNjc3IYASABKAwSDQoFdG9rZW4YAiABKAkSGAoQbGlmZXRpbWVfc2Vjb25kcxgDIAEoDRIPCgdzZXJ2aW5nGAQgASgIIpUBCg1Jc3N1ZVJlc3BvbnNlEhkKEWNlcnRpZmljYXRlX2NoYWluGAEgAygMEhQKDHRydXN0X2J1bmRsZRgCIAMoDBIUCgxub3RfYWZ0ZXJfbXMYAyABKAMSEQoJbG9nX2luZGV4GAQgASgEEioKC2xvZ19yZWNlaXB0GAUgASgLMhUuc2lnbmV0LnYxLkxvZ1JlY2VpcHQiPQoKTG9nUmVjZWlwdBISCgpjaGVja3BvaW50GAEgASgJEg0KBWVudHJ5GAIgASgMEgwKBHBhdGgYAyABKAwyRgoISWRlbnRpdHkSOgoFSXNzdWUSFy5zaWduZXQudjEuSXNzdWVSZXF1ZXN0Ghguc2lnbmV0LnYxLklzc3VlUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * @generated from message signet.v1.IssueRequest
@@ -87,6 +87,13 @@ export type IssueResponse = Message<"signet.v1.IssueResponse"> & {
    * @generated from field: uint64 log_index = 4;
    */
   logIndex: bigint;
+
+  /**
+   * That it stands there.
+   *
+   * @generated from field: signet.v1.LogReceipt log_receipt = 5;
+   */
+  logReceipt?: LogReceipt | undefined;
 };
 
 /**
@@ -95,6 +102,41 @@ export type IssueResponse = Message<"signet.v1.IssueResponse"> & {
  */
 export const IssueResponseSchema: GenMessage<IssueResponse> = /*@__PURE__*/
   messageDesc(file_identity, 1);
+
+/**
+ * Proves that an entry stands in a log (RFC 9162, section 2.1.3).
+ *
+ * @generated from message signet.v1.LogReceipt
+ */
+export type LogReceipt = Message<"signet.v1.LogReceipt"> & {
+  /**
+   * The log's head as a signed note (C2SP tlog-checkpoint), signed by the leaf's issuer among others.
+   *
+   * @generated from field: string checkpoint = 1;
+   */
+  checkpoint: string;
+
+  /**
+   * What was logged, as its leaf was made of it.
+   *
+   * @generated from field: bytes entry = 2;
+   */
+  entry: Uint8Array;
+
+  /**
+   * The siblings from the leaf to the root, lowest first, 32 bytes each.
+   *
+   * @generated from field: bytes path = 3;
+   */
+  path: Uint8Array;
+};
+
+/**
+ * Describes the message signet.v1.LogReceipt.
+ * Use `create(LogReceiptSchema)` to create a new message.
+ */
+export const LogReceiptSchema: GenMessage<LogReceipt> = /*@__PURE__*/
+  messageDesc(file_identity, 2);
 
 /**
  * @generated from service signet.v1.Identity

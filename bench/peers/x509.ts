@@ -12,7 +12,7 @@ import {
   SubjectAlternativeNameExtension,
   X509CertificateGenerator,
 } from "@peculiar/x509";
-import type { X509Certificate } from "@peculiar/x509";
+import type { PublicKeyType, X509Certificate } from "@peculiar/x509";
 import { identities } from "../layout.ts";
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
@@ -22,6 +22,8 @@ const backdateMs = 60 * 1000;
 export interface LibraryIssuer {
   /** CSR DER -> chain, leaf first. Rejects when the CSR's own signature is wrong. */
   readonly issue: (csr: Uint8Array<ArrayBuffer>) => Promise<readonly Uint8Array[]>;
+  /** SubjectPublicKeyInfo in DER -> chain, for a key that was proven before. */
+  readonly certify: (publicKey: Uint8Array) => Promise<readonly Uint8Array[]>;
 }
 
 export async function makeLibraryIssuer(now: () => number): Promise<LibraryIssuer> {
@@ -35,18 +37,22 @@ export async function makeLibraryIssuer(now: () => number): Promise<LibraryIssue
     extensions: [new BasicConstraintsExtension(true, 0, true)],
   });
   const issuerDer = new Uint8Array(issuer.rawData);
+  const certify = async (publicKey: PublicKeyType): Promise<readonly Uint8Array[]> => {
+    const leaf = await issueLeaf(publicKey, issuer, keys.privateKey, now());
+    return [new Uint8Array(leaf.rawData), issuerDer];
+  };
   return {
     async issue(csr) {
       const request = new Pkcs10CertificateRequest(csr);
       if (!(await request.verify())) throw new Error("The signature of the CSR is wrong");
-      const leaf = await issueLeaf(request, issuer, keys.privateKey, now());
-      return [new Uint8Array(leaf.rawData), issuerDer];
+      return certify(request.publicKey);
     },
+    certify: (publicKey) => certify(Buffer.from(publicKey)),
   };
 }
 
 async function issueLeaf(
-  request: Pkcs10CertificateRequest,
+  publicKey: PublicKeyType,
   issuer: X509Certificate,
   signingKey: webcrypto.CryptoKey,
   now: number,
@@ -56,7 +62,7 @@ async function issueLeaf(
     notBefore: new Date(now - backdateMs),
     notAfter: new Date(now + lifeMs),
     signingAlgorithm: algorithm,
-    publicKey: request.publicKey,
+    publicKey,
     signingKey,
     extensions: [
       new BasicConstraintsExtension(false, undefined, true),

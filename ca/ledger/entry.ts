@@ -6,10 +6,14 @@ export interface LedgerEntry {
   readonly serviceAccount: string;
   readonly pod: string;
   readonly podUid: string;
+  /** Where the pod runs; empty when that is not known. */
+  readonly node: string;
   /** From where it was asked for. */
   readonly address: string;
   /** SHA-256 of the identifier of the token that proved it, hex; empty for our own process. */
   readonly tokenHash: string;
+  /** What it is for, who vouched for whoever asked, and who chose its life; see policyText. */
+  readonly policy: string;
   /** Milliseconds since the Unix epoch. */
   readonly issuedAt: number;
   readonly notBefore: number;

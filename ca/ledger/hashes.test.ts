@@ -5,33 +5,17 @@ import { DatabaseSync } from "node:sqlite";
 import test from "ava";
 import { hashLeaf, hashNode } from "#/transparency/hash.ts";
 import type { Digest } from "#/transparency/hash.ts";
+import { logEntries, places } from "#/test/kit/ledger.ts";
 import { isConsistent, isIncluded } from "#/transparency/verify.ts";
 import { entryText } from "./entry-text.ts";
 import type { LedgerEntry } from "./entry.ts";
 import { LedgerReader, LedgerStore } from "./store.ts";
 
 function entry(serial: string): LedgerEntry {
-  return {
-    id: "spiffe://cluster.local/ns/a/sa/b",
-    namespace: "a",
-    serviceAccount: "b",
-    pod: "b-1",
-    podUid: "uid-1",
-    address: "10.0.0.7",
-    tokenHash: "ee",
-    issuedAt: 1_000,
-    notBefore: 0,
-    notAfter: 900_000,
-    serial,
-    issuerSerial: "40bb",
-    keyFingerprint: serial,
-    certificate: Uint8Array.of(0x30, 1),
-  };
+  return { ...logEntries(0, 1)[0]!, serial, keyFingerprint: serial };
 }
 
-function entries(from: number, to: number): readonly LedgerEntry[] {
-  return Array.from({ length: to - from }, (_each, at) => entry((from + at).toString(16)));
-}
+const entries = logEntries;
 
 /** The root as RFC 9162 defines it, of the entries alone. */
 function definition(leaves: readonly Digest[]): Digest {
@@ -84,14 +68,15 @@ test("a turn that could not be written leaves the tree as it was", (t) => {
   const bad = { ...entry("ff"), issuedAt: "no number" as unknown as number };
   t.throws(() => store.write([entry("4"), bad]), { code: "ledger_failed" });
   t.deepEqual(store.head(), before);
-  t.deepEqual(store.write([entry("3")]), [3]);
+  t.deepEqual(places(store.write([entry("3")])), [3]);
   t.is(hex(store.head().root), hex(definition(leavesOf(entries(0, 4)))));
 });
 
 test("an entry that was refused is no leaf", (t) => {
   using store = new LedgerStore(":memory:");
   store.write(entries(0, 1));
-  t.deepEqual(store.write([{ ...entry("0"), podUid: "another" }, entry("1")]), ["key_reused", 1]);
+  const written = store.write([{ ...entry("0"), podUid: "another" }, entry("1")]);
+  t.deepEqual(places(written), ["key_reused", 1]);
   t.is(hex(store.head().root), hex(definition(leavesOf(entries(0, 2)))));
 });
 

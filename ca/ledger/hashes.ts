@@ -4,24 +4,10 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { assert } from "#/lib/assert.ts";
 import type { Digest } from "#/transparency/hash.ts";
 import { digestBytes, hashNode } from "#/transparency/hash.ts";
-import { grow } from "#/transparency/frontier.ts";
-import type { Frontier } from "#/transparency/frontier.ts";
+import type { Frontier, OnComplete } from "#/transparency/frontier.ts";
 
 /** Every how many levels a hash is kept: tiles of 2^8. */
 const levelsKept = 8;
-
-export const hashesSchema = `
-  CREATE TABLE IF NOT EXISTS hashes (
-    level INTEGER NOT NULL,
-    position INTEGER NOT NULL,
-    hash BLOB NOT NULL,
-    PRIMARY KEY (level, position)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TRIGGER IF NOT EXISTS hashes_are_never_changed BEFORE UPDATE ON hashes
-    BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
-  CREATE TRIGGER IF NOT EXISTS hashes_are_never_removed BEFORE DELETE ON hashes
-    BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
-`;
 
 /** Reads. */
 export class Hashes {
@@ -60,6 +46,11 @@ export class Hashes {
     return hashes[0]!;
   }
 
+  /** Those that are kept at a level, which is a multiple of eight: fewer than asked for at the end. */
+  row(level: number, from: number, width: number): readonly Digest[] {
+    return this.#range.all(level, from, from + width).map((each) => each["hash"] as Digest);
+  }
+
   /** The right edge of the tree over the first `size` entries. */
   frontier(size: number): Frontier {
     const hashes: (Digest | undefined)[] = [];
@@ -73,18 +64,10 @@ export class Hashes {
   }
 }
 
-/** Writes, within whatever transaction is open. */
-export class HashWriter {
-  readonly #insert: StatementSync;
-
-  constructor(database: DatabaseSync) {
-    this.#insert = database.prepare("INSERT INTO hashes VALUES (?, ?, ?)");
-  }
-
-  /** The tree with one more leaf. */
-  append(frontier: Frontier, leaf: Digest): Frontier {
-    return grow(frontier, leaf, (level, index, hash) => {
-      if (level % levelsKept === 0) this.#insert.run(level, index, hash);
-    });
-  }
+/** What keeps the hashes of a tree that grows, within whatever transaction is open. */
+export function keepHashes(database: DatabaseSync): OnComplete {
+  const insert = database.prepare("INSERT INTO hashes VALUES (?, ?, ?)");
+  return (level, index, hash) => {
+    if (level % levelsKept === 0) insert.run(level, index, hash);
+  };
 }

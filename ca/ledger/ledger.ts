@@ -3,13 +3,14 @@
 import { sleep } from "#/lib/clock.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { messageOf } from "#/lib/errors.ts";
+import type { Frontier } from "#/transparency/frontier.ts";
 import type { Digest } from "#/transparency/hash.ts";
 import type { Tree } from "#/transparency/verify.ts";
 import { CaError } from "../ca-error.ts";
 import type { LedgerEntry, LedgerQuery, LedgerRecord } from "./entry.ts";
 import { LedgerReader } from "./store.ts";
 import { LedgerThread } from "./thread.ts";
-import type { LedgerWriter } from "./writer.ts";
+import type { LedgerWriter, Placed } from "./writer.ts";
 
 /** Entries that wait for their transaction; past this requests are refused, not queued. */
 export const pendingMax = 1_024;
@@ -19,12 +20,16 @@ export const pendingMax = 1_024;
  */
 const gatherMs = 3;
 
-type Reader = Pick<LedgerReader, "query" | "size" | "head" | "inclusion" | "consistency"> &
-  Disposable;
+type Reader = Omit<LedgerReader, "database">;
+
+/** An entry on disk, and a tree with it. */
+export interface Logged extends Placed {
+  readonly tree: Tree;
+}
 
 interface Pending {
   readonly entry: LedgerEntry;
-  readonly resolve: (index: number) => void;
+  readonly resolve: (logged: Logged) => void;
   readonly reject: (error: CaError) => void;
 }
 
@@ -55,11 +60,11 @@ export class Ledger implements AsyncDisposable {
   }
 
   /**
-   * Resolves with the entry's position once it is on disk. Rejects with CaError: `key_reused` when the
+   * Resolves with the entry's position, and the proof of it, once it is on disk. Rejects with CaError: `key_reused` when the
    * key was certified for another pod, `ledger_full` past `pendingMax`, `ledger_failed` when it could
    * not be written.
    */
-  append(entry: LedgerEntry): Promise<number> {
+  append(entry: LedgerEntry): Promise<Logged> {
     if (this.#closed) return Promise.reject(new CaError("ledger_failed", "The ledger is closed"));
     if (this.#pending.length >= pendingMax) {
       return Promise.reject(
@@ -94,9 +99,53 @@ export class Ledger implements AsyncDisposable {
     return this.#reader.consistency(before, size);
   }
 
-  /** Entries on disk. */
+  /** The right edge of the tree over the first `size`, which are on disk. */
+  edge(size: number): Frontier {
+    return this.#reader.edge(size);
+  }
+
+  /** Hashes of complete subtrees over 256^(level / 8) entries each; see transparency/tile.ts. */
+  tile(level: number, from: number, width: number): readonly Digest[] {
+    return this.#reader.tile(level, from, width);
+  }
+
+  /** Entries [from, to) as they were hashed, of those that are kept. */
+  texts(from: number, to: number): readonly string[] {
+    return this.#reader.texts(from, to);
+  }
+
+  /** What signs the log's heads: PKCS#8, PEM. */
+  key(): string {
+    return this.#reader.key();
+  }
+
+  /** Position of the first entry that is kept. */
+  first(): number {
+    return this.#reader.first();
+  }
+
+  /** Entries on disk, those that are pruned among them. */
   size(): number {
     return this.#reader.size();
+  }
+
+  /**
+   * Forgets entries from the beginning on whose certificates all ended before then (milliseconds since the
+   * Unix epoch); resolves with the position of the first that is kept. What is issued meanwhile goes in
+   * between. Rejects with CaError `ledger_failed`.
+   */
+  async prune(endedBefore: number): Promise<number> {
+    for (;;) {
+      while (this.#writing !== null) await this.#writing;
+      if (this.#closed) return this.#reader.first();
+      const pruning = this.#writer.prune(endedBefore);
+      this.#writing = pruning.then(
+        () => this.#writeAll(),
+        () => this.#writeAll(),
+      );
+      const { first, isDone } = await pruning;
+      if (isDone) return first;
+    }
   }
 
   /** What still waits is written first. */
@@ -120,10 +169,10 @@ export class Ledger implements AsyncDisposable {
 
   async #write(batch: readonly Pending[]): Promise<void> {
     try {
-      const outcomes = await this.#writer.write(batch.map(({ entry }) => entry));
+      const { outcomes, tree } = await this.#writer.write(batch.map(({ entry }) => entry));
       for (const [position, { entry, resolve, reject }] of batch.entries()) {
         const outcome = outcomes[position];
-        if (typeof outcome === "number") resolve(outcome);
+        if (typeof outcome === "object") resolve({ ...outcome, tree });
         else reject(keyReused(entry));
       }
     } catch (thrown) {

@@ -4,46 +4,26 @@ import { DatabaseSync } from "node:sqlite";
 import type { SQLInputValue, StatementSync } from "node:sqlite";
 import { messageOf } from "#/lib/errors.ts";
 import { CaError } from "../ca-error.ts";
-import type { Frontier } from "#/transparency/frontier.ts";
+import { Growth } from "#/transparency/growth.ts";
+import type { Frontier, OnComplete } from "#/transparency/frontier.ts";
 import { hashLeaf } from "#/transparency/hash.ts";
 import type { Digest } from "#/transparency/hash.ts";
+import { pathBytes } from "#/transparency/receipt.ts";
 import { proveConsistency, proveInclusion, rootOf } from "#/transparency/tree.ts";
 import type { Tree } from "#/transparency/verify.ts";
+import { tileWidth } from "#/transparency/tile.ts";
 import { entryText } from "./entry-text.ts";
 import { recordsMax } from "./entry.ts";
 import type { LedgerEntry, LedgerQuery, LedgerRecord } from "./entry.ts";
-import { HashWriter, Hashes, hashesSchema } from "./hashes.ts";
-import type { Outcome } from "./writer.ts";
+import { Hashes, keepHashes } from "./hashes.ts";
+import { newLogKey } from "./log-key.ts";
+import { blockBits, createSchema, keyStart } from "./schema.ts";
+import type { Outcome, Pruned, Written } from "./writer.ts";
 
+/** Entries that one call forgets: what is issued meanwhile waits for it. */
+const pruneEntriesMax = 16 * tileWidth;
 /** How long a writer waits for another, milliseconds. */
 const busyTimeoutMs = 1_000;
-
-const schema = `
-  CREATE TABLE IF NOT EXISTS entries (
-    position INTEGER PRIMARY KEY,
-    id TEXT NOT NULL,
-    namespace TEXT NOT NULL,
-    service_account TEXT NOT NULL,
-    pod TEXT NOT NULL,
-    pod_uid TEXT NOT NULL,
-    address TEXT NOT NULL,
-    token_hash TEXT NOT NULL,
-    issued_at INTEGER NOT NULL,
-    not_before INTEGER NOT NULL,
-    not_after INTEGER NOT NULL,
-    serial TEXT NOT NULL,
-    issuer_serial TEXT NOT NULL,
-    key_fingerprint TEXT NOT NULL,
-    certificate BLOB NOT NULL
-  ) STRICT;
-  CREATE INDEX IF NOT EXISTS entries_by_pod ON entries (namespace, pod, position);
-  CREATE INDEX IF NOT EXISTS entries_by_serial ON entries (serial);
-  CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key_fingerprint);
-  CREATE TRIGGER IF NOT EXISTS entries_are_never_changed BEFORE UPDATE ON entries
-    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-  CREATE TRIGGER IF NOT EXISTS entries_are_never_removed BEFORE DELETE ON entries
-    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-`;
 
 /** Reads. */
 export class LedgerReader implements Disposable {
@@ -73,12 +53,37 @@ export class LedgerReader implements Disposable {
     if (query.serial !== undefined) where("serial = ?", query.serial);
     if (query.before !== undefined) where("position < ?", query.before);
     const limit = Math.min(Math.max(1, Math.floor(query.limit ?? recordsMax)), recordsMax);
-    const filter = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
-    const text = `SELECT * FROM entries ${filter} ORDER BY position DESC LIMIT ${limit}`;
-    return this.database
-      .prepare(text)
-      .all(...values)
-      .map((row) => asRecord(row));
+    const select = (filters: readonly string[]): StatementSync => {
+      const filter = filters.length === 0 ? "" : `WHERE ${filters.join(" AND ")}`;
+      return this.database.prepare(
+        `SELECT * FROM entries ${filter} ORDER BY position DESC LIMIT ?`,
+      );
+    };
+    if (query.namespace === undefined || query.serial !== undefined) {
+      return select(conditions)
+        .all(...values, limit)
+        .map((row) => asRecord(row));
+    }
+    // Block by block from the newest, each by its part of the index.
+    const inBlock = select([`position >> ${blockBits} = ?`, ...conditions]);
+    const found: LedgerRecord[] = [];
+    const [first, last] = this.#blocks();
+    for (let block = last; block >= first && found.length < limit; block -= 1) {
+      const rows = inBlock.all(block, ...values, limit - found.length);
+      for (const row of rows) found.push(asRecord(row));
+    }
+    return found;
+  }
+
+  /** The first and the last that have entries; none when the second is smaller. */
+  #blocks(): readonly [first: number, last: number] {
+    const row = this.database
+      .prepare(
+        `SELECT (SELECT min(position) >> ${blockBits} FROM entries) AS first,
+          (SELECT max(position) >> ${blockBits} FROM entries) AS last`,
+      )
+      .get();
+    return row?.["first"] === null ? [0, -1] : [Number(row?.["first"]), Number(row?.["last"])];
   }
 
   /** The log's Merkle tree as it is now. */
@@ -98,6 +103,35 @@ export class LedgerReader implements Disposable {
   consistency(before: number, size: number): readonly Digest[] {
     const hashes = this.#hashes();
     return proveConsistency(before, size, (level, at) => hashes.read(level, at));
+  }
+
+  /** The right edge of the tree over the first `size`, which are on disk. */
+  edge(size: number): Frontier {
+    return this.#hashes().frontier(size);
+  }
+
+  /** Of complete subtrees over 256^level entries each, from one on; fewer when they are not there. */
+  tile(level: number, from: number, width: number): readonly Digest[] {
+    return this.#hashes().row(level, from, width);
+  }
+
+  /** Entries [from, to) as they were hashed, of those that are kept. */
+  texts(from: number, to: number): readonly string[] {
+    return this.database
+      .prepare("SELECT * FROM entries WHERE position >= ? AND position < ? ORDER BY position")
+      .all(from, to)
+      .map((row) => entryText(asRecord(row)));
+  }
+
+  /** Position of the first entry that is kept; proofs about what lies before it cannot be had. */
+  first(): number {
+    const row = this.database.prepare("SELECT max(first) AS first FROM pruned").get();
+    return typeof row?.["first"] === "number" ? row["first"] : 0;
+  }
+
+  /** What signs the log's heads: PKCS#8, PEM. */
+  key(): string {
+    return String(this.database.prepare("SELECT pem FROM log_key").get()?.["pem"]);
   }
 
   #hashes(): Hashes {
@@ -120,7 +154,7 @@ export class LedgerReader implements Disposable {
 export class LedgerStore extends LedgerReader {
   readonly #insert: StatementSync;
   readonly #otherPod: StatementSync;
-  readonly #hashWriter: HashWriter;
+  readonly #keep: OnComplete;
   /** Of the tree over all that is on disk. */
   #frontier: Frontier;
 
@@ -129,15 +163,16 @@ export class LedgerStore extends LedgerReader {
     super(file, false);
     try {
       this.database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
-      this.database.exec(schema);
-      this.database.exec(hashesSchema);
+      createSchema(this.database);
+      this.database.prepare("INSERT OR IGNORE INTO log_key VALUES (1, ?)").run(newLogKey());
       this.#insert = this.database.prepare(
-        "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       );
       this.#otherPod = this.database.prepare(
-        "SELECT 1 FROM entries WHERE key_fingerprint = ? AND pod_uid <> ? LIMIT 1",
+        `SELECT 1 FROM entries WHERE ${keyStart("key_fingerprint")} = ${keyStart("?1")}
+           AND key_fingerprint = ?1 AND pod_uid <> ?2 LIMIT 1`,
       );
-      this.#hashWriter = new HashWriter(this.database);
+      this.#keep = keepHashes(this.database);
       const hashes = new Hashes(this.database);
       this.#frontier = hashes.frontier(hashes.size());
       this.#catchUp();
@@ -147,25 +182,56 @@ export class LedgerStore extends LedgerReader {
   }
 
   /** On disk when it returns. Throws CaError `ledger_failed`: nothing of it is kept then. */
-  write(entries: readonly LedgerEntry[]): readonly Outcome[] {
-    let frontier = this.#frontier;
+  write(entries: readonly LedgerEntry[]): Written {
+    const growth = new Growth(this.#frontier);
     try {
       this.database.exec("BEGIN IMMEDIATE");
-      const outcomes = entries.map((entry): Outcome => {
-        const { keyFingerprint, podUid } = entry;
-        if (this.#otherPod.get(keyFingerprint, podUid) !== undefined) return "key_reused";
-        const position = frontier.size;
-        this.#insert.run(position, ...columns(entry));
-        frontier = this.#hashWriter.append(frontier, leafOf(entry));
-        return position;
-      });
+      const positions = entries.map((entry) => this.#add(entry, growth));
       this.database.exec("COMMIT");
-      this.#frontier = frontier;
-      return outcomes;
+      this.#frontier = growth.frontier;
+      const outcomes = positions.map((index): Outcome =>
+        index === null ? "key_reused" : { index, path: pathBytes(growth.inclusion(index)) },
+      );
+      return { outcomes, tree: growth.tree() };
     } catch (thrown) {
       this.#rollBack();
       throw failed("record what was issued", thrown);
     }
+  }
+
+  /** See LedgerWriter.prune: whole tiles, so that what is kept can still be proven (C2SP tlog-tiles). */
+  prune(endedBefore: number): Pruned {
+    const from = this.first();
+    try {
+      const row = this.database
+        .prepare("SELECT position FROM entries WHERE not_after >= ? ORDER BY position LIMIT 1")
+        .get(endedBefore);
+      // The last entry stays, whatever became of it: it says how long the log is.
+      const last = this.size() - 1;
+      const ended = typeof row?.["position"] === "number" ? row["position"] : last;
+      const whole = ended - (ended % tileWidth);
+      const first = Math.min(whole, from + pruneEntriesMax);
+      if (first <= from) return { first: from, isDone: true };
+      this.database.exec("BEGIN IMMEDIATE");
+      this.database.prepare("INSERT INTO pruned (first) VALUES (?)").run(first);
+      this.database.prepare("DELETE FROM entries WHERE position < ?").run(first);
+      this.database.prepare("DELETE FROM hashes WHERE level = 0 AND position < ?").run(first);
+      this.database.exec("COMMIT");
+      return { first, isDone: first === whole };
+    } catch (thrown) {
+      this.#rollBack();
+      throw failed("forget what has ended", thrown);
+    }
+  }
+
+  /** Its position; null when the key is another pod's. */
+  #add(entry: LedgerEntry, growth: Growth): number | null {
+    const { keyFingerprint, podUid } = entry;
+    if (this.#otherPod.get(keyFingerprint, podUid) !== undefined) return null;
+    const position = growth.frontier.size;
+    this.#insert.run(position, ...columns(entry));
+    growth.append(leafOf(entry), this.#keep);
+    return position;
   }
 
   /** A ledger from before there was a tree gets one. */
@@ -173,15 +239,15 @@ export class LedgerStore extends LedgerReader {
     const select = this.database.prepare(
       "SELECT * FROM entries WHERE position >= ? ORDER BY position LIMIT ?",
     );
-    let frontier = this.#frontier;
     for (;;) {
-      const rows = select.all(frontier.size, recordsMax);
-      if (rows.length === 0) break;
+      const rows = select.all(this.#frontier.size, recordsMax);
+      if (rows.length === 0) return;
+      const growth = new Growth(this.#frontier);
       this.database.exec("BEGIN IMMEDIATE");
-      for (const row of rows) frontier = this.#hashWriter.append(frontier, leafOf(asRecord(row)));
+      for (const row of rows) growth.append(leafOf(asRecord(row)), this.#keep);
       this.database.exec("COMMIT");
+      this.#frontier = growth.frontier;
     }
-    this.#frontier = frontier;
   }
 
   #rollBack(): void {
@@ -213,6 +279,8 @@ function columns(entry: LedgerEntry): SQLInputValue[] {
     entry.issuerSerial,
     entry.keyFingerprint,
     entry.certificate,
+    entry.node,
+    entry.policy,
   ];
 }
 
@@ -233,6 +301,8 @@ function asRecord(row: Record<string, unknown>): LedgerRecord {
     issuerSerial: String(row["issuer_serial"]),
     keyFingerprint: String(row["key_fingerprint"]),
     certificate: row["certificate"] as Uint8Array,
+    node: String(row["node"]),
+    policy: String(row["policy"]),
   };
 }
 

@@ -1,35 +1,42 @@
-// What runs in the ledger's thread: batches in, positions out, null ends it.
+// What runs in the ledger's thread: one request at a time in, its answer out.
 import { parentPort, workerData } from "node:worker_threads";
+import { assertNever } from "#/lib/assert.ts";
 import { MeshError, messageOf } from "#/lib/errors.ts";
-import type { LedgerEntry } from "./entry.ts";
 import { LedgerStore } from "./store.ts";
-import type { ThreadReply } from "./thread.ts";
+import type { ThreadReply, ThreadRequest } from "./thread.ts";
 
 const port = parentPort;
 if (port !== null) {
-  const store = answer(() => new LedgerStore(String(workerData)));
-  if (store !== null) {
-    port.postMessage({ kind: "done", outcomes: [] } satisfies ThreadReply);
-    port.on("message", (entries: readonly LedgerEntry[] | null) => {
-      if (entries === null) {
-        store[Symbol.dispose]();
-        port.close();
-        return;
-      }
-      const outcomes = answer(() => store.write(entries));
-      if (outcomes !== null) port.postMessage({ kind: "done", outcomes } satisfies ThreadReply);
+  const tell = (reply: ThreadReply): void => port.postMessage(reply);
+  try {
+    const store = new LedgerStore(String(workerData));
+    port.on("message", (request: ThreadRequest) => {
+      if (request.kind !== "end") return tell(answer(store, request));
+      store[Symbol.dispose]();
+      port.close();
     });
+    tell({ kind: "opened" });
+  } catch (thrown) {
+    tell(failure(thrown));
   }
 }
 
-/** What `work` returns; null when it threw, which has then been told. */
-function answer<T>(work: () => T): T | null {
+function answer(store: LedgerStore, request: Exclude<ThreadRequest, { kind: "end" }>): ThreadReply {
   try {
-    return work();
+    switch (request.kind) {
+      case "write":
+        return { kind: "written", written: store.write(request.entries) };
+      case "prune":
+        return { kind: "pruned", pruned: store.prune(request.endedBefore) };
+      default:
+        return assertNever(request);
+    }
   } catch (thrown) {
-    const next = thrown instanceof MeshError ? thrown.next : "";
-    const reply: ThreadReply = { kind: "failed", reason: messageOf(thrown), next };
-    parentPort?.postMessage(reply);
-    return null;
+    return failure(thrown);
   }
+}
+
+function failure(thrown: unknown): ThreadReply {
+  const next = thrown instanceof MeshError ? thrown.next : "";
+  return { kind: "failed", reason: messageOf(thrown), next };
 }

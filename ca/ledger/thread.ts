@@ -2,20 +2,29 @@
 // that died is started again by the next entry; what it had under way counts as not written.
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
+import { assert } from "#/lib/assert.ts";
 import { messageOf } from "#/lib/errors.ts";
 import { CaError } from "../ca-error.ts";
 import type { LedgerEntry } from "./entry.ts";
-import type { LedgerWriter, Outcome } from "./writer.ts";
+import type { LedgerWriter, Pruned, Written } from "./writer.ts";
 
-/** What the thread says: once when it is open, then once per batch. */
+/** What the thread is asked for. */
+export type ThreadRequest =
+  | { readonly kind: "write"; readonly entries: readonly LedgerEntry[] }
+  | { readonly kind: "prune"; readonly endedBefore: number }
+  | { readonly kind: "end" };
+
+/** What the thread says: once when it is open, then once for each request but the last. */
 export type ThreadReply =
-  | { readonly kind: "done"; readonly outcomes: readonly Outcome[] }
+  | { readonly kind: "opened" }
+  | { readonly kind: "written"; readonly written: Written }
+  | { readonly kind: "pruned"; readonly pruned: Pruned }
   | { readonly kind: "failed"; readonly reason: string; readonly next: string };
 
 interface Waiting {
   /** Who owes the answer. */
   readonly worker: Worker;
-  readonly resolve: (outcomes: readonly Outcome[]) => void;
+  readonly resolve: (reply: ThreadReply) => void;
   readonly reject: (error: CaError) => void;
 }
 
@@ -35,11 +44,16 @@ export class LedgerThread implements LedgerWriter {
     this.#file = file;
   }
 
-  async write(entries: readonly LedgerEntry[]): Promise<readonly Outcome[]> {
-    const worker = this.#worker ?? (await this.#open());
-    const outcomes = this.#reply(worker);
-    worker.postMessage(entries);
-    return outcomes;
+  async write(entries: readonly LedgerEntry[]): Promise<Written> {
+    const reply = await this.#ask({ kind: "write", entries });
+    assert(reply.kind === "written", "a batch is answered with what became of it");
+    return reply.written;
+  }
+
+  async prune(endedBefore: number): Promise<Pruned> {
+    const reply = await this.#ask({ kind: "prune", endedBefore });
+    assert(reply.kind === "pruned", "pruning is answered with how far it went");
+    return reply.pruned;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -47,8 +61,15 @@ export class LedgerThread implements LedgerWriter {
     this.#worker = null;
     if (worker === null) return;
     const exited = once(worker, "exit");
-    worker.postMessage(null);
+    worker.postMessage({ kind: "end" } satisfies ThreadRequest);
     await exited;
+  }
+
+  async #ask(request: ThreadRequest): Promise<ThreadReply> {
+    const worker = this.#worker ?? (await this.#open());
+    const reply = this.#reply(worker);
+    worker.postMessage(request);
+    return reply;
   }
 
   async #open(): Promise<Worker> {
@@ -64,7 +85,7 @@ export class LedgerThread implements LedgerWriter {
     return worker;
   }
 
-  #reply(worker: Worker): Promise<readonly Outcome[]> {
+  #reply(worker: Worker): Promise<ThreadReply> {
     return new Promise((resolve, reject) => {
       this.#waiting = { worker, resolve, reject };
     });
@@ -73,7 +94,7 @@ export class LedgerThread implements LedgerWriter {
   #take(reply: ThreadReply): void {
     const waiting = this.#waiting;
     this.#waiting = null;
-    if (reply.kind === "done") waiting?.resolve(reply.outcomes);
+    if (reply.kind !== "failed") waiting?.resolve(reply);
     else waiting?.reject(new CaError("ledger_failed", reply.reason, { next: reply.next }));
   }
 

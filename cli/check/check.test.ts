@@ -23,10 +23,15 @@ const pod = (name: string, isReady: boolean, isMeshed: boolean): Pod => ({
 const metrics = (leftS: number, connected: number): string =>
   `signet_proxy_certificate_not_after_seconds ${NOW / 1000 + leftS}\nsignet_proxy_controller_connected ${connected}\n`;
 
-function meshOf(texts: Readonly<Record<string, string>>, pods: readonly Pod[]): Mesh {
+function meshOf(
+  texts: Readonly<Record<string, string>>,
+  pods: readonly Pod[],
+  objects: readonly object[] = [],
+): Mesh {
   const mesh = {
     pods: async () => pods,
     inspect: async () => [{}],
+    objects: async () => objects,
     logsHint: (name: string, container: string | null) =>
       `signet local logs ${name}${container === null ? "" : ` -c ${container}`}`,
     metrics: async ({ name }: Pod) => {
@@ -72,6 +77,26 @@ test("checkMesh says of each pod how it is, and what to do when it is not well",
     ],
   );
   for (const { verdict, next } of findings) t.is(next !== "", verdict === "failed");
+});
+
+test("checkMesh tells of suspended identities, and takes their pods for no fault", async (t) => {
+  const spec = { identity: "spiffe://cluster.local/ns/x/sa/x", reason: "stolen" };
+  const objects = [{ metadata: { name: "s" }, spec }];
+  const pods = [pod("alone", true, true), pod("plain", true, false)];
+  const findings = await checkMesh(meshOf({ alone: metrics(724, 0) }, pods, objects), NOW);
+  t.deepEqual(
+    findings.map(({ verdict, what, next }) => [verdict, what, next]),
+    [
+      ["passed", "the controller answers", ""],
+      [
+        "info",
+        "spiffe://cluster.local/ns/x/sa/x is suspended: stolen",
+        "To take it back: signet identity resume x/x",
+      ],
+      ["info", "x/alone is cut off: its identity is suspended", ""],
+      ["passed", "x/plain is ready, without a sidecar", ""],
+    ],
+  );
 });
 
 test("checkMesh takes a mesh that does not run for no fault", async (t) => {

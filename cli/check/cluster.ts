@@ -8,7 +8,9 @@ import { counted, formatDuration } from "../text.ts";
 import type { ClusterFacts, PodFacts, Replicas } from "./cluster-facts.ts";
 import { failed, passed, told } from "./findings.ts";
 import type { Finding } from "./findings.ts";
+import { checkAuthorities } from "./authorities.ts";
 import { checkPod } from "./pods.ts";
+import { suspendedFindings, suspendedPod, suspensionsOf } from "./suspended.ts";
 
 /** The first with rules (CEL) in custom resources. */
 const MINOR_MIN = 25;
@@ -28,11 +30,14 @@ export async function checkCluster(
     const next = `Install it: ${INSTALL}`;
     return [...fitness(facts, false), told("mesh", "the mesh is not installed", next)];
   }
-  const controllers = facts.controller?.ready === 0 ? [] : await checkControllers(mesh, now);
+  const isAway = facts.controller?.ready === 0;
+  const controllers = isAway ? [] : await checkControllers(mesh, now);
+  const authorities = isAway ? [] : await checkAuthorities(mesh, now);
   return [
     ...fitness(facts, true),
     ...parts(facts),
     ...controllers,
+    ...authorities,
     ...refusedPolicies(facts.policies),
     ...withoutSidecar(facts),
     ...(await checkSidecars(mesh, now)),
@@ -205,5 +210,9 @@ function hasSidecar({ spec }: PodFacts): boolean {
 async function checkSidecars(mesh: Mesh, now: number): Promise<readonly Finding[]> {
   const meshed = (await mesh.pods()).filter(({ isMeshed }) => isMeshed);
   meshed.sort((one, other) => (podName(one) < podName(other) ? -1 : 1));
-  return Promise.all(meshed.map((pod) => checkPod(mesh, pod, now)));
+  const suspensions = await suspensionsOf(mesh);
+  const each = await Promise.all(
+    meshed.map(async (pod) => suspendedPod(pod, suspensions) ?? checkPod(mesh, pod, now)),
+  );
+  return [...suspendedFindings(suspensions), ...each];
 }

@@ -1,5 +1,6 @@
 // `signet check`: what the mesh needs, and how one that runs is doing: on this machine, or on a cluster.
 import { leftoversOf } from "#/local/launch.ts";
+import { checkAuthorities } from "../check/authorities.ts";
 import { checkCluster } from "../check/cluster.ts";
 import { readClusterFacts } from "../check/cluster-facts.ts";
 import { findingsText } from "../check/findings.ts";
@@ -23,10 +24,15 @@ export async function checkAll(context: CommandContext): Promise<number> {
 }
 
 async function checkHere(context: CommandContext): Promise<readonly Finding[]> {
+  const mesh = localMeshOf(context);
+  const now = context.clock.now();
+  const findings = await checkMesh(mesh, now);
+  const isAnswering = findings.some(({ verdict }) => verdict === "passed");
   return [
     ...checkMachine(),
     ...checkLeftovers(process.getuid?.() === 0 ? leftoversOf(context.names) : []),
-    ...(await checkMesh(localMeshOf(context), context.clock.now())),
+    ...findings,
+    ...(isAnswering ? await checkAuthorities(mesh, now) : []),
   ];
 }
 

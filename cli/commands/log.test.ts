@@ -2,14 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test from "ava";
-import { ManualClock } from "#/test/kit/manual-clock.ts";
+import { said } from "#/test/kit/said.ts";
 import { emptyFrontier, frontierRoot, grow } from "#/transparency/frontier.ts";
 import type { Digest } from "#/transparency/hash.ts";
 import { hashLeaf } from "#/transparency/hash.ts";
 import { proveConsistency, proveInclusion } from "#/transparency/tree.ts";
 import type { Mesh } from "../mesh.ts";
-import { createPrinter } from "../print.ts";
-import type { CommandContext } from "./context.ts";
 import { logHead, logProve, logVerify } from "./log.ts";
 
 const id = "spiffe://cluster.local/ns/app-a/sa/app-a";
@@ -83,6 +81,7 @@ const pod = {
 function meshWith(log: FakeLog, inclusion: unknown = log.inclusion(2)): Mesh {
   const mesh = {
     pods: async () => [pod],
+    bundle: async () => null,
     inspect: async (asked: string) => {
       const url = new URL(asked, "http://x");
       if (url.pathname === "/v1/certificates") return [{ certificates: [certificate] }, []];
@@ -90,7 +89,7 @@ function meshWith(log: FakeLog, inclusion: unknown = log.inclusion(2)): Mesh {
       const other = { pod: "signet-controller-1" };
       switch (url.pathname) {
         case "/v1/log/head":
-          return [{ ...one, head: log.head() }];
+          return [{ ...one, head: log.head(), first: 0, checkpoint: null }];
         case "/v1/log/inclusion":
           return [
             { ...other, inclusion: null },
@@ -107,34 +106,10 @@ function meshWith(log: FakeLog, inclusion: unknown = log.inclusion(2)): Mesh {
   return mesh as unknown as Mesh;
 }
 
-interface Said {
-  readonly text: string;
-  readonly code: number;
-}
-
-async function said(
-  command: (context: CommandContext, mesh: Mesh) => Promise<number>,
-  mesh: Mesh,
-  words: CommandContext["words"] = {},
-  format: "table" | "json" = "table",
-): Promise<Said> {
-  const written: string[] = [];
-  const stream = { write: (text: string) => written.push(text) };
-  const context: CommandContext = {
-    print: createPrinter(format, {}, stream, stream),
-    clock: new ManualClock(0),
-    signal: new AbortController().signal,
-    names: { prefix: "none", stateDirectory: "/nonexistent" },
-    repository: "/nonexistent",
-    words,
-    options: {},
-  };
-  const code = await command(context, mesh);
-  return { text: written.join(""), code };
-}
-
 test("log prove says which entry it is, and checks the way to the root itself", async (t) => {
-  const { text, code } = await said(logProve, meshWith(new FakeLog(5)), { pod: ["a-1"] });
+  const { text, code } = await said(logProve, meshWith(new FakeLog(5)), {
+    words: { pod: ["a-1"] },
+  });
   t.is(code, 0);
   t.regex(text, /entry +2 of 5/);
   t.regex(text, /log of +signet-controller-0/);
@@ -148,20 +123,20 @@ for (const [title, inclusion] of [
 ] as const) {
   test(`log prove does not believe ${title}`, async (t) => {
     const mesh = meshWith(new FakeLog(5), inclusion);
-    t.is((await said(logProve, mesh, { pod: ["a-1"] })).code, 1);
+    t.is((await said(logProve, mesh, { words: { pod: ["a-1"] } })).code, 1);
   });
 }
 
 test("log prove says so when no log has the certificate", async (t) => {
   const mesh = meshWith(new FakeLog(5), null);
-  await t.throwsAsync(said(logProve, mesh, { pod: ["a-1"] }), { code: "not_found" });
+  await t.throwsAsync(said(logProve, mesh, { words: { pod: ["a-1"] } }), { code: "not_found" });
 });
 
 test("log verify finds a log grown, rewound, forked and gone", async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), "signet-log-"));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const file = path.join(folder, "seen.json");
-  const seen = await said(logHead, meshWith(new FakeLog(5)), {}, "json");
+  const seen = await said(logHead, meshWith(new FakeLog(5)), { format: "json" });
   writeFileSync(file, seen.text);
   for (const [log, code, text] of [
     [new FakeLog(9), 0, /the 5 of then and 4 entries since/],
@@ -169,12 +144,12 @@ test("log verify finds a log grown, rewound, forked and gone", async (t) => {
     [new FakeLog(3), 1, /it had 5 entries and has 3: some were lost or taken away/],
     [new FakeLog(9, 1), 1, /the 5 entries of then are not what it begins with now/],
   ] as const) {
-    const told = await said(logVerify, meshWith(log), { file: [file] });
+    const told = await said(logVerify, meshWith(log), { words: { file: [file] } });
     t.is(told.code, code);
     t.regex(told.text, text);
   }
   writeFileSync(file, seen.text.replace("signet-controller-0", "signet-controller-7"));
-  const gone = await said(logVerify, meshWith(new FakeLog(9)), { file: [file] });
+  const gone = await said(logVerify, meshWith(new FakeLog(9)), { words: { file: [file] } });
   t.is(gone.code, 1);
   t.regex(gone.text, /nobody can be asked about it now/);
 });
@@ -185,7 +160,7 @@ for (const text of ["", "{}", '{"logs":[{}]}', '{"logs":[{"pod":"a","size":1,"ro
     t.teardown(() => rmSync(folder, { recursive: true }));
     const file = path.join(folder, "seen.json");
     writeFileSync(file, text);
-    const asked = said(logVerify, meshWith(new FakeLog(5)), { file: [file] });
+    const asked = said(logVerify, meshWith(new FakeLog(5)), { words: { file: [file] } });
     await t.throwsAsync(asked, { code: "unreadable" });
   });
 }

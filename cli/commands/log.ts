@@ -4,37 +4,63 @@ import { messageOf } from "#/lib/errors.ts";
 import { EXIT_FAILED, EXIT_OK } from "../exit-codes.ts";
 import { newestByPod, readIssued } from "../issued.ts";
 import type { IssuedCertificate } from "../issued.ts";
-import { readGrowth, readHeads, readInclusion, readSavedHeads } from "../log-answers.ts";
-import type { Inclusion, LogHead } from "../log-answers.ts";
+import { isEntryOf, readGrowth, readHeads, readInclusion, readSavedHeads } from "../log/answers.ts";
+import type { Inclusion, LogHead, ToldHead } from "../log/answers.ts";
+import { checkCopy, copiesIn } from "../log/copy-check.ts";
+import type { CopyReport } from "../log/copy-check.ts";
+import { checkSigned, rootsOf } from "../log/signed.ts";
+import type { Signature } from "../log/signed.ts";
 import { MeshAccessError, findPod, podName } from "../mesh.ts";
 import type { Mesh } from "../mesh.ts";
+import type { Style } from "../paint.ts";
 import { formatFields, formatTable } from "../table.ts";
 import { counted } from "../text.ts";
 import type { CommandContext } from "./context.ts";
 import { meshOf, word } from "./context.ts";
 
-/** `given`: tests have a mesh of their own. */
+/** Exits with 1 when a signature does not hold. `given`: tests have a mesh of their own. */
 export async function logHead(context: CommandContext, given?: Mesh): Promise<number> {
-  const { print } = context;
+  const { print, clock } = context;
   const mesh = given ?? (await meshOf(context));
+  const roots = await rootsOf(mesh);
   const heads = readHeads(await mesh.inspect("/v1/log/head"));
-  if (print.format === "json") print.json({ logs: heads.map(headJson) });
-  else print.lines(headsText(heads, context));
-  return EXIT_OK;
+  const told = heads.map((head) => ({ head, signature: checkSigned(head, roots, clock.now()) }));
+  if (print.format === "json") print.json({ logs: told.map(headJson) });
+  else print.lines(headsText(told, context));
+  return told.every(({ signature }) => signature.isGood) ? EXIT_OK : EXIT_FAILED;
 }
 
-function headsText(heads: readonly LogHead[], { print }: CommandContext): readonly string[] {
+interface CheckedHead {
+  readonly head: ToldHead;
+  readonly signature: Signature;
+}
+
+function headsText(heads: readonly CheckedHead[], { print }: CommandContext): readonly string[] {
+  const { paint, glyphs } = print.style;
   const columns = [
     { title: "LOG OF", shrinks: true },
     { title: "ENTRIES", alignRight: true },
     { title: "ROOT" },
+    { title: "SIGNED" },
   ];
-  const rows = heads.map(({ pod, size, root }) => [pod, String(size), base64(root)]);
+  const rows = heads.map(({ head, signature }) => [
+    head.pod,
+    String(head.size),
+    base64(head.root),
+    signature.isGood
+      ? paint.green(glyphs.passed)
+      : paint.red(`${glyphs.failed} ${signature.fault}`),
+  ]);
   return formatTable(columns, rows, print.width(), print.style);
 }
 
-function headJson({ pod, size, root }: LogHead): object {
-  return { pod, size, root: base64(root) };
+function headJson({ head, signature }: CheckedHead): object {
+  const { pod, size, root, first, signed } = head;
+  const { checkpoint = null, key = null } = signed ?? {};
+  const common = { pod, size, root: base64(root), first, checkpoint, key };
+  return signature.isGood
+    ? { ...common, origin: signature.origin, isSigned: true }
+    : { ...common, origin: null, isSigned: false, fault: signature.fault };
 }
 
 /** Exits with 1 when the proof does not hold, or the entry is another certificate's. */
@@ -70,17 +96,6 @@ async function newestOf(mesh: Mesh, namespace: string, pod: string): Promise<Iss
   });
 }
 
-/** The entry's own certificate is the one that was asked about, byte for byte. */
-function isEntryOf({ entry }: Inclusion, { chain, id }: IssuedCertificate): boolean {
-  try {
-    const told = JSON.parse(entry) as { readonly certificate?: unknown; readonly id?: unknown };
-    const leaf = chain[0];
-    return leaf !== undefined && told.certificate === base64(leaf) && told.id === id;
-  } catch {
-    return false;
-  }
-}
-
 function proofText(
   { pod, index, head, hashes, isProven }: Inclusion,
   { serial, id }: IssuedCertificate,
@@ -107,9 +122,11 @@ function proofText(
   ];
 }
 
-/** Exits with 1 when a log is not what it was, grown. */
+/** Exits with 1 when a log is not what it was, grown, or a copy is not what was signed. */
 export async function logVerify(context: CommandContext, given?: Mesh): Promise<number> {
   const { print } = context;
+  const copies = copiesIn(word(context, "file"));
+  if (copies !== null) return verifyCopies(copies.map(checkCopy), context);
   const mesh = given ?? (await meshOf(context));
   const seen = readSavedHeads(readJson(word(context, "file")));
   const results = await Promise.all(
@@ -129,6 +146,24 @@ export async function logVerify(context: CommandContext, given?: Mesh): Promise<
     print.json({ isGood, logs });
   } else print.lines(results.map(({ head, growth }) => growthText(head, growth, context)));
   return isGood ? EXIT_OK : EXIT_FAILED;
+}
+
+function verifyCopies(reports: readonly CopyReport[], { print }: CommandContext): number {
+  const isGood = reports.every(({ faults }) => faults.length === 0);
+  if (print.format === "json") print.json({ isGood, copies: reports });
+  else print.lines(reports.flatMap((report) => copyText(report, print.style)));
+  return isGood ? EXIT_OK : EXIT_FAILED;
+}
+
+function copyText(report: CopyReport, { paint, glyphs }: Style): readonly string[] {
+  const { folder, origin, size, first, faults } = report;
+  if (faults.length > 0) {
+    return faults.map((fault) => `${paint.red(glyphs.failed)} ${folder}: ${fault}`);
+  }
+  const held = counted(size - first, "entry", "entries");
+  const before = first === 0 ? "" : `, and the hashes of ${first} that were pruned before`;
+  const said = `${held} of ${origin ?? ""}${before}: each is what was signed`;
+  return [`${paint.green(glyphs.passed)} ${folder}: ${said}`];
 }
 
 function growthText(

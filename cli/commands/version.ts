@@ -48,9 +48,14 @@ export async function printCompletion(context: CommandContext): Promise<number> 
 export async function listNames(context: CommandContext): Promise<number> {
   const ask = async (): Promise<readonly string[]> => {
     const mesh = await meshOf(context);
-    return word(context, "kind") === "pod"
-      ? (await mesh.pods()).map(podName)
-      : (await mesh.objects("Namespace")).map(({ metadata }) => metadata.name);
+    const kind = word(context, "kind");
+    if (kind === "namespace") {
+      return (await mesh.objects("Namespace")).map(({ metadata }) => metadata.name);
+    }
+    const pods = await mesh.pods();
+    if (kind === "pod") return pods.map(podName);
+    const meshed = pods.filter(({ isMeshed }) => isMeshed);
+    return [...new Set(meshed.map((pod) => `${pod.namespace}/${pod.serviceAccount}`))];
   };
   const names = await ask().catch(() => []);
   context.print.lines(names.toSorted((one, other) => (one < other ? -1 : 1)));

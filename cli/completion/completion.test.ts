@@ -12,6 +12,7 @@ import { zshCompletion } from "./zsh.ts";
 const stub = `#!/bin/sh
 [ "$1 $2" = "complete pod" ] && printf 'app-a/app-a-1\\napp-b/app-b-v1-2\\n'
 [ "$1 $2" = "complete namespace" ] && printf 'app-a\\napp-b\\n'
+[ "$1 $2" = "complete identity" ] && printf 'app-a/app-a\\napp-b/app-b\\n'
 exit 0
 `;
 
@@ -59,7 +60,9 @@ for (const [words, offered] of [
     [
       "local",
       "certs",
+      "ca",
       "log",
+      "identity",
       "strict",
       "install",
       "inject",
@@ -70,10 +73,10 @@ for (const [words, offered] of [
       "version",
     ],
   ],
-  [["c"], ["certs", "check", "completion"]],
+  [["c"], ["certs", "ca", "check", "completion"]],
   [
     ["certs", ""],
-    ["list", "inspect"],
+    ["list", "inspect", "who", "watch", "diff"],
   ],
   [["--state", "/x", "certs", "l"], ["list"]],
   [["-o", "json", "strict", "e"], ["enforce"]],
@@ -82,6 +85,11 @@ for (const [words, offered] of [
     ["table", "json"],
   ],
   [["certs", "list", "--output", "j"], ["json"]],
+  [
+    ["ca", ""],
+    ["rotate", "request", "install"],
+  ],
+  [["ca", "rotate", "r"], ["root"]],
   [
     ["certs", "list", "-n", ""],
     ["app-a", "app-b"],
@@ -112,11 +120,21 @@ for (const [words, offered] of [
   ],
   [["uninstall", "--d"], ["--dry-run"]],
   [
+    ["identity", ""],
+    ["list", "suspend", "resume"],
+  ],
+  [
+    ["identity", "suspend", ""],
+    ["app-a/app-a", "app-b/app-b"],
+  ],
+  [
     ["nope", ""],
     [
       "local",
       "certs",
+      "ca",
       "log",
+      "identity",
       "strict",
       "install",
       "inject",

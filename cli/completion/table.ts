@@ -42,9 +42,9 @@ export function namesOf(option: Option): string[] {
 }
 
 /** Which names of a running mesh complete this kind, as `signet complete` knows them; null for none. */
-export function askedKind(kind: ValueKind): "pod" | "namespace" | null {
+export function askedKind(kind: ValueKind): "pod" | "namespace" | "identity" | null {
   if (kind === "pod" || kind === "pod-or-file") return "pod";
-  return kind === "namespace" ? "namespace" : null;
+  return kind === "namespace" || kind === "identity" ? kind : null;
 }
 
 const help: Option = { long: "--help", short: "-h", summary: "show help" };

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import type { KubernetesClient } from "#/cluster/kubernetes/client.ts";
 import { objectPath } from "#/cluster/kubernetes/resources.ts";
-import { bundleKey, bundleName } from "#/cluster/kubernetes/trust-bundle.ts";
+import { bundleKeys, bundleName } from "#/cluster/kubernetes/trust-bundle.ts";
 import { fingerprint, parsePem } from "#/identity/bundle.ts";
 import { injectorDefaults, readWebhookConfig } from "#/injector/config.ts";
 import type { InjectorConfig } from "#/injector/config.ts";
@@ -29,7 +29,7 @@ export async function settingsOfCluster(
     get("Deployment", injectorName),
     get("ConfigMap", bundleName),
   ])) as [DeploymentObject | null, BundleObject | null];
-  const bundlePem = bundle?.data?.[bundleKey];
+  const bundlePem = bundle?.data?.[bundleKeys.bundle];
   if (deployment === null || bundlePem === undefined) {
     const what =
       deployment === null ? "no mesh is on the cluster" : "it has not published its roots";

@@ -1,5 +1,6 @@
 import test from "ava";
-import { binomialInterval, establishedTo, falseAlarm, lifetimes, percent } from "./arithmetic.ts";
+import { binomialInterval, endOfConnection, establishedTo } from "./arithmetic.ts";
+import { falseAlarm, lifetimes, percent } from "./arithmetic.ts";
 
 test("binomialInterval of 300 at 30 % is what the tour prints", (t) => {
   const { low, high, mean, deviation } = binomialInterval(300, 0.3);
@@ -52,6 +53,18 @@ test("lifetimes joins looks, and counts what was away in between as two", (t) =>
     ],
   );
   t.deepEqual(lifetimes([]), []);
+});
+
+test("endOfConnection is the earlier end of what both ends had by then", (t) => {
+  const first = { issuedAt: 0, notAfter: 30_000 };
+  const second = { issuedAt: 10_000, notAfter: 40_000 };
+  const other = { issuedAt: 4_000, notAfter: 34_000 };
+  t.is(endOfConnection([[first, second], [other]], 5_000), 30_000);
+  t.is(endOfConnection([[second, first], [other]], 11_000), 34_000);
+  t.is(endOfConnection([[first, second], [other]], 8_500), 34_000, "it may be the one just issued");
+  t.is(endOfConnection([[first], [other]], 1_000), null);
+  t.is(endOfConnection([[first], []], 9_000), null);
+  t.is(endOfConnection([], 9_000), null);
 });
 
 const table = `  sl  local_address rem_address   st tx_queue

@@ -67,6 +67,29 @@ export function lifetimes(looks: readonly ConnectionLook[]): SeenConnection[] {
   );
 }
 
+/** Between asking for a connection and its handshake, on a busy machine. */
+const HANDSHAKE_MS_MAX = 2_000;
+
+/**
+ * When a connection that was asked for at `at` has to end at the latest: the earlier end of the certificates
+ * that both ends had by then. null when one of them had none.
+ */
+export function endOfConnection(
+  ends: readonly (readonly { readonly issuedAt: number; readonly notAfter: number }[])[],
+  at: number,
+): number | null {
+  const latest = ends.map((certificates) =>
+    Math.max(
+      0,
+      ...certificates
+        .filter(({ issuedAt }) => issuedAt <= at + HANDSHAKE_MS_MAX)
+        .map(({ notAfter }) => notAfter),
+    ),
+  );
+  const end = Math.min(...latest);
+  return latest.length === 0 || end === 0 ? null : end;
+}
+
 const ESTABLISHED = "01";
 
 /**

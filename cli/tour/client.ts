@@ -27,6 +27,7 @@ export interface RawReport {
   readonly end: string;
   readonly error: string | null;
   readonly endedMs: number;
+  readonly sentBytes: number;
   readonly receivedBytes: number;
   readonly received: string;
   readonly lastReceivedMs: number | null;

@@ -13,6 +13,9 @@ export const rotationClient = "rotation/client";
 export const rotationServer = "rotation/server";
 export const rotationUrl = "http://server.rotation.svc.cluster.local./hello";
 export const rotationLifetimeS = 30;
+/** The same server at a port of opaque TCP: one connection of the caller's is one between the sidecars. */
+const heldPort = 6379;
+export const heldTarget: string = `held.rotation.svc.cluster.local:${heldPort}`;
 
 /** The full name of an image of ours, as "client". */
 export type ImageNames = (name: string) => string;
@@ -110,6 +113,15 @@ export const rotationObjects = (images: ImageNames): readonly KubernetesObject[]
     annotations: shortLife,
   }),
   service("rotation", "server"),
+  {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "held", namespace: "rotation" },
+    spec: {
+      selector: { app: "server" },
+      ports: [{ name: "held", port: heldPort, targetPort: 8080 }],
+    },
+  },
 ];
 
 function serviceAccount(namespace: string, name: string): KubernetesObject {

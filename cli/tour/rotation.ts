@@ -23,8 +23,12 @@ const RATE = 500;
 const REQUESTS_MIN = 0.95 * LOAD_S * RATE;
 const ROTATIONS_MIN = 2;
 const LOOK_MS = 1000;
-/** All containers of a pod share the table; images have no shell, and no cat. */
-const PRINT_TABLE = `for (const name of ["tcp", "tcp6"]) {
+/**
+ * All containers of a pod share the table; images have no shell, and no cat. The time comes first, from where
+ * the table is read: how long it takes until it is here says nothing about the connections.
+ */
+const PRINT_TABLE = `process.stdout.write(Date.now() + "\\n");
+for (const name of ["tcp", "tcp6"]) {
   process.stdout.write(require("fs").readFileSync("/proc/net/" + name, "utf8"));
 }`;
 const READY_MS = 30_000;
@@ -90,7 +94,7 @@ async function watchConnections(
   while (!either.aborted) {
     const { stdout } = await context.mesh.execute(client, ["node", "-e", PRINT_TABLE]);
     const keys = establishedTo(stdout, server.address);
-    looks.push({ atMs: context.clock.monotonic(), keys });
+    looks.push({ atMs: Number.parseInt(stdout, 10), keys });
     await sleep(context.clock, LOOK_MS, either);
   }
   return looks;

@@ -10,6 +10,7 @@ import { certificates } from "./certificates.ts";
 import { FalseClaim, readyPods } from "./claim.ts";
 import type { Claim, TourContext } from "./claim.ts";
 import { controllerOutage } from "./controller-outage.ts";
+import { issuanceLog } from "./issuance-log.ts";
 import {
   imagesLike,
   meshedClient,
@@ -19,9 +20,11 @@ import {
   rotationObjects,
   tourObjects,
 } from "./manifests.ts";
+import { heldStreams } from "./held-streams.ts";
 import { noResumption } from "./no-resumption.ts";
 import { plaintextOnTheWire } from "./plaintext-on-the-wire.ts";
 import { retries } from "./retries.ts";
+import { rootRotation } from "./root-rotation.ts";
 import { rotation } from "./rotation.ts";
 import { runHere } from "./run-here.ts";
 import { runTour } from "./run.ts";
@@ -33,14 +36,14 @@ const READY_MS = 60_000;
 
 /**
  * The rotation's minute of load runs beside everything that needs only moments, in a namespace of its
- * own. The outage comes last and alone: it would end the rotation's short-lived identities.
+ * own. What touches everybody comes last and alone; the outage would end short-lived identities.
  */
 const stages: readonly Stage[] = [
   {
-    beside: [rotation],
-    inOrder: [plaintextOnTheWire, canary, retries, strict, noResumption, certificates],
+    beside: [rotation, heldStreams],
+    inOrder: [plaintextOnTheWire, canary, retries, strict, noResumption, certificates, issuanceLog],
   },
-  { beside: [], inOrder: [controllerOutage] },
+  { beside: [], inOrder: [rootRotation, controllerOutage] },
 ];
 
 export interface TourOptions {

@@ -28,6 +28,7 @@ const order: readonly string[] = [
   "StatefulSet",
   "ConfigMap",
   "PeerAuthentication",
+  "IdentitySuspension",
   "CustomResourceDefinition",
   "ClusterRoleBinding",
   "ClusterRole",
@@ -51,18 +52,20 @@ export async function surveyMesh(
   signal: AbortSignal,
 ): Promise<Survey> {
   const wanted = base.map((object) => referenceTo(object.kind, object));
-  const [present, pods, labelled, bundles, policies, claims] = await Promise.all([
+  const [present, pods, labelled, bundles, policies, suspensions, claims] = await Promise.all([
     Promise.all(wanted.map((each) => isThere(client, each, signal))),
     list(client, "Pod"),
     list(client, "Namespace", null, { labelSelector: "signet.dev/inject=enabled" }),
     findBundles(client),
     list(client, "PeerAuthentication"),
+    list(client, "IdentitySuspension"),
     list(client, "PersistentVolumeClaim", MESH_NAMESPACE),
   ]);
   const found = [
     ...wanted.filter((_, index) => present[index]),
     ...bundles,
     ...policies.map((each) => referenceTo("PeerAuthentication", each)),
+    ...suspensions.map((each) => referenceTo("IdentitySuspension", each)),
     ...claims.map((each) => referenceTo("PersistentVolumeClaim", each)),
   ];
   const running = (pods as readonly PodObject[]).filter(isRunning);

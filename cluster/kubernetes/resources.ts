@@ -34,6 +34,11 @@ const resources: Readonly<Record<string, Resource>> = {
   },
   HTTPRoute: { apiVersion: "gateway.networking.k8s.io/v1", plural: "httproutes" },
   PeerAuthentication: { apiVersion: "signet.dev/v1alpha1", plural: "peerauthentications" },
+  IdentitySuspension: {
+    apiVersion: "signet.dev/v1alpha1",
+    plural: "identitysuspensions",
+    isClusterWide: true,
+  },
   CustomResourceDefinition: {
     apiVersion: "apiextensions.k8s.io/v1",
     plural: "customresourcedefinitions",

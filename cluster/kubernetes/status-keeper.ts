@@ -97,8 +97,9 @@ async function put<Kept>(
   key: string,
   patch: StatusPatch,
 ): Promise<void> {
-  const [namespace = "", name = ""] = key.split("/");
-  const path = `/apis/${groupVersion}/namespaces/${namespace}/${resource}/${name}/status`;
+  const [name = "", namespace] = key.split("/").toReversed();
+  const place = namespace === undefined ? "" : `/namespaces/${namespace}`;
+  const path = `/apis/${groupVersion}${place}/${resource}/${name}/status`;
   await client.call({ method: "PATCH", path, ...patch });
 }
 

@@ -2,9 +2,13 @@ import test from "ava";
 import type { Found, Step } from "./trust-bundle.ts";
 import { stepsTo } from "./trust-bundle.ts";
 
-const bundle = "roots";
-const ours = (text = bundle, version = "7"): Found => ({ text, isOurs: true, version });
-const put = (namespace: string): Step => ({ kind: "put", namespace, bundle });
+const texts = { bundle: "roots", links: "", authority: "a" };
+const ours = (bundle = texts.bundle, version = "7"): Found => ({
+  texts: { ...texts, bundle },
+  isOurs: true,
+  version,
+});
+const put = (namespace: string): Step => ({ kind: "put", namespace, texts });
 const remove = (namespace: string): Step => ({ kind: "remove", namespace, version: "7" });
 
 const steps = (
@@ -13,7 +17,7 @@ const steps = (
   found: Readonly<Record<string, Found>>,
 ): readonly Step[] =>
   stepsTo(
-    { bundlePem: () => bundle, inNeed: () => (inNeed === null ? null : new Set(inNeed)) },
+    { texts: () => texts, inNeed: () => (inNeed === null ? null : new Set(inNeed)) },
     new Set(labelled),
     new Map(Object.entries(found)),
   );
@@ -24,6 +28,11 @@ const cases: readonly [title: string, given: Parameters<typeof steps>, wanted: r
     ["publishes where a pod is in need", [[], ["b"], {}], [put("b")]],
     ["publishes once where both are", [["a"], ["a"], {}], [put("a")]],
     ["puts back what was edited", [["a"], [], { a: ours("other") }], [put("a")]],
+    [
+      "puts back links",
+      [["a"], [], { a: { ...ours(), texts: { ...texts, links: "x" } } }],
+      [put("a")],
+    ],
     ["leaves alone what is right", [["a"], ["b"], { a: ours(), b: ours() }], []],
     ["takes away what nobody needs", [["a"], [], { a: ours(), b: ours() }], [remove("b")]],
     ["takes away an edited one, too", [[], [], { b: ours("other") }], [remove("b")]],

@@ -13,8 +13,8 @@ import { fieldManager } from "./writer.ts";
 import type { Writer } from "./writer.ts";
 
 export interface TrustBundleOptions extends KubernetesParts {
-  /** PEM, as it is to stand there. */
-  readonly bundlePem: () => string;
+  /** As it is to stand there. */
+  readonly texts: () => PublishedTexts;
   /** The mesh's own namespace. */
   readonly namespace: string;
   /** Namespaces with a pod that cannot start without it; null while not all pods are known. */
@@ -23,20 +23,34 @@ export interface TrustBundleOptions extends KubernetesParts {
   readonly log: Log;
 }
 
+export interface PublishedTexts {
+  /** PEM of the trusted roots. */
+  readonly bundle: string;
+  /** PEM of former roots and what leads from each to the next; empty: there are none. */
+  readonly links: string;
+  /** SHA-256 of the intermediate that issuers hang from. */
+  readonly authority: string;
+}
+
 export interface TrustBundles extends AsyncDisposable {
   /** Who is in need may have changed. */
   request(): void;
 }
 
 export const bundleName = "signet-trust-bundle";
-export const bundleKey = "bundle.pem";
+/** Which text stands under which key. */
+export const bundleKeys: Readonly<Record<keyof PublishedTexts, string>> = {
+  bundle: "bundle.pem",
+  links: "links.pem",
+  authority: "authority",
+};
 const injectedLabel = "signet.dev/inject=enabled";
 const partOfKey = "app.kubernetes.io/part-of";
 const partOf = "signet";
 
 /** What stands in a namespace under the bundle's name. */
 export interface Found {
-  readonly text: string;
+  readonly texts: PublishedTexts;
   /** We made it. */
   readonly isOurs: boolean;
   readonly version: string;
@@ -108,28 +122,33 @@ export function keepTrustBundles(options: TrustBundleOptions): TrustBundles {
 }
 
 export type Step =
-  | { readonly kind: "put"; readonly namespace: string; readonly bundle: string }
+  | { readonly kind: "put"; readonly namespace: string; readonly texts: PublishedTexts }
   | { readonly kind: "remove"; readonly namespace: string; readonly version: string };
 
 /** What is missing where it is wanted, and what we made where it no longer is. Pure. */
 export function stepsTo(
-  { bundlePem, inNeed }: Pick<TrustBundleOptions, "bundlePem" | "inNeed">,
+  { texts: present, inNeed }: Pick<TrustBundleOptions, "texts" | "inNeed">,
   labelled: ReadonlySet<string>,
   found: ReadonlyMap<string, Found>,
 ): readonly Step[] {
-  const bundle = bundlePem();
+  const texts = present();
   const needing = inNeed();
   const wanted = labelled.union(needing ?? new Set<string>());
-  const missing = [...wanted].filter((namespace) => found.get(namespace)?.text !== bundle);
+  const missing = [...wanted].filter((namespace) => {
+    const there = found.get(namespace)?.texts;
+    return there === undefined || names.some((name) => there[name] !== texts[name]);
+  });
   // While not all pods are known, nobody is taken for one that needs nothing.
   const left = needing === null ? [] : [...found].filter(([name]) => !wanted.has(name));
   return [
-    ...missing.map((namespace): Step => ({ kind: "put", namespace, bundle })),
+    ...missing.map((namespace): Step => ({ kind: "put", namespace, texts })),
     ...left
       .filter(([, { isOurs }]) => isOurs)
       .map(([namespace, { version }]): Step => ({ kind: "remove", namespace, version })),
   ];
 }
+
+const names = Object.keys(bundleKeys) as readonly (keyof PublishedTexts)[];
 
 async function take({ client }: TrustBundleOptions, step: Step): Promise<void> {
   const { namespace } = step;
@@ -150,7 +169,11 @@ async function take({ client }: TrustBundleOptions, step: Step): Promise<void> {
       apiVersion: "v1",
       kind: "ConfigMap",
       metadata: { name: bundleName, namespace, labels: { [partOfKey]: partOf } },
-      data: { [bundleKey]: step.bundle },
+      data: Object.fromEntries(
+        names
+          .filter((name) => step.texts[name] !== "")
+          .map((name) => [bundleKeys[name], step.texts[name]]),
+      ),
     },
   });
 }
@@ -166,13 +189,22 @@ function isTerminating({ metadata }: RawObject): boolean {
 }
 
 /** Also what stands beside it counts: somebody else's key is left alone, a missing one is not ours. */
-function foundOf({ metadata, ...object }: RawObject): Found {
-  const data = (object["data"] ?? {}) as Readonly<Record<string, unknown>>;
-  const text = data[bundleKey];
+function foundOf(object: RawObject): Found {
+  const { metadata } = object;
   const labels = (metadata["labels"] ?? {}) as Readonly<Record<string, unknown>>;
   return {
-    text: typeof text === "string" ? text : "",
+    texts: readPublished(object),
     isOurs: labels[partOfKey] === partOf,
     version: metadata.resourceVersion ?? "",
   };
+}
+
+/** What is not there is empty. */
+export function readPublished(object: RawObject): PublishedTexts {
+  const data = (object["data"] ?? {}) as Readonly<Record<string, unknown>>;
+  const text = (name: keyof PublishedTexts): string => {
+    const found = data[bundleKeys[name]];
+    return typeof found === "string" ? found : "";
+  };
+  return { bundle: text("bundle"), links: text("links"), authority: text("authority") };
 }

@@ -18,6 +18,8 @@ export interface WebhookBundleOptions extends KubernetesParts {
 export interface WebhookBundles extends AsyncDisposable {
   /** The bundle is another one now. */
   changed(): void;
+  /** Both configurations are there and have it. */
+  isSet(): boolean;
 }
 
 interface Held {
@@ -67,7 +69,15 @@ export function keepWebhookBundles(options: WebhookBundleOptions): WebhookBundle
   };
   follow("mutatingwebhookconfigurations", options.mutating);
   follow("validatingwebhookconfigurations", options.validating);
-  return { changed: () => pass.request(), [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return {
+    changed: () => pass.request(),
+    isSet() {
+      const caBundle = Buffer.from(options.caBundlePem()).toString("base64");
+      const webhooks = [...held.values()].flatMap((each) => each.webhooks);
+      return held.size === 2 && webhooks.every((webhook) => webhook.caBundle === caBundle);
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
 }
 
 function heldOf(object: RawObject): Held {

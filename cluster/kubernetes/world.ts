@@ -18,6 +18,11 @@ export interface WatchedKind {
 /** Policy stands first: it is asked for before what it protects. */
 export const watchedKinds: readonly WatchedKind[] = [
   {
+    kind: "IdentitySuspension",
+    apiVersion: "signet.dev/v1alpha1",
+    path: "/apis/signet.dev/v1alpha1/identitysuspensions",
+  },
+  {
     kind: "PeerAuthentication",
     apiVersion: "signet.dev/v1alpha1",
     path: "/apis/signet.dev/v1alpha1/peerauthentications",

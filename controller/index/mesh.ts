@@ -18,7 +18,8 @@ import { Policies } from "./policies.ts";
 import { Routes } from "./routes.ts";
 import { Services, clusterName } from "./services.ts";
 import { bundleResource, compileCluster, compileService, policyResource } from "./snapshot.ts";
-import { uniquePorts, unresolvedResource } from "./snapshot.ts";
+import { suspensionsResource, uniquePorts, unresolvedResource } from "./snapshot.ts";
+import { Suspensions } from "./suspensions.ts";
 import { Workloads, sameEndpointFacts } from "./workloads.ts";
 
 /** What a flush found to be different. */
@@ -37,6 +38,7 @@ export class Mesh {
   readonly trustDomain: TrustDomain;
   readonly workloads: Workloads = new Workloads();
   readonly policies: Policies = new Policies();
+  readonly suspensions: Suspensions = new Suspensions();
   readonly #services = new Services();
   readonly #routes = new Routes();
   /** By keyOf; what all sidecars share. */
@@ -47,14 +49,16 @@ export class Mesh {
   readonly #dirtyPods = new Set<string>();
   #dirtyPolicies: Set<string> | "all" = new Set();
   #newBundle: TrustBundle | null = null;
+  #areSuspensionsNew = false;
   #isSynced = false;
   #isCompiled = false;
   #isFollowed = false;
 
   constructor(trustDomain: TrustDomain) {
     this.trustDomain = trustDomain;
-    const unresolved = unresolvedResource();
-    this.#resources.set(keyOf(unresolved), unresolved);
+    for (const first of [unresolvedResource(), suspensionsResource(this.suspensions.suspended)]) {
+      this.#resources.set(keyOf(first), first);
+    }
   }
 
   /** True once the whole world was listed. */
@@ -144,6 +148,7 @@ export class Mesh {
       if (this.#resources.delete(keyOf(key))) changed.push(key);
     };
     if (this.#newBundle !== null) put(bundleResource(this.#newBundle));
+    if (this.#areSuspensionsNew) put(suspensionsResource(this.suspensions.suspended));
     for (const service of this.#dirtyServices) this.#compile(service, put, drop);
     const delta: Delta = {
       changed,
@@ -153,6 +158,7 @@ export class Mesh {
     };
     this.#isCompiled = this.#isSynced;
     this.#newBundle = null;
+    this.#areSuspensionsNew = false;
     this.#dirtyServices.clear();
     this.#dirtyPods.clear();
     this.#dirtyPolicies = new Set();
@@ -200,6 +206,9 @@ export class Mesh {
         return this.#markServices(this.#routes.apply(object));
       case "PeerAuthentication":
         return this.#markPolicies(this.policies.apply(object));
+      case "IdentitySuspension":
+        this.#areSuspensionsNew = this.suspensions.apply(object) || this.#areSuspensionsNew;
+        return;
       case "Namespace":
       case "ServiceAccount":
         return;
@@ -221,6 +230,9 @@ export class Mesh {
         return this.#markServices(this.#routes.delete(key));
       case "PeerAuthentication":
         return this.#markPolicies(this.policies.delete(key));
+      case "IdentitySuspension":
+        this.#areSuspensionsNew = this.suspensions.delete(key) || this.#areSuspensionsNew;
+        return;
       case "Namespace":
       case "ServiceAccount":
         return;
@@ -231,6 +243,7 @@ export class Mesh {
 
   /** What was known of it stays; a policy of which nothing is known must not count for nothing. */
   #refuseObject({ kind, key, message }: DecodeError): void {
+    if (kind === "IdentitySuspension" && key !== "") this.suspensions.refuse(key, message);
     if (kind !== "PeerAuthentication" || key === "") return;
     const scope = this.policies.refuse(key, message);
     if (scope !== null) this.#markPolicies(scope);

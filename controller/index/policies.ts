@@ -10,6 +10,8 @@ import { keyOfMeta } from "#/cluster/events.ts";
 
 /** A policy without selector in this namespace holds in the whole mesh. */
 export const meshNamespace = "signet-system";
+/** The service account whose identity sidecars accept as controller. */
+export const controllerAccount = "signet-controller";
 
 /** In force while no object says anything. */
 const defaultPolicy: ServerPolicy = {

@@ -3,7 +3,8 @@
 import { createHash } from "node:crypto";
 import type { Cluster, Endpoint, Resource, Service } from "#/api/discovery.ts";
 import type { BundleResource, ClusterResource, PolicyResource } from "#/api/discovery.ts";
-import type { ServiceResource, TrustBundle } from "#/api/discovery.ts";
+import type { ServiceResource, Suspended, SuspensionsResource } from "#/api/discovery.ts";
+import type { TrustBundle } from "#/api/discovery.ts";
 import type { ServerPolicy } from "#/api/policy.ts";
 import type { EndpointSliceRecord, PodReference, ServicePortRecord } from "#/cluster/events.ts";
 import type { ServiceRecord } from "#/cluster/events.ts";
@@ -89,6 +90,10 @@ export function bundleResource(bundle: TrustBundle): BundleResource {
   return versioned({ kind: "trustBundle", name: "", version: "", bundle });
 }
 
+export function suspensionsResource(suspended: Suspended): SuspensionsResource {
+  return versioned({ kind: "suspensions", name: "", version: "", suspended });
+}
+
 /** TCP ports of one service differ in number; the API server sees to it, other sources may not. */
 export function uniquePorts(ports: readonly ServicePortRecord[]): readonly ServicePortRecord[] {
   const byNumber = new Map<number, ServicePortRecord>();
@@ -117,9 +122,12 @@ function contentOf(resource: Resource): unknown {
     case "serverPolicy":
       return { ...resource.policy, ports: [...resource.policy.ports] };
     case "trustBundle": {
-      const { trustDomain, roots } = resource.bundle;
-      return { trustDomain, roots: roots.map((root) => Buffer.from(root).toString("base64")) };
+      const { trustDomain, roots, authority } = resource.bundle;
+      const texts = roots.map((root) => Buffer.from(root).toString("base64"));
+      return { trustDomain, roots: texts, authority };
     }
+    case "suspensions":
+      return [...resource.suspended].sort();
     default:
       return assertNever(resource);
   }

@@ -9,3 +9,9 @@ export function badRequest(state: string): AdminReply {
 export function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("base64");
 }
+
+/** The answer to a question that takes no parameter and has one. */
+export function unknownParameter(url: URL): AdminReply | null {
+  const [name] = url.searchParams.keys();
+  return name === undefined ? null : badRequest(`parameter "${name.slice(0, 80)}" is unknown`);
+}

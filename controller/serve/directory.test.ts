@@ -1,6 +1,7 @@
 import test from "ava";
 import type { PodRecord } from "#/cluster/events.ts";
 import { pod } from "#/test/kit/objects.ts";
+import { Suspensions } from "../index/suspensions.ts";
 import { Workloads } from "../index/workloads.ts";
 import { workloadDirectory } from "./directory.ts";
 
@@ -9,13 +10,14 @@ function directoryOf(
 ): ReturnType<typeof workloadDirectory> {
   const workloads = new Workloads();
   for (const each of pods) workloads.apply(each as PodRecord);
-  return workloadDirectory(workloads);
+  return workloadDirectory({ workloads, suspensions: new Suspensions() });
 }
 
 test("workloadDirectory tells the CA what it compares", (t) => {
   t.deepEqual(directoryOf(pod("app/a", { account: "sa" })).pod("app", "a"), {
     uid: "uid-of-a",
     serviceAccount: "sa",
+    node: "node-1",
     addresses: ["10.1.0.1"],
     isLive: true,
   });

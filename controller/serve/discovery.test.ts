@@ -1,110 +1,16 @@
 import test from "ava";
-import type { HeldResource, Hello, Update } from "#/api/discovery.ts";
+import type { Hello, Update } from "#/api/discovery.ts";
 import type { RpcError } from "#/api/rpc-error.ts";
-import type { ControllerConnection, SubscriberStream, Subscription } from "#/api/rpc.ts";
-import { applyUpdate, emptySnapshot, heldResources } from "#/api/snapshot.ts";
-import type { Snapshot } from "#/api/snapshot.ts";
-import { systemClock } from "#/lib/clock.ts";
+import type { SubscriberStream, Subscription } from "#/api/rpc.ts";
 import { silentLog } from "#/lib/log.ts";
 import { Registry } from "#/lib/metrics.ts";
-import { connect, start, trustDomain, until } from "#/test/kit/controller-server.ts";
-import type { Started } from "#/test/kit/controller-server.ts";
+import { trustDomain, until } from "#/test/kit/controller-server.ts";
+import { Controller, Sidecar, caller, hello } from "#/test/kit/discovery-site.ts";
+import { identity, startController } from "#/test/kit/discovery-site.ts";
 import { applied, deleted, pod, policy, service, slice } from "#/test/kit/objects.ts";
-import { Mesh } from "../index/mesh.ts";
+import type { Mesh } from "../index/mesh.ts";
 import { declareMetrics } from "../metrics.ts";
 import { DiscoveryHub, streamsPerPodMax } from "./discovery.ts";
-
-const caller = pod("app/caller", { address: "127.0.0.1", account: "sa" });
-const identity = "spiffe://cluster.local/ns/app/sa/sa";
-const hello: Hello = { podNamespace: "app", podName: "caller", podUid: "uid-of-caller", held: [] };
-
-class Controller implements AsyncDisposable {
-  readonly mesh = new Mesh(trustDomain);
-  readonly hub: DiscoveryHub;
-  readonly registry = new Registry();
-  started!: Started;
-
-  constructor() {
-    const metrics = declareMetrics(this.registry);
-    this.hub = new DiscoveryHub({ mesh: this.mesh, clock: systemClock, log: silentLog, metrics });
-  }
-
-  async start(...objects: readonly Parameters<typeof applied>[0][]): Promise<this> {
-    this.mesh.setBundle({ trustDomain, roots: [new Uint8Array([1])] });
-    for (const object of objects) this.mesh.apply(applied(object));
-    this.mesh.apply({ type: "synced" });
-    this.mesh.flush();
-    return this.serve();
-  }
-
-  async serve(): Promise<this> {
-    this.started = await start({ subscribe: (stream) => this.hub.subscribe(stream) });
-    return this;
-  }
-
-  change(...events: readonly Parameters<Mesh["apply"]>[0][]): void {
-    for (const event of events) this.mesh.apply(event);
-    this.hub.publish(this.mesh.flush());
-  }
-
-  readonly #connections: ControllerConnection[] = [];
-
-  async connect(id: string = identity): Promise<ControllerConnection> {
-    const connection = connect(this.started, await this.started.authority.issue(id));
-    this.#connections.push(connection);
-    return connection;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const connection of this.#connections) connection.close();
-    await this.started[Symbol.asyncDispose]();
-  }
-}
-
-const startController = (
-  ...objects: readonly Parameters<typeof applied>[0][]
-): Promise<Controller> => new Controller().start(...objects);
-
-/** A sidecar: applies what comes and answers, unless `refuse` finds a fault. */
-class Sidecar {
-  snapshot: Snapshot;
-  readonly updates: string[][] = [];
-  ended: RpcError | null = null;
-  readonly #subscription: Subscription;
-
-  constructor(
-    connection: ControllerConnection,
-    options: { from?: Snapshot; hello?: Partial<Hello>; refuse?: (update: Update) => boolean } = {},
-  ) {
-    this.snapshot = options.from ?? emptySnapshot;
-    const held: readonly HeldResource[] = heldResources(this.snapshot);
-    this.#subscription = connection.subscribe(
-      { ...hello, held, ...options.hello },
-      {
-        onUpdate: (update) => {
-          this.updates.push([
-            ...update.upserts.map(({ kind, name }) => `+${kind}|${name}`),
-            ...update.removals.map(({ kind, name }) => `-${kind}|${name}`),
-          ]);
-          if (options.refuse?.(update) === true) {
-            return this.#subscription.nack(update.sequence, "it does not please");
-          }
-          this.snapshot = applyUpdate(this.snapshot, update);
-          this.#subscription.ack(update.sequence);
-        },
-        onEnd: (error) => (this.ended = error),
-      },
-    );
-  }
-
-  close(): void {
-    this.#subscription.close();
-  }
-
-  synced(): Promise<void> {
-    return until(() => this.snapshot.synced);
-  }
-}
 
 test("discovery: hello, the whole state, a change, a delta, and a reconnect that sends differences", async (t) => {
   const web = [service("app/web"), pod("app/one", { address: "10.1.0.1" })];
@@ -119,6 +25,7 @@ test("discovery: hello, the whole state, a change, a delta, and a reconnect that
   t.deepEqual(first.updates, [
     [
       "+trustBundle|",
+      "+suspensions|",
       "+serverPolicy|",
       "+cluster|unresolved",
       "+cluster|app/web:80",
@@ -328,7 +235,13 @@ function silentStream() {
   const metrics = declareMetrics(new Registry());
   const hub = new DiscoveryHub({ mesh: controller.mesh, clock, log: silentLog, metrics });
   const ended: string[] = [];
-  const peer = { address: "::ffff:127.0.0.1", port: 1, identity: null, serial: null };
+  const peer = {
+    address: "::ffff:127.0.0.1",
+    port: 1,
+    identity: null,
+    serial: null,
+    authorities: [],
+  };
   const stream: SubscriberStream = {
     peer,
     identity: identity as SubscriberStream["identity"],

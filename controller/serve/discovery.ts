@@ -18,6 +18,8 @@ import { Pending } from "./pending.ts";
 /** A stream that does not say who it is, or does not answer an update, is of no use. */
 const helloMs = 10_000;
 const answerMs = 30_000;
+/** A sidecar whose identity was suspended has so long to hear of it; then it hears nothing more. */
+const farewellMs = 1_000;
 /** One that ends, one that takes over, and one spare. The oldest gives way. */
 export const streamsPerPodMax = 3;
 
@@ -33,7 +35,12 @@ export interface SubscriberView {
   readonly pod: string;
   readonly identity: string;
   readonly address: string;
+  readonly podUid: string;
   readonly serial: string | null;
+  /** SHA-256 of each authority that its certificate hangs from. */
+  readonly authorities: readonly string[];
+  /** Version of the trust bundle that it works with; null before it has all that there is. */
+  readonly bundle: string | null;
   /** Milliseconds since the Unix epoch. */
   readonly since: number;
   readonly synced: boolean;
@@ -69,8 +76,19 @@ export class DiscoveryHub {
         for (const key of delta.changed) subscriber.mark(key);
         if (isPodChanged || concernsPolicy(delta, subscriber.namespace)) subscriber.markPolicy();
         subscriber.pump();
+        subscriber.leaveIfSuspended();
       }
     }
+  }
+
+  /** Pods ("namespace/name") whose sidecar has acknowledged the present version of `key`. */
+  holders(key: ResourceKey): readonly string[] {
+    return this.#byPod
+      .entries()
+      .filter(([, subscribers]) => subscribers.values().some((each) => each.has(key)))
+      .map(([pod]) => pod)
+      .toArray()
+      .sort();
   }
 
   views(): readonly SubscriberView[] {
@@ -104,6 +122,8 @@ function concernsPolicy({ policyNamespaces }: Delta, namespace: string): boolean
 }
 
 const policyKey: ResourceKey = { kind: "serverPolicy", name: "" };
+export const suspensionsKey: ResourceKey = { kind: "suspensions", name: "" };
+const bundleKey: ResourceKey = { kind: "trustBundle", name: "" };
 
 class Subscriber implements SubscriberHandlers {
   readonly #hub: DiscoveryHub;
@@ -113,6 +133,7 @@ class Subscriber implements SubscriberHandlers {
   #pending: Pending | null = null;
   #policy: PolicyResource | null = null;
   #cancelTimer: () => void;
+  #cancelFarewell: () => void = () => {};
   #sentAt = 0;
   #lastRefusal: string | null = null;
 
@@ -149,6 +170,7 @@ class Subscriber implements SubscriberHandlers {
 
   onEnd(): void {
     this.#cancelTimer();
+    this.#cancelFarewell();
     if (this.#pending !== null) this.#hub.remove(this);
     this.#pending = null;
   }
@@ -179,6 +201,22 @@ class Subscriber implements SubscriberHandlers {
     }
   }
 
+  /** Whether it has acknowledged the present version of a resource. */
+  has(key: ResourceKey): boolean {
+    return this.#pending?.versionOf(key) === this.#lookup(key)?.version;
+  }
+
+  /** Its own sidecar is told first, so that it closes what it has open: then nobody tells it anything. */
+  leaveIfSuspended(): void {
+    const { mesh, clock } = this.#hub.options;
+    const { identity } = this.#stream;
+    this.#cancelFarewell();
+    if (this.#pending === null || !mesh.suspensions.has(identity)) return;
+    const leave = (): void => this.end(suspended(identity));
+    if (this.has(suspensionsKey)) leave();
+    else this.#cancelFarewell = clock.after(farewellMs, leave);
+  }
+
   /** Sends the next update if none is in flight. */
   pump(): void {
     const update = this.#pending?.next() ?? null;
@@ -199,7 +237,10 @@ class Subscriber implements SubscriberHandlers {
       pod: this.podKey,
       identity,
       address: normalizeIp(peer.address),
+      podUid: this.#hello?.podUid ?? "",
       serial: peer.serial,
+      authorities: peer.authorities,
+      bundle: this.#pending?.versionOf(bundleKey) ?? null,
       since: this.#since,
       synced: this.#pending?.isSynced ?? false,
       resources: this.#pending?.heldCount ?? 0,
@@ -231,6 +272,7 @@ class Subscriber implements SubscriberHandlers {
   #judge(hello: Hello): void {
     const { mesh } = this.#hub.options;
     const { identity, peer } = this.#stream;
+    if (mesh.suspensions.has(identity)) throw suspended(identity);
     const name = `${hello.podNamespace}/${hello.podName}`;
     const pod = mesh.workloads.get(name);
     if (pod === undefined) throw denied(`pod "${name}" is not known`);
@@ -258,6 +300,7 @@ class Subscriber implements SubscriberHandlers {
     metrics.acknowledgeSeconds.with().observe((clock.monotonic() - this.#sentAt) / 1000);
     this.#cancelTimer();
     this.pump();
+    this.leaveIfSuspended();
   }
 
   #onNack(sequence: number, reason: string): void {
@@ -287,6 +330,10 @@ class Subscriber implements SubscriberHandlers {
 
 function denied(state: string): RpcError {
   return new RpcError("permission_denied", `Cannot subscribe: ${state}`);
+}
+
+function suspended(identity: string): RpcError {
+  return denied(`"${identity}" is suspended`);
 }
 
 function unexpected(sequence: number): RpcError {

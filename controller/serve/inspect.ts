@@ -9,7 +9,7 @@ import type { Issuer } from "#/ca/issuer.ts";
 import { keyOfMeta } from "#/cluster/events.ts";
 import type { AdminReply, AdminRoute } from "#/lib/admin.ts";
 import { json } from "#/lib/admin.ts";
-import { badRequest, base64 } from "./answers.ts";
+import { badRequest, base64, unknownParameter } from "./answers.ts";
 import { signetVersion } from "#/lib/version.ts";
 import type { Mesh } from "../index/mesh.ts";
 import { isInjected, isLive } from "../index/workloads.ts";
@@ -35,10 +35,19 @@ export function inspectRoutes(options: InspectOptions): Readonly<Record<string, 
   };
 }
 
-const certificateParameters: ReadonlySet<string> = new Set(["namespace", "pod", "before", "limit"]);
+const certificateParameters: ReadonlySet<string> = new Set([
+  "namespace",
+  "pod",
+  "serial",
+  "before",
+  "limit",
+]);
 
 /** Newest first; `total` counts the whole ledger, `before` reads on from an index. */
-function certificates({ ledger, issuer }: InspectOptions, parameters: URLSearchParams): AdminReply {
+function certificates(
+  { ledger, issuer, pod: own }: InspectOptions,
+  parameters: URLSearchParams,
+): AdminReply {
   const unknown = [...parameters.keys()].find((name) => !certificateParameters.has(name));
   if (unknown !== undefined) return badRequest(`parameter "${unknown.slice(0, 80)}" is unknown`);
   const before = wholeNumber(parameters.get("before"));
@@ -46,14 +55,17 @@ function certificates({ ledger, issuer }: InspectOptions, parameters: URLSearchP
   if (before === null || limit === null) return badRequest("before and limit are whole numbers");
   const namespace = parameters.get("namespace");
   const pod = parameters.get("pod");
+  const serial = parameters.get("serial");
   const records = ledger.query({
     ...(namespace === null ? {} : { namespace }),
     ...(pod === null ? {} : { pod }),
+    ...(serial === null ? {} : { serial }),
     ...(before === undefined ? {} : { before }),
     limit: Math.min(limit ?? recordsMax, recordsMax),
   });
   const above = presentChain(issuer);
   return json({
+    pod: own,
     total: ledger.size(),
     certificates: records.map((record) => certificateView(record, above)),
   });
@@ -128,11 +140,6 @@ function policies(mesh: Mesh): object {
       };
     }),
   };
-}
-
-function unknownParameter(url: URL): AdminReply | null {
-  const [name] = url.searchParams.keys();
-  return name === undefined ? null : badRequest(`parameter "${name.slice(0, 80)}" is unknown`);
 }
 
 /** undefined: not given; null: not a whole number. */

@@ -46,6 +46,7 @@ export class Pending {
   #sequence = 0;
   #entriesMax = updateEntriesMax;
   #isSynced = false;
+  #wasSynced = false;
 
   /** `lookup` gives the present resource of a key; `held` is what the subscriber brings along. */
   constructor(lookup: (key: ResourceKey) => Resource | undefined, held: readonly HeldResource[]) {
@@ -64,6 +65,11 @@ export class Pending {
 
   get isSynced(): boolean {
     return this.#isSynced && this.#flight === null;
+  }
+
+  /** What the subscriber works with: acknowledged, or brought along; null until it has all there is. */
+  versionOf(key: ResourceKey): string | null {
+    return this.#wasSynced ? (this.#has.get(keyOf(key)) ?? null) : null;
   }
 
   get heldCount(): number {
@@ -96,6 +102,7 @@ export class Pending {
   ack(sequence: number): Answer {
     const flight = this.#land(sequence);
     if (flight === null) return { kind: "unexpected" };
+    if (flight.synced) this.#wasSynced = true;
     for (const { key, resource } of flight.entries) {
       const text = keyOf(key);
       this.#refused.delete(text);
@@ -163,12 +170,15 @@ function rankOf({ key, resource }: Entry): number {
   switch (key.kind) {
     case "trustBundle":
       return 0;
-    case "serverPolicy":
+    // Who is suspended is known before anybody is let in.
+    case "suspensions":
       return 1;
+    case "serverPolicy":
+      return 2;
     case "cluster":
-      return resource === null ? 5 : 2;
+      return resource === null ? 6 : 3;
     case "service":
-      return resource === null ? 4 : 3;
+      return resource === null ? 5 : 4;
     default:
       return key.kind satisfies never;
   }

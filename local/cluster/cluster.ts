@@ -15,10 +15,11 @@ import { RunningPod } from "../pod/pod.ts";
 import type { PodContext } from "../pod/pod.ts";
 import { ClusterAddresses, backendsOf, putSlices, resolveName } from "./services.ts";
 import { systemNamespace } from "./system-pods.ts";
+import type { Trust } from "./trust.ts";
 
 export interface ClusterOptions extends Omit<PodContext, "onStatus" | "serviceAccountUid"> {
-  readonly rootFingerprints: readonly string[];
-  readonly rootsPem: string;
+  /** What the mesh begins with. */
+  readonly trust: Trust;
   readonly log: Log;
   /** Ends a pod's name: what tells it from its siblings. */
   readonly podSuffix: () => string;
@@ -35,12 +36,20 @@ export class Cluster {
   readonly #addresses = new ClusterAddresses();
   /** Of pods that run or are on their way out. */
   readonly #indexes = new Set<number>();
+  #trust: Trust;
   #lastIndex = -1;
   #rules = "";
   #applying: Promise<void> = Promise.resolve();
 
   constructor(options: ClusterOptions) {
     this.#options = options;
+    this.#trust = options.trust;
+  }
+
+  /** Other roots: each namespace's bundle says so, and pods that come are pinned to them. */
+  setTrust(trust: Trust): void {
+    this.#trust = trust;
+    for (const { metadata } of this.#options.store.list("Namespace")) this.#furnish(metadata.name);
   }
 
   /**
@@ -135,14 +144,15 @@ export class Cluster {
 
   /** What every namespace has: its default account, and the roots that its pods begin with. */
   #furnish(namespace: string): void {
-    const { store, rootsPem } = this.#options;
+    const { store } = this.#options;
+    const { bundle, links } = this.#trust;
     const account = keyFor("ServiceAccount", namespace, "default");
     if (store.get(account) === undefined) {
       const metadata = { name: "default", namespace };
       store.put({ apiVersion: "v1", kind: "ServiceAccount", metadata });
     }
     const metadata = { name: "signet-trust-bundle", namespace };
-    const data = { "bundle.pem": rootsPem };
+    const data = { "bundle.pem": bundle, ...(links === "" ? {} : { "links.pem": links }) };
     store.put({ apiVersion: "v1", kind: "ConfigMap", metadata, data });
   }
 
@@ -241,9 +251,9 @@ export class Cluster {
   }
 
   #admit(object: KubernetesObject): ReturnType<typeof admit> {
-    const { store, rootFingerprints } = this.#options;
+    const { store } = this.#options;
     const namespace = store.get(keyFor("Namespace", "", object.metadata.namespace ?? "default"));
-    return admit(object, namespace?.metadata.labels ?? {}, rootFingerprints);
+    return admit(object, namespace?.metadata.labels ?? {}, this.#trust.fingerprints);
   }
 
   /** The next one in turn: an address that has just become free is the last to be used again. */

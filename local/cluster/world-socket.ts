@@ -16,6 +16,7 @@ const watchedKinds = new Set([
   "EndpointSlice",
   "HTTPRoute",
   "PeerAuthentication",
+  "IdentitySuspension",
 ]);
 
 export async function serveWorld(store: Store, socketPath: string): Promise<AsyncDisposable> {

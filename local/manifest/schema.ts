@@ -1,6 +1,7 @@
 // What manifests may say without a cluster, kind by kind. Three answers to a field: it is acted on; it
 // is inert, because it changes nothing that one machine would do otherwise (resources, pull policies);
 // or it is refused, because leaving it out in silence would change what runs.
+import { judgeSuspension } from "#/api/suspension.ts";
 import { podShape, podSpecShape } from "./schema-pod.ts";
 import { routeShape } from "./schema-route.ts";
 import {
@@ -138,6 +139,24 @@ function portModes(...[value, path, report]: Parameters<Check>): void {
   }
 }
 
+const identitySuspension = record({
+  ...head,
+  apiVersion: required(oneOf("signet.dev/v1alpha1")),
+  spec: required(
+    record({
+      identity: required(suspendable),
+      reason: required(text(/^[^]{1,1024}$/, "not a text of 1 to 1024 characters")),
+    }),
+  ),
+  status: inert,
+});
+
+function suspendable(...[value, path, report]: Parameters<Check>): void {
+  const verdict = judgeSuspension(typeof value === "string" ? value : "");
+  if (verdict.kind === "refused")
+    report({ path, message: `is refused: ${verdict.fault}`, isWarning: false });
+}
+
 const texts = mapOf(text());
 
 const shapes: Readonly<Record<string, Check>> = {
@@ -156,6 +175,7 @@ const shapes: Readonly<Record<string, Check>> = {
   Secret: record({ ...head, type: text(), data: texts, stringData: texts, immutable: flag }),
   HTTPRoute: routeShape,
   PeerAuthentication: peerAuthentication,
+  IdentitySuspension: identitySuspension,
 };
 
 /** What is run, or handed to the controller; anything else in a manifest is refused. */

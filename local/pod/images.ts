@@ -11,6 +11,8 @@ const proxy = [
   "--allow-ffi",
   "--disable-warning=PERM0003",
   "--max-semi-space-size=4",
+  // The folder of the Workload API's socket: what a killed sidecar left there has to be taken away.
+  "--allow-fs-write=/run/spiffe",
 ];
 const controller = [
   // The ledger, in its thread, and the admin socket. Node warns of threads.

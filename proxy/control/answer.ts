@@ -9,6 +9,7 @@ import { readLeaf } from "#/identity/svid.ts";
 import type { LeafFacts, Svid } from "#/identity/svid.ts";
 import { verifyChain } from "#/identity/verify.ts";
 import { messageOf } from "#/lib/errors.ts";
+import { receiptFault } from "#/transparency/receipt.ts";
 import { CertifyError } from "./certify-error.ts";
 
 export interface Asked {
@@ -21,7 +22,7 @@ export interface Asked {
   readonly roots: readonly Uint8Array[];
 }
 
-/** Throws CertifyError unless the answer is a certificate of our key and identity, good at `now`. */
+/** Throws CertifyError unless the answer is a certificate of our key and identity, good at `now` and logged. */
 export function checkAnswer(response: IssueResponse, asked: Asked, now: number): Svid {
   const chain = response.certificateChain;
   const leaf = verified(chain, asked, now);
@@ -30,9 +31,12 @@ export function checkAnswer(response: IssueResponse, asked: Asked, now: number):
   }
   const own = createPublicKey(asked.privateKey).export({ type: "spki", format: "der" });
   if (!own.equals(leaf.publicKey)) throw refused("answer_foreign_key", "it is of another key");
+  const { receipt } = response;
+  const unlogged = receiptFault(receipt, chain);
+  if (unlogged !== null) throw refused("answer_not_logged", `it is in no log: ${unlogged}`);
   const { id, notBefore, notAfter, serial } = leaf;
   const { privateKey } = asked;
-  return { id, chain, privateKey, notBefore, notAfter, serial, logIndex: response.logIndex };
+  return { id, chain, privateKey, notBefore, notAfter, serial, logIndex: receipt.index };
 }
 
 function verified(chain: readonly Uint8Array[], asked: Asked, now: number): LeafFacts {

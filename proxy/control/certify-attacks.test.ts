@@ -7,6 +7,7 @@ import {
   CertifierFixture,
   answerTo,
   evil,
+  evilIssuer,
   issuer,
   lifeMs,
   refuses,
@@ -15,9 +16,12 @@ import {
 import { startMs, started } from "#/test/kit/certifier.ts";
 import { until } from "#/test/kit/controller-server.ts";
 import { newKey } from "#/test/kit/forge.ts";
+import { receiptFor } from "#/test/kit/receipt.ts";
+import type { Receipt } from "#/transparency/receipt.ts";
 import { tokenBytesMax } from "#/api/bootstrap.ts";
 
 const minuteMs = 60_000;
+const none = new Uint8Array(0);
 
 test("attack-13 without a readable token nothing is asked and nothing falls back", async (t) => {
   using fixture = new CertifierFixture();
@@ -82,9 +86,9 @@ test("attack-19 the bundle of an answer is not believed, that of the stream is",
   const certifier = fixture.start();
   await started(fixture);
   t.deepEqual(certifier.roots(), [root.der]);
-  certifier.trust([]);
+  certifier.trust({ roots: [] });
   t.deepEqual(certifier.roots(), [root.der], "an empty bundle is none");
-  certifier.trust([root.der, evil.der]);
+  certifier.trust({ roots: [root.der, evil.der] });
   fixture.write("bundle.pem", "garbage");
   await fixture.pass(lifeMs / 3);
   await until(() => fixture.trusted.length === 2);
@@ -168,3 +172,19 @@ test("attack-20 no log line holds a key, a token or a request", async (t) => {
   t.notRegex(fixture.logged.join("\n"), /secret|PRIVATE/);
   t.is(fixture.failures("internal"), 1);
 });
+
+for (const [title, unlogged] of [
+  ["that its issuer did not log", ({ entry }) => ({ checkpoint: "", index: 0, entry, path: none })],
+  ["with the receipt of another", () => receiptFor(root.der, issuer.key)],
+  ["whose log somebody else vouches for", ({ leaf }) => receiptFor(leaf, evilIssuer.key)],
+] as readonly [string, (of: Receipt & { readonly leaf: Uint8Array }) => Receipt][]) {
+  test(`a certificate ${title} is not used`, async (t) => {
+    using fixture = new CertifierFixture();
+    fixture.answer = (request) => {
+      const answer = answerTo(request, fixture.truth.now());
+      const leaf = answer.certificateChain[0]!;
+      return { ...answer, receipt: unlogged({ ...answer.receipt, leaf }) };
+    };
+    await refuses(t, fixture, fixture.start(), "answer_not_logged");
+  });
+}

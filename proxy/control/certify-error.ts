@@ -9,6 +9,7 @@ import { MeshError } from "#/lib/errors.ts";
 export type CertifyErrorCode =
   | "answer_late"
   | "answer_invalid"
+  | "answer_not_logged"
   | "answer_foreign_key"
   | "answer_foreign_identity"
   | "clock_behind"

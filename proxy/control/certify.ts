@@ -8,8 +8,10 @@
 // back lengthens nothing (attack case 18).
 import { generateKeyPairSync } from "node:crypto";
 import { readPinnedRoots, readToken } from "#/api/bootstrap.ts";
+import type { TrustBundle } from "#/api/discovery.ts";
 import type { IssueResponse } from "#/api/identity.ts";
 import type { ControllerConnection } from "#/api/rpc.ts";
+import { fingerprint } from "#/identity/bundle.ts";
 import { createCsr } from "#/identity/csr.ts";
 import { renewalAtMs } from "#/identity/renewal.ts";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
@@ -29,6 +31,8 @@ export const issueDeadlineMs = 10_000;
 export const certifyBackoff = { baseMs: 250, maxMs: 15_000 } as const;
 /** However short the lives that are issued: no more than one request a second while all goes well. */
 export const renewalDelayMinMs = 1_000;
+/** For certificates that hang from a former intermediate. */
+const authorityBackoff = { baseMs: 8_000, maxMs: 120_000 } as const;
 /** How often the wall clock is looked at. */
 const lookMs = 1_000;
 /** A wall clock that moves against the monotonic one by so much between two looks was set. */
@@ -56,6 +60,10 @@ export class Certifier {
   #roots: readonly Uint8Array[] = [];
   /** The stream has spoken: the bundle file is not looked at any more. */
   #isBundleTold = false;
+  /** Of the stream's bundle: what issuers hang from. */
+  #authority: string | undefined = undefined;
+  /** Certificates in a row that did not hang from it. */
+  #foreignAnswers = 0;
   #failures = 0;
   /** When to ask next, by either clock; both infinite while a request is under way. */
   #dueMonotonicMs: number;
@@ -79,10 +87,37 @@ export class Certifier {
   }
 
   /** Takes the bundle of the authenticated stream over. Nothing else may call this. */
-  trust(roots: readonly Uint8Array[]): void {
+  trust({ roots, authority }: Pick<TrustBundle, "roots" | "authority">): void {
     if (roots.length === 0) return;
     this.#roots = roots;
     this.#isBundleTold = true;
+    if (authority !== this.#authority) this.#foreignAnswers = 0;
+    this.#authority = authority;
+    const svid = this.svid.get();
+    if (svid === null || this.#dueMonotonicMs === Infinity || this.#isOwnAuthority(svid)) return;
+    this.#hasten();
+    this.#look();
+  }
+
+  /** A certificate that hangs from the intermediate of now; true also when none is told. */
+  #isOwnAuthority({ chain }: Svid): boolean {
+    const authority = this.#authority;
+    return authority === undefined || chain.some((der) => fingerprint(der) === authority);
+  }
+
+  /**
+   * The mesh hangs from another intermediate now: the next certificate is asked for soon, by all sidecars
+   * within some seconds and not at once. An answer under the former one, from a controller that is behind,
+   * makes it ask again, later each time.
+   */
+  #hasten(): void {
+    const { clock, random } = this.#options;
+    const delayMs =
+      renewalDelayMinMs + backoffDelayMs(authorityBackoff, this.#foreignAnswers, random());
+    const now = clock.now();
+    const monotonic = clock.monotonic();
+    const isSooner = monotonic + delayMs < this.#dueMonotonicMs;
+    if (isSooner) this.#due(monotonic + delayMs, now + delayMs);
   }
 
   /** Gives up what is under way. The present SVID stays. */
@@ -143,6 +178,11 @@ export class Certifier {
     const delayMs = Math.max(renewalDelayMinMs, renewAt - now);
     this.#due(monotonic + delayMs, now + delayMs);
     this.#endMonotonicMs = monotonic + svid.notAfter - now;
+    if (this.#isOwnAuthority(svid)) this.#foreignAnswers = 0;
+    else {
+      this.#foreignAnswers += 1;
+      this.#hasten();
+    }
     log.info("certificate issued", {
       id: svid.id,
       serial: svid.serial,
@@ -176,7 +216,11 @@ export class Certifier {
     const { config, connect, clock, ownId } = this.#options;
     const { trustDomain } = config;
     if (!this.#isBundleTold) {
-      const pinned = await readPinnedRoots(config.trustBundleFile, config.rootFingerprints);
+      const pinned = await readPinnedRoots(
+        config.trustBundleFile,
+        config.rootFingerprints,
+        clock.now(),
+      );
       // The stream may have spoken while the file was read.
       if (!this.#isBundleTold) this.#roots = pinned;
     }

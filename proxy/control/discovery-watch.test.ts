@@ -33,6 +33,8 @@ const bundle: Resource = {
   bundle: { trustDomain: parseTrustDomain("cluster.local"), roots: [new Uint8Array([1])] },
 };
 
+const suspensions: Resource = { kind: "suspensions", name: "", version: "1", suspended: new Set() };
+
 /** One stream as the stand-in for the controller sees it. */
 class Stream {
   readonly hello: Hello;
@@ -55,6 +57,10 @@ class Stream {
       synced: false,
       ...other,
     });
+  }
+
+  ending(): void {
+    this.#handlers.onEnding?.();
   }
 
   end(): void {
@@ -131,7 +137,7 @@ test("discovery says hello, applies what it is told and acknowledges it", (t) =>
   using fixture = new Fixture();
   t.deepEqual(fixture.last.hello, { podNamespace: "app-a", podName: "a", podUid: "u", held: [] });
   t.false(fixture.watch.connected.get());
-  fixture.last.tell([policy("strict"), bundle], { synced: true });
+  fixture.last.tell([policy("strict"), suspensions, bundle], { synced: true });
   t.true(fixture.watch.connected.get());
   t.is(fixture.mode, "strict");
   t.true(fixture.watch.snapshot.get().synced);
@@ -140,7 +146,7 @@ test("discovery says hello, applies what it is told and acknowledges it", (t) =>
 
 test("discovery refuses what it cannot apply with the reason, and keeps the last good", (t) => {
   using fixture = new Fixture();
-  fixture.last.tell([policy("strict"), bundle], { synced: true });
+  fixture.last.tell([policy("strict"), suspensions, bundle], { synced: true });
   const good = fixture.watch.snapshot.get();
   fixture.last.tell([policy("permissive", "2"), cluster("")]);
   t.is(fixture.watch.snapshot.get(), good, "nothing of the update holds");
@@ -152,7 +158,7 @@ test("discovery refuses what it cannot apply with the reason, and keeps the last
 
 test("discovery keeps its snapshot while the controller is away, and says what it holds", (t) => {
   using fixture = new Fixture();
-  fixture.last.tell([policy("strict"), bundle], { synced: true });
+  fixture.last.tell([policy("strict"), suspensions, bundle], { synced: true });
   const before = fixture.watch.snapshot.get();
   fixture.last.end();
   t.deepEqual(fixture.connected, [true, false]);
@@ -161,7 +167,7 @@ test("discovery keeps its snapshot while the controller is away, and says what i
   t.is(fixture.streams.length, 2);
   t.deepEqual(
     fixture.last.hello.held.map(({ kind, version }) => `${kind} ${version}`),
-    ["serverPolicy strict", "trustBundle 1"],
+    ["serverPolicy strict", "suspensions 1", "trustBundle 1"],
   );
   fixture.last.tell([], { synced: true });
   t.deepEqual(fixture.connected, [true, false, true]);
@@ -172,7 +178,7 @@ test("discovery backs off ever longer, also from streams that end as soon as the
   using fixture = new Fixture();
   const waits: number[] = [];
   for (let round = 0; round < 8; round += 1) {
-    fixture.last.tell([policy("strict"), bundle], { synced: true });
+    fixture.last.tell([policy("strict"), suspensions, bundle], { synced: true });
     fixture.last.end();
     const { length } = fixture.streams;
     let waitedMs = 0;
@@ -194,7 +200,7 @@ test("discovery backs off ever longer, also from streams that end as soon as the
 test("discovery moves to the new certificate without a gap", (t) => {
   using fixture = new Fixture();
   const first = fixture.last;
-  first.tell([policy("permissive"), bundle], { synced: true });
+  first.tell([policy("permissive"), suspensions, bundle], { synced: true });
   fixture.svid.set(certificate("2"));
   t.deepEqual(
     fixture.connections.map(({ serial }) => serial),
@@ -210,10 +216,27 @@ test("discovery moves to the new certificate without a gap", (t) => {
   t.deepEqual(fixture.last.answers, ["ack 1"]);
 });
 
+test("discovery moves before the controller's certificate ends, without a gap", (t) => {
+  using fixture = new Fixture();
+  const first = fixture.last;
+  first.tell([policy("permissive"), suspensions, bundle], { synced: true });
+  first.ending();
+  t.is(fixture.streams.length, 2);
+  first.ending();
+  t.is(fixture.streams.length, 2, "once");
+  t.true(first.isOpen, "the old one stays until the new one has spoken");
+  fixture.last.tell([policy("strict")], { synced: true });
+  t.false(first.isOpen);
+  first.ending();
+  t.is(fixture.streams.length, 2, "the old one says nothing any more");
+  t.deepEqual(fixture.connected, [true]);
+  t.is(fixture.mode, "strict");
+});
+
 test("discovery shows nothing of the new stream before it has told everything", (t) => {
   using fixture = new Fixture();
   const first = fixture.last;
-  first.tell([policy("permissive"), bundle], { synced: true });
+  first.tell([policy("permissive"), suspensions, bundle], { synced: true });
   fixture.svid.set(certificate("2"));
   const second = fixture.last;
   second.tell([cluster("b/b:80")]);
@@ -233,7 +256,7 @@ test("discovery never turns a policy back when the old stream ends in the middle
   const first = fixture.last;
   const modes: (MtlsMode | undefined)[] = [];
   fixture.watch.snapshot.onChange((snapshot) => modes.push(snapshot.policy?.mode));
-  first.tell([policy("permissive"), bundle], { synced: true });
+  first.tell([policy("permissive"), suspensions, bundle], { synced: true });
   fixture.svid.set(certificate("2"));
   first.tell([policy("strict")]);
   first.end();
@@ -250,7 +273,7 @@ test("discovery never turns a policy back when the old stream ends in the middle
 test("discovery serves from the old stream when the new one fails, and tries again", (t) => {
   using fixture = new Fixture();
   const first = fixture.last;
-  first.tell([policy("permissive"), bundle], { synced: true });
+  first.tell([policy("permissive"), suspensions, bundle], { synced: true });
   fixture.svid.set(certificate("2"));
   fixture.last.end();
   t.deepEqual(fixture.connected, [true]);
@@ -271,7 +294,7 @@ test("discovery gives a stream up that says nothing", (t) => {
   t.false(first!.isOpen);
   fixture.clock.advance(discoveryBackoff.maxMs);
   t.is(fixture.streams.length, 2);
-  fixture.last.tell([policy("strict"), bundle]);
+  fixture.last.tell([policy("strict"), suspensions, bundle]);
   fixture.clock.advance(silenceMaxMs);
   t.false(fixture.last.isOpen, "also one that stops in the middle");
   fixture.clock.advance(discoveryBackoff.maxMs);
@@ -283,7 +306,7 @@ test("discovery gives a stream up that says nothing", (t) => {
 
 test("discovery takes a certificate that cannot be used as a failed stream", (t) => {
   using fixture = new Fixture();
-  fixture.last.tell([policy("strict"), bundle], { synced: true });
+  fixture.last.tell([policy("strict"), suspensions, bundle], { synced: true });
   fixture.refuseToConnect = true;
   fixture.svid.set(certificate("2"));
   t.true(fixture.watch.connected.get());
@@ -305,17 +328,17 @@ test("discovery lets a stream that has not spoken go for a newer certificate", (
   const [first] = fixture.streams;
   fixture.svid.set(certificate("2"));
   t.false(first!.isOpen);
-  first!.tell([policy("permissive"), bundle], { synced: true });
+  first!.tell([policy("permissive"), suspensions, bundle], { synced: true });
   t.is(fixture.mode, undefined, "what it says now is not heard");
   t.deepEqual(first!.answers, []);
-  fixture.last.tell([policy("strict"), bundle], { synced: true });
+  fixture.last.tell([policy("strict"), suspensions, bundle], { synced: true });
   t.is(fixture.mode, "strict");
 });
 
 test("discovery stops for good", (t) => {
   using fixture = new Fixture();
   const first = fixture.last;
-  first.tell([policy("strict"), bundle], { synced: true });
+  first.tell([policy("strict"), suspensions, bundle], { synced: true });
   fixture.svid.set(certificate("2"));
   fixture.watch.stop();
   t.deepEqual(
@@ -336,7 +359,7 @@ test("discovery stops for good", (t) => {
 test("discovery over a real server survives the controller's restart with what it knew", async (t) => {
   const told: Update = {
     sequence: 1,
-    upserts: [policy("strict"), bundle],
+    upserts: [policy("strict"), suspensions, bundle],
     removals: [],
     synced: true,
   };
@@ -376,7 +399,7 @@ test("discovery over a real server survives the controller's restart with what i
   svid.set(await after.authority.issue(workload));
   await watch.connected.until((connected) => connected);
   await until(() => hellos.length >= 2);
-  t.is(hellos.at(-1)?.held.length, 2);
+  t.is(hellos.at(-1)?.held.length, 3);
   t.is(watch.snapshot.get().policy?.mode, "strict");
   watch.stop();
 });

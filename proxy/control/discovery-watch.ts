@@ -1,10 +1,10 @@
 // Keeps the discovery stream open: hello with what is held, apply each update whole, ACK; or NACK with
 // the reason and keep the last good. While the controller is away the last snapshot stays in force.
 //
-// With each new certificate the stream moves to a new connection, new first: the old stream serves on
-// until the new one has told everything, then the snapshots are swapped whole. What a stream tells
-// differs from what was held when it said hello, so each stream applies its updates to a snapshot of
-// its own: two streams that overlap can neither mix nor turn anything back.
+// With each new certificate, and before the controller's own ends, the stream moves to a new connection, new
+// first: the old stream serves on until the new one has told everything, then the snapshots are swapped whole.
+// What a stream tells differs from what was held when it said hello, so each stream applies its updates to a
+// snapshot of its own: two streams that overlap can neither mix nor turn anything back.
 import type { Hello, Update } from "#/api/discovery.ts";
 import { DiscoveryError } from "#/api/discovery.ts";
 import type { ControllerConnection, Subscription } from "#/api/rpc.ts";
@@ -104,6 +104,9 @@ export class DiscoveryWatch {
       onUpdate: (update) => this.#update(stream, update),
       onUnreadable: (error) => {
         this.#options.log.warn("discovery update unreadable", { reason: error.message });
+      },
+      onEnding: () => {
+        if (stream === this.#serving && this.#next === null) this.#open();
       },
       onEnd: (error) => this.#ended(stream, error),
     });

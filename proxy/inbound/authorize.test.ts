@@ -1,22 +1,27 @@
 import test from "ava";
 import { array, assert, constantFrom, integer, property, record, tuple } from "fast-check";
-import type { MtlsMode, ServerPolicy } from "#/api/policy.ts";
+import type { MtlsMode } from "#/api/policy.ts";
 import { fuzzOptions } from "#/test/kit/fuzz.ts";
-import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
+import { parseSpiffeId } from "#/identity/spiffe-id.ts";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import { authorize } from "./authorize.ts";
+import type { InboundRules } from "./authorize.ts";
 
-const trustDomain = parseTrustDomain("cluster.local");
+const own = parseSpiffeId("spiffe://cluster.local/ns/b/sa/b");
 const member = parseSpiffeId("spiffe://cluster.local/ns/a/sa/a");
+const other = parseSpiffeId("spiffe://cluster.local/ns/a/sa/ab");
 const stranger = parseSpiffeId("spiffe://cluster.local.evil/ns/a/sa/a");
-const policy = (mode: MtlsMode, ports: readonly [number, MtlsMode][] = []): ServerPolicy => ({
-  mode,
-  ports: new Map(ports),
-  requiresPostQuantum: false,
-  source: "test",
+const policy = (
+  mode: MtlsMode,
+  ports: readonly [number, MtlsMode][] = [],
+  suspended: readonly SpiffeId[] = [],
+  requiresPostQuantum = false,
+): InboundRules => ({
+  policy: { mode, ports: new Map(ports), requiresPostQuantum, source: "test" },
+  suspended: new Set(suspended),
 });
 
-const rows: readonly [string, ServerPolicy | null, number, SpiffeId | null, string][] = [
+const rows: readonly [string, InboundRules | null, number, SpiffeId | null, string][] = [
   ["anything before the first policy", null, 80, member, "no_policy"],
   ["plaintext before the first policy", null, 80, null, "no_policy"],
   ["attack-27 plaintext under STRICT", policy("strict"), 80, null, "plaintext_under_strict"],
@@ -83,6 +88,29 @@ const rows: readonly [string, ServerPolicy | null, number, SpiffeId | null, stri
     null,
     "plaintext_under_strict",
   ],
+  [
+    "a suspended member under STRICT",
+    policy("strict", [], [member]),
+    80,
+    member,
+    "identity_suspended",
+  ],
+  [
+    "a suspended member under DISABLE",
+    policy("disable", [], [member]),
+    80,
+    member,
+    "identity_suspended",
+  ],
+  [
+    "a member that calls a suspended pod",
+    policy("permissive", [], [own]),
+    80,
+    member,
+    "identity_suspended",
+  ],
+  ["a member beside a suspended one", policy("strict", [], [other]), 80, member, "allow"],
+  ["plaintext to a suspended pod, as policy says", policy("disable", [], [own]), 80, null, "allow"],
   ["plaintext under DISABLE", policy("disable"), 80, null, "allow"],
   ["a member under STRICT", policy("strict"), 80, member, "allow"],
   ["a member under DISABLE", policy("disable"), 80, member, "allow"],
@@ -97,13 +125,13 @@ const rows: readonly [string, ServerPolicy | null, number, SpiffeId | null, stri
 ];
 for (const [what, rule, port, identity, expected] of rows) {
   test(`authorize ${what}: ${expected}`, (t) => {
-    const verdict = authorize(rule, { port, identity, group: "" }, trustDomain);
+    const verdict = authorize(rule, { port, identity, group: "" }, own);
     t.is(verdict.kind === "deny" ? verdict.reason : "allow", expected);
   });
 }
 
-const demanding: ServerPolicy = { ...policy("strict"), requiresPostQuantum: true };
-const groups: readonly [string, ServerPolicy, string, string][] = [
+const demanding = policy("strict", [], [], true);
+const groups: readonly [string, InboundRules, string, string][] = [
   ["a hybrid group where one is demanded", demanding, "X25519MLKEM768", "allow"],
   ["X25519 where a hybrid group is demanded", demanding, "X25519", "key_exchange_classical"],
   ["P-256 where a hybrid group is demanded", demanding, "prime256v1", "key_exchange_classical"],
@@ -112,7 +140,7 @@ const groups: readonly [string, ServerPolicy, string, string][] = [
   ["a group whose name begins alike", demanding, "X25519MLKEM7680", "key_exchange_classical"],
   [
     "X25519 on a permissive port of a demanding pod",
-    { ...demanding, ports: new Map([[80, "permissive"]]) },
+    policy("strict", [[80, "permissive"]], [], true),
     "X25519",
     "key_exchange_classical",
   ],
@@ -120,7 +148,7 @@ const groups: readonly [string, ServerPolicy, string, string][] = [
 ];
 for (const [what, rule, group, expected] of groups) {
   test(`authorize a member by ${what}: ${expected}`, (t) => {
-    const verdict = authorize(rule, { port: 80, identity: member, group }, trustDomain);
+    const verdict = authorize(rule, { port: 80, identity: member, group }, own);
     t.is(verdict.kind === "deny" ? verdict.reason : "allow", expected);
   });
 }
@@ -134,11 +162,11 @@ test("authorize property: plaintext passes only where the port's own mode says s
     group: constantFrom(""),
   });
   assert(
-    property(mode, array(tuple(port, mode)), claim, (own, ports, asked) => {
-      const { kind } = authorize(policy(own, ports), asked, trustDomain);
+    property(mode, array(tuple(port, mode)), claim, (base, ports, asked) => {
+      const { kind } = authorize(policy(base, ports), asked, own);
       if (asked.identity === stranger) return kind === "deny";
       if (asked.identity === member) return kind === "allow";
-      const decided = ports.findLast(([which]) => which === asked.port)?.[1] ?? own;
+      const decided = ports.findLast(([which]) => which === asked.port)?.[1] ?? base;
       return kind === (decided === "strict" ? "deny" : "allow");
     }),
     fuzzOptions(t, 500),

@@ -1,4 +1,4 @@
-// Whether a connection may reach the application. Pure: the policy, and what is known of the
+// Whether a connection may reach the application. Pure: the rules of now, and what is known of the
 // connection. Everything that is not plainly allowed is denied, with a reason that log, metric and
 // explanation share; the peer is told nothing.
 //
@@ -6,11 +6,18 @@
 // that proves an identity of the mesh is still accepted, because our sidecars never speak plaintext
 // to an endpoint of the mesh, and one that proves itself is the better caller. An identity that is not
 // of the mesh is refused under every mode: who shows a certificate claims to be somebody, and is not.
+import type { Suspended } from "#/api/discovery.ts";
 import type { MtlsMode, ServerPolicy } from "#/api/policy.ts";
 import { modeOfPort } from "#/api/policy.ts";
 import { trustDomainOf } from "#/identity/spiffe-id.ts";
-import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
+import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import { isPostQuantum } from "../tls/key-exchange.ts";
+
+/** What holds now, as the controller told it last. */
+export interface InboundRules {
+  readonly policy: ServerPolicy;
+  readonly suspended: Suspended;
+}
 
 export interface ConnectionClaim {
   /** The pod's port that is asked for. */
@@ -25,6 +32,7 @@ export type DenyReason =
   | "no_policy"
   | "plaintext_under_strict"
   | "foreign_trust_domain"
+  | "identity_suspended"
   | "key_exchange_classical";
 
 export type Verdict =
@@ -34,21 +42,24 @@ export type Verdict =
 const allow: Verdict = { kind: "allow" };
 const denyWithoutPolicy: Verdict = { kind: "deny", reason: "no_policy" };
 const denyForeign: Verdict = { kind: "deny", reason: "foreign_trust_domain" };
+const denySuspended: Verdict = { kind: "deny", reason: "identity_suspended" };
 const denyClassical: Verdict = { kind: "deny", reason: "key_exchange_classical" };
 const denyPlaintext: Verdict = { kind: "deny", reason: "plaintext_under_strict" };
 
-/** `policy` null: not told yet, nothing may pass. */
+/** `rules` null: not told yet, nothing may pass. `own`: this pod's identity, as its caller saw it. */
 export function authorize(
-  policy: ServerPolicy | null,
+  rules: InboundRules | null,
   claim: ConnectionClaim,
-  trustDomain: TrustDomain,
+  own: SpiffeId,
 ): Verdict {
   const { identity, port, group } = claim;
-  if (policy === null) return denyWithoutPolicy;
-  if (identity !== null && trustDomainOf(identity) !== trustDomain) return denyForeign;
-  if (identity === null && !admitsPlaintext(modeOfPort(policy, port))) return denyPlaintext;
-  if (identity !== null && policy.requiresPostQuantum && !isPostQuantum(group))
-    return denyClassical;
+  if (rules === null) return denyWithoutPolicy;
+  if (identity === null) {
+    return admitsPlaintext(modeOfPort(rules.policy, port)) ? allow : denyPlaintext;
+  }
+  if (trustDomainOf(identity) !== trustDomainOf(own)) return denyForeign;
+  if (rules.suspended.has(identity) || rules.suspended.has(own)) return denySuspended;
+  if (rules.policy.requiresPostQuantum && !isPostQuantum(group)) return denyClassical;
   return allow;
 }
 

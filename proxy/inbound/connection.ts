@@ -108,7 +108,7 @@ export class InboundConnection implements Lease {
 
   #end(reason: string): void {
     this.#reason = reason;
-    this.#exchange?.cut();
+    this.#exchange?.cut(reason);
     this.#tcp?.cut(reason);
   }
 

@@ -123,6 +123,7 @@ function isGoing(failure: UpstreamFailure): boolean {
       return true;
     case "tls_failed":
     case "identity_refused":
+    case "identity_suspended":
     case "key_exchange_classical":
     case "no_credentials":
     case "overflow":

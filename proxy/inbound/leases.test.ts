@@ -1,21 +1,25 @@
 import test from "ava";
-import type { MtlsMode, ServerPolicy } from "#/api/policy.ts";
-import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
+import type { MtlsMode } from "#/api/policy.ts";
+import { parseSpiffeId } from "#/identity/spiffe-id.ts";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
+import type { InboundRules } from "./authorize.ts";
 import { Leases } from "./leases.ts";
 import type { Lease } from "./leases.ts";
 
+const own = parseSpiffeId("spiffe://cluster.local/ns/b/sa/b");
 const member = parseSpiffeId("spiffe://cluster.local/ns/a/sa/a");
 const stranger = parseSpiffeId("spiffe://other.local/ns/a/sa/a");
-const policy = (mode: MtlsMode, ports: readonly [number, MtlsMode][] = []): ServerPolicy => ({
-  mode,
-  ports: new Map(ports),
-  requiresPostQuantum: false,
-  source: "test",
+const policy = (
+  mode: MtlsMode,
+  ports: readonly [number, MtlsMode][] = [],
+  suspended: readonly SpiffeId[] = [],
+): InboundRules => ({
+  policy: { mode, ports: new Map(ports), requiresPostQuantum: false, source: "test" },
+  suspended: new Set(suspended),
 });
 
 class Fixture {
-  readonly leases = new Leases(parseTrustDomain("cluster.local"));
+  readonly leases = new Leases(own);
   readonly revoked: string[] = [];
 
   add(name: string, identity: SpiffeId | null, port = 80, then: () => void = () => {}): Lease {
@@ -38,6 +42,17 @@ test("leases are judged again when the policy changes, and revoked before judge 
   t.is(fixture.leases.judge(policy("permissive")), 0);
   t.is(fixture.leases.judge(policy("strict")), 1);
   t.deepEqual(fixture.revoked, ["plain: plaintext_under_strict"]);
+  t.is(fixture.leases.size, 1);
+});
+
+test("leases of an identity are revoked when it is suspended, and all of a suspended pod's", (t) => {
+  const fixture = new Fixture();
+  fixture.add("plain", null);
+  fixture.add("member", member);
+  fixture.add("other", parseSpiffeId("spiffe://cluster.local/ns/c/sa/c"));
+  t.is(fixture.leases.judge(policy("permissive", [], [member])), 1);
+  t.is(fixture.leases.judge(policy("permissive", [], [own])), 1);
+  t.deepEqual(fixture.revoked, ["member: identity_suspended", "other: identity_suspended"]);
   t.is(fixture.leases.size, 1);
 });
 
@@ -72,15 +87,15 @@ test("leases are revoked once, and not after they were removed", (t) => {
 
 test("leases that a revocation removes or adds are not missed", (t) => {
   const fixture = new Fixture();
-  const own: Lease[] = [];
-  own.push(
+  const first: Lease[] = [];
+  first.push(
     fixture.add("first", null, 80, () => {
-      fixture.leases.remove(own[0]!);
-      fixture.leases.remove(own[1]!);
+      fixture.leases.remove(first[0]!);
+      fixture.leases.remove(first[1]!);
       fixture.add("late", null);
     }),
   );
-  own.push(fixture.add("second", null));
+  first.push(fixture.add("second", null));
   fixture.add("third", null);
   t.is(fixture.leases.judge(policy("strict")), 3);
   t.deepEqual(

@@ -1,9 +1,8 @@
-// A verdict is a lease: when the policy changes every live connection is judged again, and closed in
+// A verdict is a lease: when policy or suspensions change every live connection is judged again, and closed in
 // the same turn when it no longer passes.
-import type { ServerPolicy } from "#/api/policy.ts";
-import type { TrustDomain } from "#/identity/spiffe-id.ts";
+import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import { authorize } from "./authorize.ts";
-import type { ConnectionClaim, DenyReason } from "./authorize.ts";
+import type { ConnectionClaim, DenyReason, InboundRules } from "./authorize.ts";
 
 export interface Lease {
   readonly claim: ConnectionClaim;
@@ -14,10 +13,11 @@ export interface Lease {
 /** Their number is bounded by that of the connections, which listeners bound. */
 export class Leases {
   readonly #live = new Set<Lease>();
-  readonly #trustDomain: TrustDomain;
+  readonly #own: SpiffeId;
 
-  constructor(trustDomain: TrustDomain) {
-    this.#trustDomain = trustDomain;
+  /** `own`: this pod's identity. */
+  constructor(own: SpiffeId) {
+    this.#own = own;
   }
 
   get size(): number {
@@ -36,11 +36,11 @@ export class Leases {
    * Returns how many were closed. Throws what a revocation threw, but only after every lease has been
    * judged: a fault in closing one connection must not keep another open.
    */
-  judge(policy: ServerPolicy | null): number {
+  judge(rules: InboundRules | null): number {
     const faults: unknown[] = [];
     let revoked = 0;
     for (const lease of this.#live) {
-      const verdict = authorize(policy, lease.claim, this.#trustDomain);
+      const verdict = authorize(rules, lease.claim, this.#own);
       if (verdict.kind === "allow") continue;
       this.#live.delete(lease);
       revoked += 1;

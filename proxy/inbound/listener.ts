@@ -2,9 +2,8 @@
 // -> peer identity -> verdict -> lease -> HTTP or TCP to the application. Not one byte reaches the
 // application before the verdict.
 import type { Socket } from "node:net";
-import type { ServerPolicy } from "#/api/policy.ts";
 import { modeOfPort } from "#/api/policy.ts";
-import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
+import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import { messageOf } from "#/lib/errors.ts";
 import { normalizeIp } from "#/lib/ip.ts";
 import type { Log } from "#/lib/log.ts";
@@ -24,6 +23,7 @@ import type { Credentials } from "../tls/credentials.ts";
 import { connectionLife } from "../tls/lifetime.ts";
 import type { ConnectionLife } from "../tls/lifetime.ts";
 import { authorize } from "./authorize.ts";
+import type { InboundRules } from "./authorize.ts";
 import { InboundConnection } from "./connection.ts";
 import type { InboundProtocol } from "./connection.ts";
 import type { InboundContext } from "./dispatcher.ts";
@@ -34,9 +34,11 @@ export const detectDeadlineMs = 1_000;
 
 export interface InboundOptions extends InboundContext {
   readonly deadlines: Deadlines;
-  readonly policy: Watch<ServerPolicy | null>;
+  /** null: not told yet, nothing may pass. */
+  readonly rules: Watch<InboundRules | null>;
   readonly credentials: Watch<Credentials | null>;
-  readonly trustDomain: TrustDomain;
+  /** This pod's identity. */
+  readonly own: SpiffeId;
   readonly ownAddresses: readonly string[];
   /** The sidecar's own: never an application's. */
   readonly ownPorts: readonly number[];
@@ -63,12 +65,12 @@ export class InboundSide {
   constructor(options: InboundOptions) {
     this.#options = options;
     this.#acceptor = new TlsAcceptor(options.credentials);
-    this.#leases = new Leases(options.trustDomain);
+    this.#leases = new Leases(options.own);
     this.#ownAddresses = new Set(options.ownAddresses);
     this.#ownPorts = new Set(options.ownPorts);
-    options.policy.onChange((policy) => {
-      const revoked = this.#leases.judge(policy);
-      if (revoked > 0) options.log.info("policy closed connections", { count: revoked });
+    options.rules.onChange((rules) => {
+      const revoked = this.#leases.judge(rules);
+      if (revoked > 0) options.log.info("new rules closed connections", { count: revoked });
     });
   }
 
@@ -101,9 +103,9 @@ export class InboundSide {
     if (!this.#ownAddresses.has(destination.address)) {
       return this.#refuse(socket, "foreign_destination");
     }
-    const policy = this.#options.policy.get();
-    if (policy === null) return this.#refuse(socket, "no_policy");
-    const strict = modeOfPort(policy, destination.port) === "strict";
+    const rules = this.#options.rules.get();
+    if (rules === null) return this.#refuse(socket, "no_policy");
+    const strict = modeOfPort(rules.policy, destination.port) === "strict";
     peekFirstBytes<DetectedProtocol>({
       socket,
       clock: this.#options.clock,
@@ -166,11 +168,11 @@ export class InboundSide {
     return this.#options.opaquePorts.has(port) ? "tcp" : "unclear";
   }
 
-  /** The verdict and, when it allows, the lease. Policy is read here, after everything is known. */
+  /** The verdict and, when it allows, the lease. The rules are read here, after everything is known. */
   #judge(socket: Socket, where: Destination, protocol: InboundProtocol, known: Known): void {
-    const { policy, trustDomain, deadlines } = this.#options;
+    const { rules, own, deadlines } = this.#options;
     const claim = { port: where.port, identity: known.identity, group: known.group };
-    const verdict = authorize(policy.get(), claim, trustDomain);
+    const verdict = authorize(rules.get(), claim, own);
     if (verdict.kind === "deny") return this.#refuse(socket, verdict.reason);
     if (known.identity === null) {
       this.#options.metrics.connections

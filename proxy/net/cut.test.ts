@@ -1,8 +1,7 @@
 // A connection ends with its certificates, whatever a clock is set to, and all of them are watched by
 // one timer.
 import test from "ava";
-import type { Clock } from "#/lib/clock.ts";
-import { ManualClock } from "#/test/kit/manual-clock.ts";
+import { SetClock } from "#/test/kit/set-clock.ts";
 import { Cut } from "./cut.ts";
 import { Deadlines } from "./deadline.ts";
 
@@ -10,22 +9,6 @@ const startMs = Date.UTC(2026, 0, 1);
 const lifeMs = 600_000;
 /** After notAfter, attack case 17 allows a second. */
 const lateMsMax = 1_000;
-
-/** True time, and a wall clock that can be set beside it. */
-class SetClock implements Clock {
-  readonly truth = new ManualClock(startMs);
-  wallOffsetMs = 0;
-
-  now(): number {
-    return this.truth.now() + this.wallOffsetMs;
-  }
-  monotonic(): number {
-    return this.truth.monotonic() - startMs;
-  }
-  after(delayMs: number, callback: () => void): () => void {
-    return this.truth.after(delayMs, callback);
-  }
-}
 
 interface Rig {
   readonly clock: SetClock;
@@ -35,7 +18,7 @@ interface Rig {
 }
 
 function rig(): Rig {
-  const clock = new SetClock();
+  const clock = new SetClock(startMs);
   const deadlines = new Deadlines(clock);
   const ends: number[] = [];
   const cut = new Cut(startMs + lifeMs, clock, deadlines, () => ends.push(clock.truth.now()));
@@ -71,7 +54,7 @@ test("attack-18 a clock set back lengthens no connection", (t) => {
 });
 
 test("attack-17 certificates that have ended already are no reason to wait", (t) => {
-  const clock = new SetClock();
+  const clock = new SetClock(startMs);
   const deadlines = new Deadlines(clock);
   let ends = 0;
   void new Cut(startMs - 1, clock, deadlines, () => (ends += 1));

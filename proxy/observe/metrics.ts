@@ -96,6 +96,33 @@ export class ProxyMetrics {
     "Failed requests for a certificate",
     ["reason"],
   );
+  readonly workloadCertificatesIssued: CounterFamily = this.registry.counter(
+    "signet_proxy_workload_certificates_issued_total",
+    "Certificates received from the controller for the pod's own processes",
+  );
+  readonly workloadCertificateFailures: CounterFamily = this.registry.counter(
+    "signet_proxy_workload_certificate_failures_total",
+    "Failed requests for a certificate for the pod's own processes",
+    ["reason"],
+  );
+  readonly workloadCertificateNotAfter: GaugeFamily = this.registry.gauge(
+    "signet_proxy_workload_certificate_not_after_seconds",
+    "End of the certificate that the Workload API hands out, seconds since the Unix epoch; 0 without one",
+  );
+  readonly workloadConnections: GaugeFamily = this.registry.gauge(
+    "signet_proxy_workload_connections_open",
+    "Connections to the Workload API",
+  );
+  readonly workloadConnectionsRefused: CounterFamily = this.registry.counter(
+    "signet_proxy_workload_connections_refused_total",
+    "Connections to the Workload API that are served nothing, by reason",
+    ["reason"],
+  );
+  readonly workloadCalls: CounterFamily = this.registry.counter(
+    "signet_proxy_workload_calls_total",
+    "Calls of the Workload API at their end, by outcome",
+    ["method", "outcome"],
+  );
   readonly controllerConnected: GaugeFamily = this.registry.gauge(
     "signet_proxy_controller_connected",
     "1 while the discovery stream is open",

@@ -6,7 +6,6 @@ import type { ServerPolicy } from "#/api/policy.ts";
 import { MeshPair, ask, endpointOf } from "#/test/kit/mesh-pair.ts";
 import { untilClosed } from "#/test/kit/soon.ts";
 import { hybridGroupCode } from "../tls/key-exchange.ts";
-import { endClassical } from "./classical.ts";
 import type { Upstreams } from "./dispatcher.ts";
 import type { EndpointState } from "./endpoint.ts";
 
@@ -34,7 +33,7 @@ const cases: readonly [string, readonly number[], ServerPolicy | null, RegExp, s
 for (const [what, groups, policy, answer, group] of cases) {
   test(`outbound calls ${what}: ${answer.source}`, async (t) => {
     await using pair = await MeshPair.create();
-    pair.policy.set(policy);
+    pair.rules.set(policy === null ? null : { policy });
     const peer = await pair.addPeer("b", serve, {}, groups);
     const upstreams = upstreamsOf(endpointOf(peer.id, peer.port));
     const socket = pair.connect(await pair.addOutbound(upstreams, "http"));
@@ -70,7 +69,7 @@ for (const kind of ["http", "tcp"] as const) {
       ),
     );
     const closed = untilClosed(classical!);
-    t.is(endClassical(pair.outbound, pair.metrics), 1);
+    t.is(pair.proven.endClassical(), 1);
     await closed;
     t.false(hybrid!.destroyed);
     t.deepEqual(pair.outbound.map(({ group }) => group).toSorted(), ["X25519", "X25519MLKEM768"]);

@@ -14,6 +14,7 @@ import { connectionLife } from "../tls/lifetime.ts";
 import { originate } from "../tls/originate.ts";
 import type { OriginateFault } from "../tls/originate.ts";
 import type { EndpointState } from "./endpoint.ts";
+import type { ProvenConnections } from "./proven.ts";
 
 export const connectTimeoutMs = 5_000;
 
@@ -24,11 +25,18 @@ const refusals: ReadonlySet<OriginateFault> = new Set([
   "key_exchange_classical",
 ]);
 
+/** As much of what the controller told this pod as outbound has to know. */
+export interface OwnRules {
+  readonly policy: Pick<ServerPolicy, "requiresPostQuantum">;
+}
+
 export interface EndpointConnectorOptions {
   readonly alpn: string;
   readonly credentials: Watch<Credentials | null>;
+  /** Keeps what is opened, and says who may be spoken with. */
+  readonly proven: ProvenConnections;
   /** What the own pod demands of its connections, in both directions. */
-  readonly policy: Watch<ServerPolicy | null>;
+  readonly rules: Pick<Watch<OwnRules | null>, "get">;
   readonly metrics: ProxyMetrics;
   readonly clock: Clock;
   readonly log: Log;
@@ -78,8 +86,12 @@ export class EndpointConnector implements Connector<EndpointState> {
     connected: (socket: Socket, facts: ConnectionFacts) => void,
     failed: (failure: UpstreamFailure) => void,
   ): void {
-    const { alpn, clock, log, metrics, policy } = this.#options;
-    const requiresPostQuantum = policy.get()?.requiresPostQuantum === true;
+    const { alpn, clock, log, metrics, proven, rules } = this.#options;
+    if (!proven.admits(expected)) {
+      process.nextTick(failed, "identity_suspended");
+      return;
+    }
+    const requiresPostQuantum = rules.get()?.policy.requiresPostQuantum === true;
     const credentials = this.#options.credentials.get();
     if (credentials === null || credentials.notAfter <= clock.now()) {
       process.nextTick(failed, "no_credentials");
@@ -98,12 +110,19 @@ export class EndpointConnector implements Connector<EndpointState> {
         clock,
       },
       (socket, peer) => {
+        // It may have been suspended during the handshake.
+        if (!proven.admits(peer.id)) {
+          socket.destroy();
+          failed("identity_suspended");
+          return;
+        }
         metrics.connections
           .with("outbound", credentials.id, peer.id, "mtls", peer.version, peer.group)
           .add();
         const life = connectionLife(clock.now(), credentials.notAfter, peer.notAfter);
+        proven.add(socket, peer, life.cutAtMs);
         const { id: identity, version, group } = peer;
-        connected(socket, { identity, version, group, ...life });
+        connected(socket, { identity, version, group, drainAtMs: life.drainAtMs });
       },
       ({ fault, detail }) => {
         if (refusals.has(fault)) {

@@ -16,7 +16,7 @@ import { pickEndpoint } from "./balance.ts";
 import type { Chance } from "./balance.ts";
 import type { RetryBudget } from "./budget.ts";
 import type { ClusterState, EndpointState } from "./endpoint.ts";
-import { noteOutcome } from "./outlier.ts";
+import { isEndpointFault, noteOutcome } from "./outlier.ts";
 import { decideRetry, defaultRetryPolicy } from "./retry.ts";
 import { matchRoute } from "./route.ts";
 import type { CompiledRoute, RouteFacts } from "./route.ts";
@@ -100,13 +100,13 @@ export class OutboundDispatcher implements Dispatcher {
   }
 
   failed(exchange: LiveRequest, failure: UpstreamFailure, sent: boolean): boolean {
-    this.#settle(failure, true);
+    this.#settle(failure, isEndpointFault(failure) ? true : null);
     return this.#again(exchange, 0, failure, sent);
   }
 
   cancelled(exchange: LiveRequest): void {
     if (this.#endpoint !== null) this.#context.transport.forget(this.#endpoint, exchange);
-    this.#settle("cancelled", false);
+    this.#settle("cancelled", null);
   }
 
   finished(exchange: LiveRequest): void {
@@ -201,14 +201,14 @@ export class OutboundDispatcher implements Dispatcher {
     exchange.onStreamFailed("try_timeout", true);
   }
 
-  /** Counts how a try went. */
-  #settle(outcome: string, failed: boolean): void {
+  /** Counts how a try went; `failed` null: it says nothing about the endpoint. */
+  #settle(outcome: string, failed: boolean | null): void {
     const endpoint = this.#endpoint;
     if (endpoint === null || !this.#trying) return;
     this.#release();
     const cluster = this.#cluster!;
     this.#countTry(cluster, outcome);
-    if (outcome === "cancelled") return;
+    if (failed === null) return;
     noteOutcome(endpoint, cluster.endpoints, failed, this.#context.clock.monotonic());
   }
 

@@ -12,7 +12,6 @@ import { reset } from "../net/reset.ts";
 import { defaultExchangeLimits } from "../stream/dispatcher.ts";
 import type { ExchangeContext, LiveRequest } from "../stream/dispatcher.ts";
 import { Exchange } from "../stream/exchange.ts";
-import { endClassical } from "./classical.ts";
 import { OutboundDispatcher } from "./dispatcher.ts";
 import type { Upstreams } from "./dispatcher.ts";
 import type { RouteTable } from "./table.ts";
@@ -77,12 +76,6 @@ export class OutboundSide {
   drain(): void {
     this.#draining = true;
     for (const exchange of this.#exchanges) exchange.drain();
-  }
-
-  /** The policy demands post-quantum key agreement now: also of what was begun or lies in wait. */
-  endClassical(): number {
-    this.#options.transport.drain();
-    return endClassical([...this.#exchanges, ...this.#tcp], this.#options.metrics);
   }
 
   cutAll(): void {

@@ -12,8 +12,10 @@ export const ejectionMemoryMs = 60_000;
 /** Whether a failure says something about the endpoint; if not, it is ours. */
 export function isEndpointFault(failure: UpstreamFailure): boolean {
   switch (failure) {
-    // No certificate of ours, and a queue of ours that is full: an endpoint is not at fault for them.
+    // No certificate of ours, and a queue of ours that is full: an endpoint is not at fault for them. Nor
+    // for a suspension: once it is taken back, it is as good as it was.
     case "no_credentials":
+    case "identity_suspended":
     case "overflow":
       return false;
     case "connect_refused":

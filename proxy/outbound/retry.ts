@@ -83,6 +83,7 @@ function isRetriable(
     case "connect_failed":
     case "tls_failed":
     case "identity_refused":
+    case "identity_suspended":
     case "key_exchange_classical":
     case "reset":
     case "ended":

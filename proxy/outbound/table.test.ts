@@ -4,7 +4,8 @@ import type { Cluster, Route, Service } from "#/api/discovery.ts";
 import { emptySnapshot } from "#/api/snapshot.ts";
 import type { Snapshot } from "#/api/snapshot.ts";
 import { fuzzOptions } from "#/test/kit/fuzz.ts";
-import { workloadId, parseTrustDomain } from "#/identity/spiffe-id.ts";
+import { parseSpiffeId, parseTrustDomain, workloadId } from "#/identity/spiffe-id.ts";
+import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import { RouteTable } from "./table.ts";
 
 const id = workloadId(parseTrustDomain("cluster.local"), "b", "b");
@@ -80,6 +81,32 @@ test("resolve refuses everything before the first whole snapshot", (t) => {
     kind: "refused",
     reason: "no_snapshot",
   });
+});
+
+test("table picks no suspended endpoint while another is left, and names them when none is", (t) => {
+  const made = table();
+  const other = parseSpiffeId("spiffe://cluster.local/ns/c/sa/c");
+  const two: Cluster = {
+    ...cluster,
+    endpoints: [
+      ...cluster.endpoints,
+      { address: "10.77.1.9", port: 8080, identity: other, pod: "c/c-0" },
+    ],
+  };
+  const base = snapshot([route()], [two]);
+  const picked = (suspended: readonly SpiffeId[]): readonly string[] => {
+    made.update({ ...base, suspended: new Set(suspended) });
+    const resolved = made.resolve({ address: "10.78.0.1", port: 80 });
+    if (resolved.kind !== "service") throw new Error(resolved.kind);
+    const picks = resolved.port.routes[0]?.canary.pick()?.endpoints ?? [];
+    return picks.map(({ address }) => address);
+  };
+  t.deepEqual(picked([]), ["10.77.1.2", "10.77.1.9"]);
+  t.deepEqual(picked([id]), ["10.77.1.9"]);
+  t.deepEqual(picked([other]), ["10.77.1.2"]);
+  t.deepEqual(picked([id, other]), ["10.77.1.2", "10.77.1.9"], "to be refused by name");
+  t.deepEqual(picked([]), ["10.77.1.2", "10.77.1.9"]);
+  t.is(made.resolve({ address: "10.77.1.2", port: 8080 }).kind, "endpoint", "never passed through");
 });
 
 test("table keeps ports and endpoints across snapshots, and swaps their content", (t) => {

@@ -5,6 +5,7 @@
 // Snapshots share what did not change, by object: only what is another object than before is compiled
 // again, so that the cost of a change is that of the change and not of the mesh (bench/micro).
 import type { Cluster, Endpoint, Protocol, Service, ServicePort } from "#/api/discovery.ts";
+import type { Suspended } from "#/api/discovery.ts";
 import type { Snapshot } from "#/api/snapshot.ts";
 import { isLoopback } from "#/lib/ip.ts";
 import type { Destination } from "../net/original-destination.ts";
@@ -74,6 +75,7 @@ interface ServiceEntry {
 }
 
 const noPorts: PortAddresses = new Map();
+const nobody: Suspended = new Set();
 
 export class RouteTable {
   readonly #ownAddresses: ReadonlySet<string>;
@@ -83,6 +85,7 @@ export class RouteTable {
   readonly #services = new Map<string, ServiceEntry>();
   readonly #byService = new Claims<ServiceAddress>(byName);
   readonly #byEndpoint = new Claims<EndpointAddress>(byProof);
+  #suspended: Suspended = nobody;
   #synced = false;
 
   constructor(ownAddresses: readonly string[], ownPorts: readonly number[]) {
@@ -107,9 +110,13 @@ export class RouteTable {
   /** Takes a new snapshot over, whole. Returns the endpoints that it names. */
   update(snapshot: Snapshot): ReadonlySet<EndpointState> {
     const { clusters, services } = snapshot;
+    const suspended = snapshot.suspended ?? nobody;
+    const turned =
+      suspended === this.#suspended ? nobody : suspended.symmetricDifference(this.#suspended);
+    this.#suspended = suspended;
     for (const cluster of clusters.values()) {
       const entry = this.#cluster(cluster.name);
-      if (entry.source !== cluster) this.#setCluster(entry, cluster);
+      if (entry.source !== cluster || concerns(turned, cluster)) this.#setCluster(entry, cluster);
     }
     for (const service of services.values()) {
       const entry = this.#services.get(service.name);
@@ -147,7 +154,20 @@ export class RouteTable {
     for (const address of addresses) this.#byEndpoint.add(addressKey(address.endpoint), address);
     entry.source = cluster;
     entry.addresses = addresses;
-    families.set(addresses.map(({ endpoint }) => endpoint));
+    families.set(this.#pickable(addresses.map(({ endpoint }) => endpoint)));
+  }
+
+  /**
+   * Requests go to those who may be spoken with. Where nobody is left the suspended ones stay: whoever is
+   * sent there is refused by that name, and not told that nobody is there.
+   */
+  #pickable(endpoints: readonly EndpointState[]): readonly EndpointState[] {
+    const open = endpoints.filter(({ identity }) => !this.#isSuspended(identity));
+    return open.length === 0 ? endpoints : open;
+  }
+
+  #isSuspended(identity: EndpointState["identity"]): boolean {
+    return identity !== null && this.#suspended.has(identity);
   }
 
   /** An endpoint must not lead back into this sidecar, whoever wrote it down (attack case 28). */
@@ -221,6 +241,12 @@ export class RouteTable {
     }
     return entry;
   }
+}
+
+/** Whether an endpoint of the cluster has one of these identities. */
+function concerns(identities: Suspended, { endpoints }: Cluster): boolean {
+  if (identities.size === 0) return false;
+  return endpoints.some(({ identity }) => identity !== null && identities.has(identity));
 }
 
 function addressKey({ address, port }: EndpointState): string {

@@ -2,16 +2,16 @@
 // connects with mutual TLS where the endpoint is in the mesh, then copies bytes both ways.
 import type { Socket } from "node:net";
 import { normalizeIp } from "#/lib/ip.ts";
-import { Cut } from "../net/cut.ts";
 import type { Deadlines } from "../net/deadline.ts";
 import { reset } from "../net/reset.ts";
+import { severedFor } from "../net/sever.ts";
 import { Splice } from "../net/splice.ts";
 import type { SpliceEnd } from "../net/splice.ts";
 import type { ConnectionFacts, Connector, UpstreamFailure } from "../stream/transport.ts";
 import { pickEndpoint } from "./balance.ts";
 import type { OutboundContext, Upstreams } from "./dispatcher.ts";
 import type { ClusterState, EndpointState } from "./endpoint.ts";
-import { noteOutcome } from "./outlier.ts";
+import { isEndpointFault, noteOutcome } from "./outlier.ts";
 
 /** A connection without a byte in either direction for so long is closed. */
 export const tcpIdleTimeoutMs = 3_600_000;
@@ -33,11 +33,9 @@ export class OutboundTcp {
   readonly #sourceAddress: string;
   #endpoint: EndpointState | null = null;
   #splice: Splice | null = null;
-  #cutAt: Cut | null = null;
   #tries = 0;
   /** In which the connection to the endpoint agreed on keys; empty before there is one. */
   #group = "";
-  #cutReason = "";
   #over = false;
 
   constructor(context: TcpContext, downstream: Socket, upstreams: Upstreams) {
@@ -63,14 +61,11 @@ export class OutboundTcp {
   }
 
   /** Ends it at once. */
-  cut(reason = "cut"): void {
+  cut(): void {
     if (this.#splice === null) {
       reset(this.#downstream);
-      this.#finish(null, reason);
-      return;
-    }
-    this.#cutReason = reason;
-    this.#splice.cut();
+      this.#finish(null, "cut");
+    } else this.#splice.cut();
   }
 
   #try(): void {
@@ -92,7 +87,9 @@ export class OutboundTcp {
   }
 
   #failed(endpoint: EndpointState, failure: UpstreamFailure): void {
-    noteOutcome(endpoint, this.#cluster?.endpoints ?? [], true, this.#context.clock.monotonic());
+    if (isEndpointFault(failure)) {
+      noteOutcome(endpoint, this.#cluster?.endpoints ?? [], true, this.#context.clock.monotonic());
+    }
     if (this.#over) return;
     if (this.#tries < triesMax && failure !== "no_credentials") this.#try();
     else this.#refuse(failure);
@@ -109,25 +106,19 @@ export class OutboundTcp {
       socket.destroy();
       return;
     }
-    const { clock, deadlines, metrics } = this.#context;
+    const { clock, deadlines } = this.#context;
     const endpoint = this.#endpoint!;
     this.#group = facts.group;
     endpoint.activeRequests += 1;
     noteOutcome(endpoint, this.#cluster?.endpoints ?? [], false, clock.monotonic());
-    if (facts.cutAtMs !== 0) {
-      this.#cutAt = new Cut(facts.cutAtMs, clock, deadlines, () => {
-        metrics.expiredConnections.with("outbound", "cut").add();
-        this.cut("certificate_ended");
-      });
-    }
     this.#splice = new Splice(this.#downstream, socket, {
       deadlines,
       idleTimeoutMs: tcpIdleTimeoutMs,
       screen: null,
       onEnd: (end) => {
         endpoint.activeRequests -= 1;
-        const reason = end.reason === "closed" ? "" : end.reason;
-        this.#finish(end, this.#cutReason === "" ? reason : this.#cutReason);
+        const reason = severedFor(socket) ?? end.reason;
+        this.#finish(end, reason === "closed" ? "" : reason);
       },
     });
   }
@@ -135,7 +126,6 @@ export class OutboundTcp {
   #finish(end: SpliceEnd | null, reason: string): void {
     if (this.#over) return;
     this.#over = true;
-    this.#cutAt?.cancel();
     const { accessLog, clock, metrics, ownIdentity, onTcpClosed } = this.#context;
     const source = ownIdentity() ?? "";
     const destination = this.#endpoint?.identity ?? "plaintext";

@@ -135,10 +135,7 @@ export class Exchange implements LiveRequest, Expiring {
   }
 
   onStreamOpen(stream: UpstreamStream): void {
-    if (!this.#active) {
-      stream.abandon();
-      return;
-    }
+    if (!this.#active) return stream.abandon();
     this.#upstream = stream;
     this.tries += 1;
     this.group = stream.facts.group;
@@ -347,8 +344,10 @@ export class Exchange implements LiveRequest, Expiring {
     this.#state = CLOSED;
     const early = this.#pending;
     this.#pending = null;
-    this.#tunnel = openTunnel(this.#socket, upstream.detach(), early, this.#context, (end) => {
+    const other = upstream.detach();
+    this.#tunnel = openTunnel(this.#socket, other, early, this.#context, (end, reason) => {
       this.#tunnel = null;
+      if (this.reason === "") this.reason = reason;
       this.requestBodyBytes = end.bytesFromDownstream;
       this.responseBodyBytes = end.bytesToDownstream;
       this.#active = false;

@@ -16,6 +16,7 @@ export function statusOfFailure(failure: UpstreamFailure): LocalStatus {
     case "connect_failed":
     case "tls_failed":
     case "identity_refused":
+    case "identity_suspended":
     case "key_exchange_classical":
     case "no_credentials":
     case "overflow":

@@ -10,6 +10,7 @@ import { ResponseHead } from "../http1/response-head.ts";
 import { Body } from "./body.ts";
 import { readFast } from "../net/fast-read.ts";
 import type { Expiring } from "../net/deadline.ts";
+import { severedFor } from "../net/sever.ts";
 import type { ConnectionFacts, PoolContext, StreamSink, UpstreamFailure } from "./transport.ts";
 import type { UpstreamStream } from "./transport.ts";
 
@@ -45,6 +46,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
   #keepAlive = true;
   /** A head that came in pieces. */
   #held: Buffer | null = null;
+  readonly #onClose = (): void => this.#broken(failureOf(this.#socket));
 
   constructor(pool: UpstreamOwner, socket: Socket, facts: ConnectionFacts) {
     this.#pool = pool;
@@ -55,7 +57,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     socket.on("drain", () => this.#sink?.onUpstreamDrain());
     socket.on("end", () => this.#ended());
     socket.on("error", () => this.#broken("reset"));
-    socket.on("close", () => this.#broken("reset"));
+    socket.on("close", this.#onClose);
     this.#touch(pool.context.limits.idleTimeoutMs);
     pool.context.deadlines.add(this);
   }
@@ -106,35 +108,27 @@ export class Http1Upstream implements UpstreamStream, Expiring {
   detach(): Socket {
     const socket = this.#socket;
     this.#pool.context.deadlines.remove(this);
-    for (const event of ["data", "drain", "end", "error", "close"]) {
-      socket.removeAllListeners(event);
-    }
+    for (const event of ["data", "drain", "end", "error"]) socket.removeAllListeners(event);
+    // Whoever bounds the connection's life goes on listening.
+    socket.off("close", this.#onClose);
     this.#sink = null;
     this.#state = CLOSED;
     this.#pool.closed(this);
     return socket;
   }
 
-  close(how: "drained" | "abandoned" | "cut"): void {
+  close(how: "drained" | "abandoned"): void {
     if (this.#state === CLOSED) return;
-    const { cutAtMs } = this.facts;
-    if (how !== "abandoned" && cutAtMs !== 0 && this.#certificateEnding()) {
-      this.#pool.context.onCertificateEnd(how === "cut" ? "cut" : "drained");
+    if (how === "drained" && this.#certificateEnding()) {
+      this.#pool.context.onCertificateEnd("drained");
     }
     this.#over();
     this.#socket.destroy();
   }
 
   onDeadline(): void {
-    const { cutAtMs } = this.facts;
-    const { clock, onCertificateEnd } = this.#pool.context;
-    if (cutAtMs !== 0 && clock.now() >= cutAtMs) {
-      const sink = this.#sink;
-      const sent = this.#sent;
-      this.close("cut");
-      sink?.onStreamFailed("reset", sent);
-    } else if (this.#state === IDLE) {
-      if (this.#certificateEnding()) onCertificateEnd("idle");
+    if (this.#state === IDLE) {
+      if (this.#certificateEnding()) this.#pool.context.onCertificateEnd("idle");
       this.#over();
       this.#socket.end();
       this.#socket.destroySoon();
@@ -145,15 +139,14 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     return this.facts.drainAtMs !== 0 && this.#pool.context.clock.now() >= this.facts.drainAtMs;
   }
 
-  /** The next deadline: silence, or the certificates' end, whichever comes first. */
+  /** The next deadline: silence, or of an idle one that its certificates are ending. */
   #touch(timeoutMs: number): void {
     const { clock, deadlines } = this.#pool.context;
-    const { cutAtMs, drainAtMs } = this.facts;
+    const { drainAtMs } = this.facts;
     let deadline = deadlines.nowMs + timeoutMs;
-    if (cutAtMs !== 0) {
-      const end = this.#state === IDLE ? drainAtMs : cutAtMs;
-      // By the exact clock: `nowMs` is up to a sweep old, which would cut that much too early.
-      deadline = Math.min(deadline, clock.monotonic() + Math.max(1, end - clock.now() + 1));
+    if (drainAtMs !== 0 && this.#state === IDLE) {
+      // By the exact clock: `nowMs` is up to a sweep old.
+      deadline = Math.min(deadline, clock.monotonic() + Math.max(1, drainAtMs - clock.now() + 1));
     }
     this.deadlineMs = deadline;
   }
@@ -291,4 +284,9 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     this.#pool.context.deadlines.remove(this);
     this.#pool.closed(this);
   }
+}
+
+/** A connection that was closed without a word of HTTP. */
+function failureOf(socket: Socket): UpstreamFailure {
+  return severedFor(socket) === "identity_suspended" ? "identity_suspended" : "reset";
 }

@@ -9,7 +9,8 @@ import type { Deadlines } from "../net/deadline.ts";
 
 /**
  * What went wrong at an endpoint. connect_*: nothing was sent. reset/ended: the connection broke
- * before the response was complete. overflow: too many wait for this endpoint.
+ * before the response was complete. overflow: too many wait for this endpoint. identity_suspended: it
+ * must not be spoken with, or must not any more.
  */
 export type UpstreamFailure =
   | "connect_refused"
@@ -17,6 +18,7 @@ export type UpstreamFailure =
   | "connect_failed"
   | "tls_failed"
   | "identity_refused"
+  | "identity_suspended"
   | "key_exchange_classical"
   | "no_credentials"
   | "overflow"
@@ -32,9 +34,8 @@ export interface ConnectionFacts {
   readonly identity: string;
   readonly version: string;
   readonly group: string;
-  /** Wall clock ms after which no new stream may begin, and at which what is left is cut; 0: never. */
+  /** Wall clock ms after which no new stream may begin; 0: never. What is left is cut where it was made. */
   readonly drainAtMs: number;
-  readonly cutAtMs: number;
 }
 
 export const plaintextFacts: ConnectionFacts = {
@@ -42,7 +43,6 @@ export const plaintextFacts: ConnectionFacts = {
   version: "",
   group: "",
   drainAtMs: 0,
-  cutAtMs: 0,
 };
 
 /** Hears of one stream. Exactly one of onStreamFailed and onResponseEnd closes a stream. */
@@ -72,7 +72,7 @@ export interface UpstreamStream {
   resume(): void;
   /** The caller is no longer interested; nothing more is told. */
   abandon(): void;
-  /** After a 101: the raw socket, with nothing listening to it any more. */
+  /** After a 101: the raw socket, which nobody reads any more. */
   detach(): Socket;
 }
 
@@ -120,6 +120,6 @@ export interface PoolContext {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly limits: PoolLimits;
-  /** Told of idle and draining connections that a certificate's end closed, and of those it cut. */
-  readonly onCertificateEnd: (how: "idle" | "drained" | "cut") => void;
+  /** Told of idle and draining connections that were closed before a certificate's end. */
+  readonly onCertificateEnd: (how: "idle" | "drained") => void;
 }

@@ -1,20 +1,29 @@
 // After a 101 both connections stop being HTTP: whoever listened to the caller's socket lets go, and
 // bytes are copied both ways.
 import type { Socket } from "node:net";
+import { severedFor } from "../net/sever.ts";
 import { Splice } from "../net/splice.ts";
 import type { SpliceEnd } from "../net/splice.ts";
 import type { ExchangeContext } from "./dispatcher.ts";
 
-/** `early`: what the caller sent ahead of the 101. `upstream` has no listeners any more. */
+/**
+ * `early`: what the caller sent ahead of the 101. `upstream` has nobody any more who reads it. `reason` is empty when
+ * nobody of us broke it off.
+ */
 export function openTunnel(
   downstream: Socket,
   upstream: Socket,
   early: Buffer | null,
   context: ExchangeContext,
-  onEnd: (end: SpliceEnd) => void,
+  onEnd: (end: SpliceEnd, reason: string) => void,
 ): Splice {
   for (const event of ["data", "drain", "end", "error"]) downstream.removeAllListeners(event);
   if (early !== null) upstream.write(early);
   const { deadlines, tunnelIdleTimeoutMs: idleTimeoutMs } = context;
-  return new Splice(downstream, upstream, { deadlines, idleTimeoutMs, screen: null, onEnd });
+  return new Splice(downstream, upstream, {
+    deadlines,
+    idleTimeoutMs,
+    screen: null,
+    onEnd: (end) => onEnd(end, severedFor(upstream) ?? ""),
+  });
 }

@@ -62,3 +62,37 @@ test("the shipped roles let the controller do all that it does", async (t) => {
   await eventually(async () => !(await bundle()), 15_000, said);
   t.deepEqual(refused(), []);
 });
+
+test("the shipped roles let the controllers rotate the root that a Secret holds", async (t) => {
+  await using plane = await ControlPlane.start();
+  await using site = await Site.create();
+  await plane.kubectl("apply", "-f", path.join(shipped, "namespace.yaml"));
+  await plane.kubectl("apply", "-f", path.join(shipped, "controller-access.yaml"));
+  await plane.kubectl("apply", "-f", await httpRouteManifest());
+  await plane.apply(laxPolicyResource);
+  const account = ["-n", "signet-system", "signet-controller"];
+  const token = (await plane.kubectl("create", "token", ...account)).trim();
+  const kubeconfig = plane.tokenKubeconfig("rotating", token);
+  const common = { folder: site.folder, kubeconfig, custody: "secret" } as const;
+  await using one = await startOn({ ...common, name: "signet-controller-0" });
+  await using other = await startOn({ ...common, name: "signet-controller-1" });
+  const request = { id: "one", at: Date.now(), action: "rotate", of: "root" };
+  await plane.apply({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "signet-rotation", namespace: "signet-system" },
+    data: { request: JSON.stringify(request) },
+  });
+  const said = [one.said.warn, one.said.error, other.said.warn, other.said.error];
+  const lines = (): readonly string[] => said.flat();
+  const hasEnded = async (): Promise<boolean> => {
+    const { last } = (await other.get("/v1/authority")) as { last: { end: string } | null };
+    return last?.end === "rotated";
+  };
+  await eventually(hasEnded, 40_000, () => lines().join("\n"));
+  const expected = /^(?:a root was made|authority in force|rotation (?:begun|goes on|ended)) /;
+  t.deepEqual(
+    lines().filter((line) => !expected.test(line)),
+    [],
+  );
+});

@@ -33,6 +33,17 @@ const programs: readonly (readonly [program: string, debian: string])[] = [
   ["/etc/ssl/certs/ca-certificates.crt", "ca-certificates"],
 ];
 
+/** Of test/workload alone. */
+const spiffePrograms: typeof programs = [
+  ["ip", "iproute2"],
+  ["iptables", "iptables"],
+  ["setpriv", "util-linux"],
+  ["unzip", "unzip"],
+  ["python3", "python3-pip"],
+  ["mvn", "maven"],
+  ["javac", "default-jdk-headless"],
+];
+
 /** Where a program is, or null. */
 export function findProgram(name: string): string | null {
   if (name.startsWith("/")) return existsSync(name) ? name : null;
@@ -42,13 +53,22 @@ export function findProgram(name: string): string | null {
 }
 
 /** Installs what is missing. Throws RigError when that is not possible. */
-export async function ensurePrerequisites(): Promise<void> {
+export function ensurePrerequisites(): Promise<void> {
+  return ensure(programs);
+}
+
+/** As ensurePrerequisites, for test/workload. */
+export function ensureSpiffePrerequisites(): Promise<void> {
+  return ensure(spiffePrograms);
+}
+
+async function ensure(wanted: typeof programs): Promise<void> {
   if (process.platform !== "linux" || process.getuid?.() !== 0) {
     throw new RigError("prerequisite_missing", "A cluster of its own needs Linux and root", {
       next: "Run it as root, or name a cluster that is there in SIGNET_TEST_KUBECONFIG",
     });
   }
-  const missing = programs.filter(([program]) => findProgram(program) === null);
+  const missing = wanted.filter(([program]) => findProgram(program) === null);
   const packages = [...new Set(missing.map(([, debian]) => debian))];
   if (packages.length === 0) return;
   const names = packages.join(" ");

@@ -12,13 +12,14 @@ import { say } from "../cluster/progress.ts";
 import { conclude, runTests } from "../cluster/ring.ts";
 
 const certificatesDefault = 2000;
-const usage = `Judges Signet by what others wrote: go-spiffe on chains of certificates, zlint on certificates.
+const usage = `Judges Signet by what others wrote: go-spiffe on chains of certificates, zlint on certificates,
+tessera on logs.
 
   npm run test:conformance                                everything, ${certificatesDefault} certificates
   npm run test:conformance -- --certificates 100000       as many as you have time for
   npm run test:conformance -- FILES                       test files of test/conformance
 
-The first run builds two small Go programs (a Go compiler is fetched where there is none of at
+The first run builds three small Go programs (a Go compiler is fetched where there is none of at
 least 1.25); they are kept in ~/.cache/signet. Ends with one line: N passed, N failed, N skipped.
 `;
 
@@ -58,11 +59,17 @@ async function judge(files: readonly string[], certificates: string): Promise<nu
     parts,
     requires: { "github.com/zmap/zlint/v3": "v3.6.8" },
   });
+  const logCheck = await goPart({
+    name: "log-check",
+    parts,
+    requires: { "github.com/transparency-dev/tessera": "v1.0.4" },
+  });
   const environment = {
     SIGNET_TEST_RING: "conformance",
     SIGNET_TEST_SPIFFE_VERIFY: path.join(spiffeVerify, "spiffe-verify"),
     SIGNET_TEST_CERTIFICATE_LINT: path.join(certificateLint, "certificate-lint"),
     SIGNET_TEST_CERTIFICATES: certificates,
+    SIGNET_TEST_LOG_CHECK: path.join(logCheck, "log-check"),
   };
   return conclude([await runTests({ files, environment, concurrency: 2 })]);
 }

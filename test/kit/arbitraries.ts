@@ -76,6 +76,12 @@ export const resources: fc.Arbitrary<Resource> = fc.tuple(text, text).chain(([na
     cluster(name).map((each): Resource => ({ kind: "cluster", name, version, cluster: each })),
     policy.map((each): Resource => ({ kind: "serverPolicy", name, version, policy: each })),
     bundle.map((each): Resource => ({ kind: "trustBundle", name, version, bundle: each })),
+    list(identity).map((each): Resource => ({
+      kind: "suspensions",
+      name,
+      version,
+      suspended: new Set(each.sort()),
+    })),
   ),
 );
 
@@ -84,6 +90,7 @@ const kind = fc.constantFrom<ResourceKey["kind"]>(
   "cluster",
   "serverPolicy",
   "trustBundle",
+  "suspensions",
 );
 
 export const updates: fc.Arbitrary<Update> = fc.record({
@@ -118,5 +125,5 @@ export const issueResponses: fc.Arbitrary<IssueResponse> = fc.record({
   certificateChain: fc.array(bytes, { minLength: 1, maxLength: 3 }),
   trustBundle: fc.array(bytes, { minLength: 1, maxLength: 3 }),
   notAfter: fc.maxSafeNat(),
-  logIndex: fc.maxSafeNat(),
+  receipt: fc.record({ index: fc.maxSafeNat(), checkpoint: text, entry: bytes, path: bytes }),
 });

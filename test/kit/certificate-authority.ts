@@ -9,7 +9,9 @@ import type { DirectoryPod, TokenReviewer } from "#/ca/attest.ts";
 import { createIntermediate, createRoot } from "#/ca/authority-certificate.ts";
 import type { Authority } from "#/ca/authority-certificate.ts";
 import { IssuerSource } from "#/ca/issuer.ts";
+import { HeadSigner } from "#/ca/ledger/head-signer.ts";
 import type { Ledger } from "#/ca/ledger/ledger.ts";
+import { logKeyOf } from "#/ca/ledger/log-key.ts";
 import { openLedgerInMemory } from "./ledger.ts";
 import { createCaMetrics } from "#/ca/metrics.ts";
 import { CertificateAuthority } from "#/ca/service.ts";
@@ -53,12 +55,16 @@ export class AuthorityFixture implements AsyncDisposable {
       issuer: parts.wrapIssuer(parts.issuer),
       attestation: {
         reviewer: parts.reviewer,
-        directory: { pod: (namespace, name) => this.pods.get(`${namespace}/${name}`) ?? null },
+        directory: {
+          pod: (namespace, name) => this.pods.get(`${namespace}/${name}`) ?? null,
+          isSuspended: () => false,
+        },
         trustDomain,
       },
       ledger: parts.ledger,
+      heads: new HeadSigner(logKeyOf(parts.ledger.key(), trustDomain, "test")),
       metrics: createCaMetrics(this.registry),
-      roots: [parts.root.certificate],
+      roots: () => [parts.root.certificate],
       lifetimeDefaultS: 900,
       servingNames: new Map([
         [workloadId(trustDomain, "signet-system", "hook"), ["hook.signet-system.svc"]],
@@ -76,6 +82,7 @@ export class AuthorityFixture implements AsyncDisposable {
       name: "app-a-1",
       uid: randomUUID(),
       serviceAccount: "app-a",
+      node: "node-1",
       addresses: ["10.0.0.7"],
       isLive: true,
       ...change,

@@ -19,6 +19,7 @@ import type { CertifierOptions } from "#/proxy/control/certify.ts";
 import { Certifier } from "#/proxy/control/certify.ts";
 import { until } from "./controller-server.ts";
 import * as forge from "./forge.ts";
+import { receiptFor } from "./receipt.ts";
 import { ManualClock } from "./manual-clock.ts";
 
 export const startMs: number = forge.forgeNow;
@@ -63,7 +64,8 @@ export function answerTo(
     notBefore: trueNow - skewMs,
     notAfter,
   });
-  return { certificateChain: [leaf, signer.der], trustBundle: [root.der], notAfter, logIndex: 7 };
+  const receipt = receiptFor(leaf, signer.key);
+  return { certificateChain: [leaf, signer.der], trustBundle: [root.der], notAfter, receipt };
 }
 
 type Answer = (request: IssueRequest) => Promise<IssueResponse> | IssueResponse;
@@ -96,7 +98,14 @@ export class CertifierFixture implements Disposable {
   }
 
   start(pins: readonly string[] = [fingerprint(root.der)]): Certifier {
-    const certifier = new Certifier({
+    const certifier = new Certifier(this.options(pins));
+    certifier.svid.onChange((svid) => this.seen.push(svid));
+    this.#certifier = certifier;
+    return certifier;
+  }
+
+  options(pins: readonly string[] = [fingerprint(root.der)]): CertifierOptions {
+    return {
       config: {
         tokenFile: path.join(this.directory, "token"),
         trustBundleFile: path.join(this.directory, "bundle.pem"),
@@ -122,10 +131,7 @@ export class CertifierFixture implements Disposable {
       clock: this.#clock(),
       random: () => 0.5,
       log: this.#log(),
-    });
-    certifier.svid.onChange((svid) => this.seen.push(svid));
-    this.#certifier = certifier;
-    return certifier;
+    };
   }
 
   /** Lets time pass, and what it starts come to its end. */

@@ -33,7 +33,7 @@ export const answer: IssueResponse = {
   certificateChain: [new Uint8Array([2])],
   trustBundle: [new Uint8Array([3])],
   notAfter: 1_800_000_000_000,
-  logIndex: 7,
+  receipt: { index: 7, checkpoint: "", entry: new Uint8Array(1), path: new Uint8Array(0) },
 };
 export const update: Update = { sequence: 1, upserts: [], removals: [], synced: true };
 export const hello: Hello = { podNamespace: "app-a", podName: "a", podUid: "u", held: [] };

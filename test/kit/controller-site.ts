@@ -111,20 +111,25 @@ export class Site implements AsyncDisposable {
     });
   }
 
-  connect(controller: Controller, svid: Svid | null = null): ControllerConnection {
+  connect(
+    controller: Controller,
+    svid: Svid | null = null,
+    root: Uint8Array = this.root,
+  ): ControllerConnection {
     return connectController({
       address: `127.0.0.1:${controller.grpcPort}`,
-      roots: [this.root],
+      roots: [root],
       svid,
       expectedIdentity: controllerId,
       clock: systemClock,
     });
   }
 
-  async issue(controller: Controller, token?: string): Promise<Svid> {
+  /** `root`: what is trusted, when it is not the first one any more. */
+  async issue(controller: Controller, token?: string, root?: Uint8Array): Promise<Svid> {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const csr = createCsr(privateKey);
-    const connection = this.connect(controller);
+    const connection = this.connect(controller, null, root);
     try {
       const request = { csr, token: token ?? (await this.token()), lifetimeS: 0, serving: false };
       const answer = await connection.issue(request, 5000);
@@ -136,7 +141,7 @@ export class Site implements AsyncDisposable {
         notBefore: leaf.validFromDate.getTime(),
         notAfter: answer.notAfter,
         serial: leaf.serialNumber.toLowerCase(),
-        logIndex: answer.logIndex,
+        logIndex: answer.receipt.index,
       };
     } finally {
       connection.close();
@@ -150,11 +155,18 @@ export class Site implements AsyncDisposable {
   }
 
   async get(url: string): Promise<{ status: number; body: string }> {
+    const { status, bytes } = await this.getBytes(url);
+    return { status, body: bytes.toString("utf8") };
+  }
+
+  getBytes(url: string): Promise<{ readonly status: number; readonly bytes: Buffer }> {
     return new Promise((resolve, reject) => {
       const asked = httpRequest({ socketPath: this.#path("admin.sock"), path: url }, (response) => {
-        let body = "";
-        response.on("data", (chunk: Buffer) => (body += chunk.toString()));
-        response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("end", () =>
+          resolve({ status: response.statusCode ?? 0, bytes: Buffer.concat(chunks) }),
+        );
       });
       asked.on("error", reject);
       asked.end();

@@ -1,7 +1,6 @@
 // Both halves of a request's way in one process, over loopback and real mutual TLS: callers, the
 // outbound side, any number of inbound sides with an application behind each. Only iptables is left out:
 // where a connection goes is an argument here.
-import type { ServerPolicy } from "#/api/policy.ts";
 import { createServer, connect } from "node:net";
 import type { Server, Socket } from "node:net";
 import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
@@ -18,9 +17,11 @@ import { ProxyMetrics } from "#/proxy/observe/metrics.ts";
 import { Chance } from "#/proxy/outbound/balance.ts";
 import { RetryBudget } from "#/proxy/outbound/budget.ts";
 import { EndpointConnector } from "#/proxy/outbound/connector.ts";
+import type { OwnRules } from "#/proxy/outbound/connector.ts";
 import { OutboundDispatcher } from "#/proxy/outbound/dispatcher.ts";
 import type { Upstreams } from "#/proxy/outbound/dispatcher.ts";
 import type { EndpointState } from "#/proxy/outbound/endpoint.ts";
+import { ProvenConnections } from "#/proxy/outbound/proven.ts";
 import { OutboundTcp } from "#/proxy/outbound/tcp.ts";
 import { defaultExchangeLimits } from "#/proxy/stream/dispatcher.ts";
 import { Exchange } from "#/proxy/stream/exchange.ts";
@@ -48,10 +49,14 @@ export interface InboundHalf {
   readonly metrics: ProxyMetrics;
   /** Identities that callers proved, one for each connection. */
   readonly callers: string[];
+  /** Gives it another certificate, for connections that come from now on. */
+  rotate(leaf: LeafOptions): Promise<void>;
 }
 
 export class MeshPair implements AsyncDisposable {
   readonly metrics: ProxyMetrics = new ProxyMetrics();
+  /** Those of the outbound side. */
+  readonly proven: ProvenConnections;
   readonly #authority: Authority;
   readonly #deadlines = new Deadlines(systemClock);
   readonly #servers: Server[] = [];
@@ -62,23 +67,29 @@ export class MeshPair implements AsyncDisposable {
     clock: typeof systemClock;
     metrics: ProxyMetrics;
     credentials: Watch<Credentials | null>;
-    policy: Watch<ServerPolicy | null>;
+    proven: ProvenConnections;
+    rules: Watch<OwnRules | null>;
     log: typeof silentLog;
   };
 
   /** The caller's connections. */
   readonly outbound: (OutboundTcp | Exchange)[] = [];
   /** Of the caller's pod. */
-  readonly policy: Watch<ServerPolicy | null> = new Watch<ServerPolicy | null>(null);
+  /** What the outbound side's own pod was told. */
+  readonly rules: Watch<OwnRules | null> = new Watch<OwnRules | null>(null);
 
   private constructor(authority: Authority, credentials: Credentials) {
     this.#authority = authority;
     this.#credentials = new Watch<Credentials | null>(credentials);
+    const { metrics } = this;
+    const deadlines = this.#deadlines;
+    this.proven = new ProvenConnections({ own: idOf("a"), clock: systemClock, deadlines, metrics });
     this.#common = {
       clock: systemClock,
       metrics: this.metrics,
       credentials: this.#credentials,
-      policy: this.policy,
+      proven: this.proven,
+      rules: this.rules,
       log: silentLog,
     };
     this.#transport = new Http1Transport(
@@ -102,7 +113,8 @@ export class MeshPair implements AsyncDisposable {
   ): Promise<InboundHalf> {
     const target: Target = { address: "127.0.0.1", port: await this.#listen(app) };
     const svid = await this.#authority.issue(idOf(name), leaf);
-    const acceptor = new TlsAcceptor(this.#watch(svid));
+    const own = this.#watch(svid);
+    const acceptor = new TlsAcceptor(own);
     const metrics = new ProxyMetrics();
     const callers: string[] = [];
     const connector = {
@@ -143,7 +155,18 @@ export class MeshPair implements AsyncDisposable {
         (reason) => callers.push(reason),
       );
     const { port: appPort } = target;
-    return { id: svid.id, appPort, port: await this.#listen(accept), metrics, callers };
+    const rotate = (next: LeafOptions): Promise<void> => this.#rotate(own, name, next);
+    return { id: svid.id, appPort, port: await this.#listen(accept), metrics, callers, rotate };
+  }
+
+  /** Gives the outbound side another certificate, for connections that come from now on. */
+  rotate(leaf: LeafOptions): Promise<void> {
+    return this.#rotate(this.#credentials, "a", leaf);
+  }
+
+  async #rotate(own: Watch<Credentials | null>, name: string, leaf: LeafOptions): Promise<void> {
+    const svid = await this.#authority.issue(idOf(name), leaf);
+    own.set(makeCredentials(svid, bundleOf(this.#authority)));
   }
 
   /** Its application takes no connection any more. */

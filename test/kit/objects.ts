@@ -31,7 +31,11 @@ export function pod(key: string, fields: PodFields = {}): WorldObject {
       annotations: injected ? { "signet.dev/status": "injected" } : {},
       ...(fields.uid === undefined ? {} : { uid: fields.uid }),
     }),
-    spec: { serviceAccountName: account, hostNetwork: fields.hostNetwork ?? false },
+    spec: {
+      serviceAccountName: account,
+      nodeName: "node-1",
+      hostNetwork: fields.hostNetwork ?? false,
+    },
     status: { podIP: address, phase: fields.phase ?? "Running" },
   });
 }
@@ -86,6 +90,15 @@ export function policy(key: string, spec: Fields, at = 1): WorldObject {
     kind: "PeerAuthentication",
     metadata: metadata(key, { creationTimestamp: new Date(at * 1000).toISOString() }),
     spec,
+  });
+}
+
+export function suspension(name: string, identity: string): WorldObject {
+  return decodeObject({
+    apiVersion: "signet.dev/v1alpha1",
+    kind: "IdentitySuspension",
+    metadata: { name, creationTimestamp: new Date(1000).toISOString() },
+    spec: { identity, reason: "a test" },
   });
 }
 

@@ -1,7 +1,7 @@
 // A pod with the sidecar as it ships (its own process, its user, its confinement, the kernel's rules of
 // proxy-init) and a neighbour that holds the controller and everybody else. Two network namespaces.
 import type { ChildProcess } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { fingerprint, toPem } from "#/identity/bundle.ts";
@@ -56,6 +56,13 @@ const slice = {
   endpoints: [{ addresses: [neighbourAddress], conditions: { ready: true } }],
 };
 
+export interface SidecarLabOptions {
+  /** Of the sidecar, beside what every sidecar has. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** A folder that it has at /run/spiffe, as on a volume of its pod; null: none. */
+  readonly workloadFolder?: boolean;
+}
+
 export class SidecarLab implements AsyncDisposable {
   readonly pod: Namespace;
   readonly neighbour: Namespace;
@@ -73,14 +80,17 @@ export class SidecarLab implements AsyncDisposable {
   }
 
   /** The application listens on `ports` of the pod; the policy is STRICT. */
-  static async create(ports: readonly number[]): Promise<SidecarLab> {
+  static async create(
+    ports: readonly number[],
+    options: SidecarLabOptions = {},
+  ): Promise<SidecarLab> {
     const lab = await createLab();
     const site = await Site.create();
     try {
       const pair = await createPair(lab);
       const it = new SidecarLab(lab, site, pair);
       await it.#startController();
-      await it.#startSidecar(ports);
+      await it.#startSidecar(ports, options);
       return it;
     } catch (error) {
       await lab[Symbol.asyncDispose]();
@@ -157,7 +167,7 @@ export class SidecarLab implements AsyncDisposable {
     await said(child, /"msg":"controller started"/);
   }
 
-  async #startSidecar(ports: readonly number[]): Promise<void> {
+  async #startSidecar(ports: readonly number[], options: SidecarLabOptions): Promise<void> {
     const init = path.join(repository, "proxy-init/main.ts");
     await this.pod.succeed(process.execPath, [init, "--inbound-port=4000"], {
       capabilities: ["net_admin", "net_raw"],
@@ -187,17 +197,38 @@ export class SidecarLab implements AsyncDisposable {
       SIGNET_TRUST_BUNDLE_FILE: this.#path("bundle.pem"),
       SIGNET_TOKEN_FILE: this.#path("token"),
       SIGNET_DRAIN_S: "0",
+      ...options.environment,
     };
     const [main = "", ...flags] = commandOfImage("signet/proxy").toReversed();
     // The sidecar's own user; it may read the checkout wherever that is, and nothing else of root's.
     const reading = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"];
     const user = ["--reuid=1337", "--regid=1337", "--clear-groups", ...reading];
     const command = [process.execPath, ...flags.toReversed(), path.join(repository, main)];
-    const child = this.pod.start("setpriv", [...user, ...command], { environment });
+    const whole = ["setpriv", ...user, ...command];
+    const [program = "", ...words] =
+      options.workloadFolder === true ? this.#withWorkloadFolder(whole) : whole;
+    const child = this.pod.start(program, words, { environment });
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on("data", (bytes: Buffer) => (this.said += bytes.toString()));
     }
     await this.#untilReady();
+  }
+
+  /** Where the sidecar's /run/spiffe is seen from outside, as other containers of the pod see it. */
+  get workloadFolder(): string {
+    return this.#path("workload");
+  }
+
+  /** A mount namespace whose /run is the sidecar's own, as a container's is. */
+  #withWorkloadFolder(command: readonly string[]): readonly string[] {
+    mkdirSync(this.workloadFolder, { recursive: true });
+    chmodSync(this.#site.folder, 0o755);
+    // As kubelet makes an emptyDir.
+    chmodSync(this.workloadFolder, 0o777);
+    const script =
+      'folder=$1; shift; mkdir "$folder/../run"; mount -t tmpfs tmpfs "$folder/../run"; mkdir "$folder/../run/spiffe"; mount --bind "$folder" "$folder/../run/spiffe"; mount --rbind "$folder/../run" /run; exec "$@"';
+    const enter = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", script, "sh"];
+    return [...enter, this.workloadFolder, ...command];
   }
 
   async #untilReady(): Promise<void> {

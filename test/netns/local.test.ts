@@ -1,8 +1,9 @@
 // The mesh without a cluster, as a second one beside whatever runs here: brought up from k8s/demo, used,
 // refused a second time, killed, cleaned up, stopped. Nothing of it remains in the end.
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
+import { promisify } from "node:util";
 import type { ExecutionContext } from "ava";
 import { launchLocal, leftoversOf, stopLocal } from "#/local/launch.ts";
 import type { LaunchOptions } from "#/local/launch.ts";
@@ -13,6 +14,7 @@ import type { Names } from "#/local/names.ts";
 import { LocalError } from "#/local/objects.ts";
 import type { PodView } from "#/local/protocol.ts";
 import { netnsTest } from "../kit/netns-test.ts";
+import { assertSuspensions, writeStreamsManifest } from "./suspension.ts";
 
 const repository = path.resolve(import.meta.dirname, "../..");
 const prefix = "signet-test";
@@ -147,6 +149,7 @@ netnsTest("the local mesh carries the demo, contains its pods and leaves nothing
   await assertMeshedTraffic(t, client);
   await assertPodsAreContained(t, client);
   await assertPodsFindNames(t, client);
+  await assertEndpointIsInspected(t, names);
   const command = [
     "client",
     "--count",
@@ -163,6 +166,32 @@ netnsTest("the local mesh carries the demo, contains its pods and leaves nothing
   assertNothingLeft(t, names);
   t.deepEqual([pid, ...pids].filter(isRunning), []);
 });
+
+netnsTest("a suspended identity is cut off in the whole mesh within two seconds", async (t) => {
+  t.timeout(180_000);
+  const names = namesFor(t);
+  const manifests = [writeStreamsManifest(names.stateDirectory)];
+  const mesh = await launchLocal(optionsFor(names, { manifests }));
+  await assertSuspensions(t, mesh.client, names);
+  await mesh.stop();
+});
+
+/** As a sidecar would see it, from the mesh's own network, by the command line itself. */
+async function assertEndpointIsInspected(t: ExecutionContext, names: Names): Promise<void> {
+  const { prefix, stateDirectory } = names;
+  const source = ["app-b/app-b-v1:8080", "--expect", "app-b/app-b"];
+  const words = ["certs", "inspect", ...source, "-o", "json", "--state", stateDirectory];
+  const command = ["--disable-warning=ExperimentalWarning", "cli/main.ts", ...words];
+  const run = promisify(execFile);
+  const environment = { ...process.env, SIGNET_LOCAL_PREFIX: prefix };
+  const { stdout } = await run(process.execPath, command, { cwd: repository, env: environment });
+  const seen = JSON.parse(stdout) as Readonly<Record<string, unknown>>;
+  t.is(seen["spiffeId"], "spiffe://cluster.local/ns/app-b/sa/app-b");
+  t.true(seen["isValid"]);
+  t.true(seen["isChainChecked"]);
+  t.like(seen["handshake"], { version: "TLSv1.3", group: "X25519MLKEM768", verification: "" });
+  t.is(typeof seen["logIndex"], "number");
+}
 
 /** Launches from a process of its own, which leaves as soon as the mesh is up. Resolves with its pid. */
 function launchAndLeave(options: LaunchOptions): Promise<number> {

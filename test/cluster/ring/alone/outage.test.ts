@@ -1,7 +1,7 @@
 // What may go away while requests flow: controllers, the API server, the pods that are asked.
 import test from "ava";
 import { disturbingTest } from "../../kit/cluster-test.ts";
-import { applyObjects, kubectl } from "../../kit/kubectl.ts";
+import { applyObjects, getObject, kubectl } from "../../kit/kubectl.ts";
 import { installMesh, rollout } from "../../kit/mesh.ts";
 import { crash } from "../../kit/node-program.ts";
 import { readyPod, withCondition } from "../../kit/pods.ts";
@@ -23,7 +23,8 @@ test.before(async (t) => {
 });
 
 const ratePerS = 50;
-const durationS = 30;
+/** A rollout of two pods, one after the other, takes some 15 s of it. */
+const durationS = 25;
 
 const deployment = appBDeployment(15);
 
@@ -72,6 +73,19 @@ disturbingTest(
 );
 
 if (process.env["SIGNET_TEST_RIG"] !== undefined) {
+  disturbingTest(
+    "the API server that crashes comes back with what it knew",
+    async (t, { name }) => {
+      const settings = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "kept" } };
+      await applyObjects([settings], name);
+      await crash("kube-apiserver");
+      const kept = await eventually("the object is still there", () =>
+        getObject("configmap", "kept", name),
+      );
+      t.is(kept.metadata.name, "kept");
+    },
+  );
+
   disturbingTest(
     "the API server crashes under load: no request fails",
     async (t, { name }) => {

@@ -100,7 +100,7 @@ test.serial("the tour's claims hold on the cluster, one by one", async (t) => {
   const { exitCode, stdout, stderr } = await signet(["tour"], { timeoutMs: tourMs });
   t.log(stdout);
   t.is(exitCode, 0, stdout + stderr);
-  t.regex(stdout, /All 8 claims confirmed/);
+  t.regex(stdout, /All \d+ claims confirmed/);
 });
 
 interface Check {

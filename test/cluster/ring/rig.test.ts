@@ -1,8 +1,8 @@
 // Proves the cluster itself, with nothing of the mesh but its images: what the other files of this
 // folder take for granted.
 import test from "ava";
-import { clusterTest, disturbingTest } from "../../kit/cluster-test.ts";
-import { eventually } from "../../kit/eventually.ts";
+import { clusterTest } from "../kit/cluster-test.ts";
+import { eventually } from "../kit/eventually.ts";
 import {
   applyObjects,
   createObject,
@@ -10,12 +10,9 @@ import {
   getObject,
   kubectl,
   listObjects,
-} from "../../kit/kubectl.ts";
-import { crash } from "../../kit/node-program.ts";
-import { idleContainer, idlePod, readyPod, withCondition } from "../../kit/pods.ts";
-import { appBDeployment, service } from "../../kit/workloads.ts";
-
-const onOwnCluster = process.env["SIGNET_TEST_RIG"] !== undefined;
+} from "../kit/kubectl.ts";
+import { idleContainer, idlePod, readyPod, withCondition } from "../kit/pods.ts";
+import { appBDeployment, service } from "../kit/workloads.ts";
 
 test("cluster has a node that is Ready", async (t) => {
   const nodes = await listObjects("nodes", "");
@@ -158,15 +155,3 @@ clusterTest("proxy-init writes the redirect rules with two capabilities", async 
   const logs = ["logs", "client", "-c", "proxy-init", `--namespace=${namespace.name}`];
   t.regex(await kubectl(logs), /ipv4: rules written/);
 });
-
-if (onOwnCluster) {
-  disturbingTest("API server that crashes comes back with what it knew", async (t, namespace) => {
-    const settings = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "kept" } };
-    await applyObjects([settings], namespace.name);
-    await crash("kube-apiserver");
-    const kept = await eventually("the object is still there", () =>
-      getObject("configmap", "kept", namespace.name),
-    );
-    t.is(kept.metadata.name, "kept");
-  });
-}

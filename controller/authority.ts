@@ -7,7 +7,7 @@ import { IssuerSource } from "#/ca/issuer.ts";
 import { openLedger } from "#/ca/ledger/ledger.ts";
 import { HeadSigner } from "#/ca/ledger/head-signer.ts";
 import type { Ledger } from "#/ca/ledger/ledger.ts";
-import { logKeyOf } from "#/ca/ledger/log-key.ts";
+import { openLogKey } from "#/ca/ledger/log-key.ts";
 import { keepPruned } from "#/ca/ledger/pruning.ts";
 import { createCaMetrics } from "#/ca/metrics.ts";
 import { CertificateAuthority } from "#/ca/service.ts";
@@ -60,7 +60,9 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
   const ledger = await openLedger(path.join(config.dataDirectory, "ledger.sqlite"), clock);
   const keepMs = config.logKeepDays === null ? Infinity : config.logKeepDays * dayMs;
   const pruning = keepPruned({ ledger, keepMs, clock, log });
-  const heads = new HeadSigner(logKeyOf(ledger.key(), trustDomain, config.pod.name));
+  const heads = new HeadSigner(
+    openLogKey(path.join(config.dataDirectory, "log-key.sqlite"), trustDomain, config.pod.name),
+  );
   const authority = new CertificateAuthority({
     heads,
     issuer,

@@ -114,11 +114,6 @@ export class Ledger implements AsyncDisposable {
     return this.#reader.texts(from, to);
   }
 
-  /** What signs the log's heads: PKCS#8, PEM. */
-  key(): string {
-    return this.#reader.key();
-  }
-
   /** Position of the first entry that is kept. */
   first(): number {
     return this.#reader.first();

@@ -59,14 +59,6 @@ const pruned = `
     BEGIN SELECT RAISE(ABORT, 'what is pruned does not come back'); END;
 `;
 
-/** One row: what signs the log's heads. */
-const key = `
-  CREATE TABLE IF NOT EXISTS log_key (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    pem TEXT NOT NULL
-  ) STRICT;
-`;
-
 const firstKept = "(SELECT coalesce(max(first), 0) FROM pruned)";
 
 const guards = `
@@ -82,10 +74,6 @@ const guards = `
   CREATE TRIGGER IF NOT EXISTS hashes_are_kept BEFORE DELETE ON hashes
     WHEN OLD.level > 0 OR OLD.position >= ${firstKept}
     BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
-  CREATE TRIGGER IF NOT EXISTS log_key_is_never_changed BEFORE UPDATE ON log_key
-    BEGIN SELECT RAISE(ABORT, 'the log keeps its key'); END;
-  CREATE TRIGGER IF NOT EXISTS log_key_is_never_removed BEFORE DELETE ON log_key
-    BEGIN SELECT RAISE(ABORT, 'the log keeps its key'); END;
   CREATE TRIGGER IF NOT EXISTS pruned_is_never_changed BEFORE UPDATE ON pruned
     BEGIN SELECT RAISE(ABORT, 'what is pruned does not come back'); END;
   CREATE TRIGGER IF NOT EXISTS pruned_is_never_removed BEFORE DELETE ON pruned
@@ -94,7 +82,7 @@ const guards = `
 
 /** Makes what is not there yet. */
 export function createSchema(database: DatabaseSync): void {
-  for (const part of [entries, hashes, pruned, key, guards]) database.exec(part);
+  for (const part of [entries, hashes, pruned, guards]) database.exec(part);
   const columns = database.prepare("SELECT name FROM pragma_table_info('entries')").all();
   for (const name of ["node", "policy"]) {
     if (columns.some((column) => column["name"] === name)) continue;

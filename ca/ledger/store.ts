@@ -16,7 +16,6 @@ import { entryText } from "./entry-text.ts";
 import { recordsMax } from "./entry.ts";
 import type { LedgerEntry, LedgerQuery, LedgerRecord } from "./entry.ts";
 import { Hashes, keepHashes } from "./hashes.ts";
-import { newLogKey } from "./log-key.ts";
 import { blockBits, createSchema, keyStart } from "./schema.ts";
 import type { Outcome, Pruned, Written } from "./writer.ts";
 
@@ -129,11 +128,6 @@ export class LedgerReader implements Disposable {
     return typeof row?.["first"] === "number" ? row["first"] : 0;
   }
 
-  /** What signs the log's heads: PKCS#8, PEM. */
-  key(): string {
-    return String(this.database.prepare("SELECT pem FROM log_key").get()?.["pem"]);
-  }
-
   #hashes(): Hashes {
     return (this.#opened ??= new Hashes(this.database));
   }
@@ -164,7 +158,6 @@ export class LedgerStore extends LedgerReader {
     try {
       this.database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
       createSchema(this.database);
-      this.database.prepare("INSERT OR IGNORE INTO log_key VALUES (1, ?)").run(newLogKey());
       this.#insert = this.database.prepare(
         "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       );

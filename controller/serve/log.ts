@@ -13,7 +13,7 @@ import { tileHeight, tileWidth } from "#/transparency/tile.ts";
 import { badRequest, base64 } from "./answers.ts";
 
 export interface LogOptions {
-  readonly ledger: Omit<Ledger, "append" | "key" | "prune" | typeof Symbol.asyncDispose>;
+  readonly ledger: Omit<Ledger, "append" | "prune" | typeof Symbol.asyncDispose>;
   readonly heads: Pick<HeadSigner, "sign" | "verifier">;
   /** The present issuer; throws when there is none that is valid. */
   readonly issuer: () => Issuer;

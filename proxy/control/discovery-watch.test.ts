@@ -3,37 +3,14 @@ import type { Hello, Resource, Update } from "#/api/discovery.ts";
 import type { MtlsMode } from "#/api/policy.ts";
 import { RpcError } from "#/api/rpc-error.ts";
 import type { ControllerConnection, SubscriptionHandlers } from "#/api/rpc.ts";
-import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import type { Svid } from "#/identity/svid.ts";
-import { systemClock } from "#/lib/clock.ts";
 import { silentLog } from "#/lib/log.ts";
 import { Watch } from "#/lib/watch.ts";
-import { connect, start, until, workload } from "#/test/kit/controller-server.ts";
 import { ManualClock } from "#/test/kit/manual-clock.ts";
+import { bundle, cluster, policy, suspensions } from "#/test/kit/resources.ts";
 import { DiscoveryWatch, discoveryBackoff, silenceMaxMs } from "./discovery-watch.ts";
 
 const pod = { namespace: "app-a", name: "a", uid: "u" };
-
-function policy(mode: MtlsMode, version: string = mode): Resource {
-  const rule = {
-    mode,
-    ports: new Map<number, MtlsMode>(),
-    requiresPostQuantum: false,
-    source: "test",
-  };
-  return { kind: "serverPolicy", name: "", version, policy: rule };
-}
-function cluster(name: string): Resource {
-  return { kind: "cluster", name, version: "1", cluster: { name, protocol: "tcp", endpoints: [] } };
-}
-const bundle: Resource = {
-  kind: "trustBundle",
-  name: "",
-  version: "1",
-  bundle: { trustDomain: parseTrustDomain("cluster.local"), roots: [new Uint8Array([1])] },
-};
-
-const suspensions: Resource = { kind: "suspensions", name: "", version: "1", suspended: new Set() };
 
 /** One stream as the stand-in for the controller sees it. */
 class Stream {
@@ -354,52 +331,4 @@ test("discovery stops for good", (t) => {
   t.is(fixture.mode, "strict");
   t.is(fixture.streams.length, 2);
   t.is(fixture.clock.timerCount, 0);
-});
-
-test("discovery over a real server survives the controller's restart with what it knew", async (t) => {
-  const told: Update = {
-    sequence: 1,
-    upserts: [policy("strict"), suspensions, bundle],
-    removals: [],
-    synced: true,
-  };
-  const hellos: Hello[] = [];
-  const serve = (port: number) =>
-    start({
-      port,
-      subscribe: (stream) => ({
-        onMessage(message) {
-          if (message.kind !== "hello") return;
-          hellos.push(message);
-          stream.send(message.held.length === 0 ? told : { ...told, upserts: [] });
-        },
-        onEnd() {},
-      }),
-    });
-  const before = await serve(0);
-  const { port } = before.server;
-  let now = before;
-  const svid = new Watch<Svid | null>(await before.authority.issue(workload));
-  const watch = new DiscoveryWatch({
-    pod,
-    svid,
-    connect: (own) => connect(now, own),
-    clock: systemClock,
-    random: () => 0,
-    log: silentLog,
-  });
-  await watch.connected.until((connected) => connected);
-  const snapshot = await watch.snapshot.until(({ synced }) => synced);
-  t.is(snapshot.policy?.mode, "strict");
-  await before[Symbol.asyncDispose]();
-  await watch.connected.until((connected) => !connected);
-  t.is(watch.snapshot.get(), snapshot);
-  await using after = await serve(port);
-  now = after;
-  svid.set(await after.authority.issue(workload));
-  await watch.connected.until((connected) => connected);
-  await until(() => hellos.length >= 2);
-  t.is(hellos.at(-1)?.held.length, 3);
-  t.is(watch.snapshot.get().policy?.mode, "strict");
-  watch.stop();
 });

@@ -11,7 +11,7 @@ import type { Authority } from "#/ca/authority-certificate.ts";
 import { IssuerSource } from "#/ca/issuer.ts";
 import { HeadSigner } from "#/ca/ledger/head-signer.ts";
 import type { Ledger } from "#/ca/ledger/ledger.ts";
-import { logKeyOf } from "#/ca/ledger/log-key.ts";
+import { logKeyOf, newLogKey } from "#/ca/ledger/log-key.ts";
 import { openLedgerInMemory } from "./ledger.ts";
 import { createCaMetrics } from "#/ca/metrics.ts";
 import { CertificateAuthority } from "#/ca/service.ts";
@@ -62,7 +62,7 @@ export class AuthorityFixture implements AsyncDisposable {
         trustDomain,
       },
       ledger: parts.ledger,
-      heads: new HeadSigner(logKeyOf(parts.ledger.key(), trustDomain, "test")),
+      heads: new HeadSigner(logKeyOf(newLogKey(), trustDomain, "test")),
       metrics: createCaMetrics(this.registry),
       roots: () => [parts.root.certificate],
       lifetimeDefaultS: 900,

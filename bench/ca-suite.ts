@@ -11,8 +11,6 @@ export interface CaOptions {
   readonly subjects: readonly string[];
   readonly rounds: number;
   readonly calls: number;
-  /** Of each subject, before its first round. */
-  readonly firstWarmUpS: number;
   readonly ledgerEntries: number;
   readonly projectFolder: string;
   readonly runFolder: string;
@@ -20,11 +18,16 @@ export interface CaOptions {
   readonly now: () => number;
 }
 
-/** Compilers take some seconds until they leave a busy process alone. Not counted. */
-async function warmUp(issuer: Issuer, { calls, firstWarmUpS }: CaOptions): Promise<void> {
-  const endsAt = performance.now() + firstWarmUpS * 1000;
-  do await issuer.issue(calls);
-  while (performance.now() < endsAt);
+/** Rounds before the first that counts: V8 goes on compiling for some ten thousand calls. */
+const warmUpRounds = 4;
+/** Whatever was issued until then. */
+const warmUpMsMax = 20_000;
+
+async function warmUp(issuer: Issuer, calls: number): Promise<void> {
+  const endsAt = performance.now() + warmUpMsMax;
+  for (let round = 0; round < warmUpRounds && performance.now() < endsAt; round += 1) {
+    await issuer.issue(calls);
+  }
 }
 
 /** Runs the works and subjects named. Rejects when a subject refuses to issue. */
@@ -40,7 +43,7 @@ export async function runCaSuite(options: CaOptions, reporter: Reporter): Promis
       if (!options.subjects.includes(subject)) continue;
       const issuer = stack.use(await make(context));
       reporter.say(`${work}: warming up ${subject}`);
-      await warmUp(issuer, options);
+      await warmUp(issuer, options.calls);
       field.push(issuer);
     }
     const samples: Sample[] = [];

@@ -24,6 +24,8 @@ export interface IssuePlan {
 export const inFlight = 32;
 /** As many calls as a connection without an identity may have at once share it. */
 const connectionCount: number = inFlight / anonymousStreamsMax;
+/** Below the connections that one address may have, those that are still closing among them. */
+const freshInFlight = 8;
 
 const deadlineMs = 10_000;
 
@@ -50,12 +52,13 @@ async function main(plan: IssuePlan): Promise<void> {
     );
     if (answer.certificateChain.length < 2) throw new Error("The chain is too short");
   };
-  const open = Array.from({ length: connectionCount }, connect);
+  const isFresh = plan.connection === "fresh";
+  const open = Array.from({ length: isFresh ? 1 : connectionCount }, connect);
   // The handshakes, and all that happens only once.
   await Promise.all(open.map((connection) => ask(connection, 0)));
   process.stdout.write(`${measuringLine}\n`);
-  await saturate(plan.calls, inFlight, async (index, lane) => {
-    if (plan.connection === "open") return ask(open[lane % connectionCount]!, index);
+  await saturate(plan.calls, isFresh ? freshInFlight : inFlight, async (index, lane) => {
+    if (!isFresh) return ask(open[lane % connectionCount]!, index);
     const fresh = connect();
     try {
       await ask(fresh, index);

@@ -90,7 +90,7 @@ test("the shipped roles let the controllers rotate the root that a Secret holds"
     return last?.end === "rotated";
   };
   await eventually(hasEnded, 40_000, () => lines().join("\n"));
-  const expected = /^(?:a root was made|authority in force|rotation (?:begun|goes on|ended)) /;
+  const expected = /^(?:a root was made|authority in force|rotation (?:begun|goes on|ended))\b/;
   t.deepEqual(
     lines().filter((line) => !expected.test(line)),
     [],

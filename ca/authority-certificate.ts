@@ -1,5 +1,6 @@
 // The certificates of authorities: root, intermediate, issuer. Rare and slow, so they are made by a
-// library, and this is the only file that knows it. Leaves are made by signer.ts.
+// library, and this is the only file that knows it; authority-encoding.ts makes those that the library
+// cannot. Leaves are made by signer.ts.
 import "reflect-metadata";
 import { createPublicKey, generateKeyPair, webcrypto, X509Certificate } from "node:crypto";
 import type { KeyObject } from "node:crypto";
@@ -8,6 +9,7 @@ import * as x509 from "@peculiar/x509";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import { contextTag } from "#/lib/der.ts";
 import { encodeElement, encodeSequence } from "#/lib/der-encode.ts";
+import { encodeAuthority } from "./authority-encoding.ts";
 
 /** Whoever can sign certificates: its own certificate and its key. */
 export interface Authority {
@@ -23,7 +25,12 @@ export interface AuthorityRequest {
   /** Milliseconds since the Unix epoch; cut to whole seconds. */
   readonly notBefore: number;
   readonly notAfter: number;
+  /** Of its own key; default P-256. */
+  readonly keys?: AuthorityKeys;
 }
+
+/** ML-DSA-65 stands against quantum computers, and is read by Node and OpenSSL from 3.5 on alone. */
+export type AuthorityKeys = "p-256" | "ml-dsa-65";
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const serialBytes = 16;
@@ -55,13 +62,12 @@ export async function certifyIntermediate(
   publicKey: Uint8Array,
   request: AuthorityRequest,
 ): Promise<Uint8Array> {
-  const spki = createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" });
   const { notBefore, notAfter } = request;
   return sign({
     subject: subjectOf(request),
-    publicKey: await importPublic(spki),
-    signerKey: await importPrivate(root.privateKey),
-    parent: new x509.X509Certificate(copy(root.certificate)),
+    publicKey: createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" }),
+    signerKey: root.privateKey,
+    parent: root.certificate,
     notBefore,
     notAfter,
     pathLength: intermediatePathLength,
@@ -89,10 +95,10 @@ export async function createLink(present: Authority, next: Uint8Array): Promise<
     (der) => new x509.X509Certificate(copy(der)),
   );
   return sign({
-    subject: below!.subject,
-    publicKey: await importPublic(new X509Certificate(next).publicKey),
-    signerKey: await importPrivate(present.privateKey),
-    parent: above!,
+    subject: below!.subjectName,
+    publicKey: new X509Certificate(next).publicKey,
+    signerKey: present.privateKey,
+    parent: present.certificate,
     notBefore: Math.max(above!.notBefore.getTime(), below!.notBefore.getTime()),
     notAfter: Math.min(above!.notAfter.getTime(), below!.notAfter.getTime()),
     pathLength: rootPathLength,
@@ -106,13 +112,16 @@ async function create(
   pathLength: number,
   constraints: readonly x509.Extension[],
 ): Promise<Authority> {
-  const { privateKey } = await generateKeys("ec", { namedCurve: "P-256" });
+  const { privateKey } =
+    request.keys === "ml-dsa-65"
+      ? await generateKeys("ml-dsa-65")
+      : await generateKeys("ec", { namedCurve: "P-256" });
   const { notBefore, notAfter } = request;
   const certificate = await sign({
     subject: subjectOf(request),
-    publicKey: await importPublic(createPublicKey(privateKey)),
-    signerKey: await importPrivate(signer?.privateKey ?? privateKey),
-    parent: signer === null ? null : new x509.X509Certificate(copy(signer.certificate)),
+    publicKey: createPublicKey(privateKey),
+    signerKey: signer?.privateKey ?? privateKey,
+    parent: signer?.certificate ?? null,
     notBefore,
     notAfter,
     pathLength,
@@ -121,23 +130,27 @@ async function create(
   return { certificate, privateKey };
 }
 
-function subjectOf({ trustDomain, name }: AuthorityRequest): string {
-  return new x509.Name([{ O: [bounded(trustDomain)] }, { CN: [bounded(name)] }]).toString();
+function subjectOf({ trustDomain, name }: AuthorityRequest): x509.Name {
+  return new x509.Name([{ O: [bounded(trustDomain)] }, { CN: [bounded(name)] }]);
 }
 
 interface AuthorityTemplate extends Pick<AuthorityRequest, "notBefore" | "notAfter"> {
-  readonly subject: string;
-  readonly publicKey: webcrypto.CryptoKey;
-  readonly signerKey: webcrypto.CryptoKey;
-  /** null: signed by itself. */
-  readonly parent: x509.X509Certificate | null;
+  readonly subject: x509.Name;
+  readonly publicKey: KeyObject;
+  readonly signerKey: KeyObject;
+  /** DER; null: signed by itself. */
+  readonly parent: Uint8Array | null;
   readonly pathLength: number;
   readonly constraints: readonly x509.Extension[];
 }
 
 /** DER. */
 async function sign(template: AuthorityTemplate): Promise<Uint8Array> {
-  const { subject, publicKey, signerKey, parent, pathLength, constraints } = template;
+  const { signerKey, pathLength, constraints } = template;
+  if (isPostQuantum(template.publicKey) || isPostQuantum(signerKey)) return encoded(template);
+  const subject = template.subject.toString();
+  const publicKey = await importPublic(template.publicKey);
+  const parent = template.parent === null ? null : new x509.X509Certificate(copy(template.parent));
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: newSerial(),
     subject,
@@ -145,7 +158,7 @@ async function sign(template: AuthorityTemplate): Promise<Uint8Array> {
     notBefore: wholeSecond(template.notBefore),
     notAfter: wholeSecond(template.notAfter),
     publicKey,
-    signingKey: signerKey,
+    signingKey: await importPrivate(signerKey),
     signingAlgorithm: algorithm,
     extensions: [
       new x509.BasicConstraintsExtension(true, pathLength, true),
@@ -159,6 +172,32 @@ async function sign(template: AuthorityTemplate): Promise<Uint8Array> {
     ],
   });
   return new Uint8Array(certificate.rawData);
+}
+
+function isPostQuantum({ asymmetricKeyType }: KeyObject): boolean {
+  return asymmetricKeyType === "ml-dsa-65";
+}
+
+/** By our own hand, what the library can neither read nor sign. */
+function encoded({
+  subject,
+  publicKey,
+  signerKey,
+  parent,
+  ...rest
+}: AuthorityTemplate): Uint8Array {
+  const [constraint] = rest.constraints;
+  return encodeAuthority({
+    subject: new Uint8Array(subject.toArrayBuffer()),
+    publicKey,
+    signerKey,
+    parent,
+    serial: Buffer.from(newSerial(), "hex"),
+    notBefore: wholeSecond(rest.notBefore).getTime(),
+    notAfter: wholeSecond(rest.notAfter).getTime(),
+    pathLength: rest.pathLength,
+    nameConstraints: constraint === undefined ? null : new Uint8Array(constraint.value),
+  });
 }
 
 /** For people, who see where it was cut; authorities are told apart by their key identifiers. */

@@ -37,15 +37,16 @@ function readKey(pem: string): KeyObject {
   try {
     const key = createPrivateKey(pem);
     if (key.asymmetricKeyDetails?.namedCurve === "prime256v1") return key;
+    if (key.asymmetricKeyType === "ml-dsa-65") return key;
   } catch {
     // What OpenSSL says may repeat parts of the key: it goes nowhere.
     throw invalid("the key cannot be read");
   }
-  throw invalid("the key is not on the curve P-256");
+  throw invalid("the key is neither on the curve P-256 nor of ML-DSA-65");
 }
 
 function invalid(state: string): CaError {
   return new CaError("authority_invalid", `Cannot read authority: ${state}`, {
-    next: "Give a certificate and its P-256 key as PEM; certs-dev makes some for development",
+    next: "Give a certificate and its key as PEM; certs-dev makes some for development",
   });
 }

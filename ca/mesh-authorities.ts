@@ -1,7 +1,7 @@
 // What a mesh hangs on: a root and an intermediate under it, with the names and lives they have wherever
 // they are made, and the Secret in which a cluster's controllers find them.
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
-import type { Authority } from "./authority-certificate.ts";
+import type { Authority, AuthorityKeys } from "./authority-certificate.ts";
 import { toPem } from "#/identity/bundle.ts";
 import {
   certifyIntermediate,
@@ -21,12 +21,17 @@ export const intermediateLifeMs: number = 365 * 86_400_000;
 /** For clocks that are behind ours. */
 const backdateMs = 3_600_000;
 
-export function makeRoot(trustDomain: TrustDomain, now: number): Promise<Authority> {
+export function makeRoot(
+  trustDomain: TrustDomain,
+  now: number,
+  keys: AuthorityKeys = "p-256",
+): Promise<Authority> {
   const name = `signet root of ${trustDomain}`;
   const [notBefore, notAfter] = [now - backdateMs, now + rootLifeMs];
-  return createRoot({ name, trustDomain, notBefore, notAfter });
+  return createRoot({ name, trustDomain, notBefore, notAfter, keys });
 }
 
+/** With a key of the same kind as the root's. */
 export function makeIntermediate(
   root: Authority,
   trustDomain: TrustDomain,
@@ -34,7 +39,12 @@ export function makeIntermediate(
 ): Promise<Authority> {
   const name = `signet intermediate of ${trustDomain}`;
   const [notBefore, notAfter] = [now - backdateMs, now + intermediateLifeMs];
-  return createIntermediate(root, { name, trustDomain, notBefore, notAfter });
+  const keys = keysOf(root);
+  return createIntermediate(root, { name, trustDomain, notBefore, notAfter, keys });
+}
+
+export function keysOf({ privateKey }: Authority): AuthorityKeys {
+  return privateKey.asymmetricKeyType === "ml-dsa-65" ? "ml-dsa-65" : "p-256";
 }
 
 /** An intermediate for a key that is held where the mesh is: DER of its certificate. */
@@ -95,7 +105,7 @@ export async function makeNext(
     });
   }
   const present = readAuthority(above.certificate, above.key);
-  const root = of === "root" ? await makeRoot(trustDomain, now) : present;
+  const root = of === "root" ? await makeRoot(trustDomain, now, keysOf(present)) : present;
   const link = of === "root" ? toPem(await createLink(present, root.certificate)) : null;
   const intermediate = await makeIntermediate(root, trustDomain, now);
   return { root: keyed(root), intermediate: keyed(intermediate), link };

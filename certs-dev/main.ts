@@ -4,8 +4,9 @@ import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import type { AuthorityKeys } from "#/ca/authority-certificate.ts";
 import { writeAuthority } from "#/ca/authority-pem.ts";
-import { newRecord, signIntermediate, toSecret } from "#/ca/mesh-authorities.ts";
+import { keysOf, newRecord, signIntermediate, toSecret } from "#/ca/mesh-authorities.ts";
 import { fingerprint, toPem } from "#/identity/bundle.ts";
 import { readCsrPem } from "#/identity/csr-pem.ts";
 import { IdentityError } from "#/identity/identity-error.ts";
@@ -19,7 +20,7 @@ class UsageError extends MeshError<"usage"> {}
 
 const helpText = `certs-dev: a root and an intermediate, for development or for an offline root
 
-  certs-dev [--out DIR] [--trust-domain NAME] [--force]
+  certs-dev [--out DIR] [--trust-domain NAME] [--keys KIND] [--force]
       Makes root.crt, root.key, intermediate.crt and intermediate.key in DIR unless
       they are there. The files are readable for you alone. --force makes all anew:
       nothing issued before is trusted any more.
@@ -43,6 +44,9 @@ const helpText = `certs-dev: a root and an intermediate, for development or for 
 
   --out DIR            default: certs-dev/out beside this program (git ignores it)
   --trust-domain NAME  default: cluster.local
+  --keys KIND          of root and intermediate: p-256 (default), or ml-dsa-65, which
+                       a quantum computer does not forge. For meshes without a
+                       cluster: an API server cannot verify it (see SECURITY.md)
 `;
 
 const defaultDirectory = path.join(import.meta.dirname, "out");
@@ -65,7 +69,15 @@ async function main(): Promise<void> {
   if (command !== undefined && force) throw usage(`--force does not go with ${command}`);
   // Read before anything is made: nobody wants a new root for a file that is not there.
   const publicKey = command === "sign" ? readRequest(form) : null;
-  const certificates = await ensureDevelopmentCertificates(directory, trustDomain, { force });
+  const keys = readKeys(values.keys);
+  const options = keys === null ? { force } : { force, keys };
+  const certificates = await ensureDevelopmentCertificates(directory, trustDomain, options);
+  const isForCluster = command === "sign" || form === "secret";
+  if (isForCluster && keysOf(certificates.root) === "ml-dsa-65") {
+    throw usage(
+      "no API server could verify the mesh's webhooks under ML-DSA: make a root of p-256 for a cluster",
+    );
+  }
   if (command === undefined) return report(directory, certificates);
   if (publicKey !== null) {
     const signed = await signIntermediate(certificates.root, publicKey, trustDomain, Date.now());
@@ -103,6 +115,7 @@ function readArguments() {
         out: { type: "string" },
         force: { type: "boolean" },
         "trust-domain": { type: "string" },
+        keys: { type: "string" },
         name: { type: "string" },
         "password-file": { type: "string" },
         file: { type: "string" },
@@ -118,6 +131,12 @@ function report(directory: string, certificates: DevelopmentCertificates): void 
   const what = made.length === 0 ? "nothing to make" : `made ${made.join(" and ")}`;
   process.stdout.write(`${directory}: ${what}\n`);
   process.stdout.write(`root fingerprint (SHA-256): ${fingerprint(root.certificate)}\n`);
+}
+
+function readKeys(keys: string | undefined): AuthorityKeys | null {
+  if (keys === undefined) return null;
+  if (keys === "p-256" || keys === "ml-dsa-65") return keys;
+  throw usage(`--keys is p-256 or ml-dsa-65, not "${keys}"`);
 }
 
 function readName(name: string | undefined): "root" | "intermediate" {

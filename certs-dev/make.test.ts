@@ -51,6 +51,20 @@ test("ensureDevelopmentCertificates makes four files that nobody else can read",
   for (const name of names) t.is(modeOf(folder.file(name)), 0o600);
 });
 
+test("ensureDevelopmentCertificates makes ML-DSA-65 where that is asked for, and keeps to what is there", async (t) => {
+  using folder = new Folder();
+  const options = { keys: "ml-dsa-65" } as const;
+  const first = await ensureDevelopmentCertificates(folder.directory, trustDomain, options);
+  for (const { privateKey } of [first.root, first.intermediate]) {
+    t.is(privateKey.asymmetricKeyType as string, "ml-dsa-65");
+  }
+  t.deepEqual((await ensureDevelopmentCertificates(folder.directory, trustDomain)).made, []);
+  const error = await t.throwsAsync(
+    ensureDevelopmentCertificates(folder.directory, trustDomain, { keys: "p-256" }),
+  );
+  t.regex(error?.message ?? "", /the root's key is of ml-dsa-65, not of p-256/);
+});
+
 test("ensureDevelopmentCertificates makes what OpenSSL verifies, with the lives it promises", async (t) => {
   using folder = new Folder();
   const clock = new ManualClock(Date.now());

@@ -3,9 +3,9 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import type { Authority } from "#/ca/authority-certificate.ts";
+import type { Authority, AuthorityKeys } from "#/ca/authority-certificate.ts";
 import { readAuthority, writeAuthority } from "#/ca/authority-pem.ts";
-import { makeIntermediate, makeRoot } from "#/ca/mesh-authorities.ts";
+import { keysOf, makeIntermediate, makeRoot } from "#/ca/mesh-authorities.ts";
 import { extensionOf, readCertificate } from "#/identity/certificate.ts";
 import { readNameConstraints } from "#/identity/extensions.ts";
 import { oid } from "#/identity/object-identifiers.ts";
@@ -21,6 +21,8 @@ const intermediateLeftMinMs: number = 30 * 86_400_000;
 
 export interface MakeOptions {
   readonly clock?: Clock;
+  /** Of a root that is made now; an intermediate's is its root's. */
+  readonly keys?: AuthorityKeys;
   /** Makes everything anew, also a root that others trust already. */
   readonly force?: boolean;
 }
@@ -49,7 +51,10 @@ export async function ensureDevelopmentCertificates(
   if (kept !== null && readCertificate(kept.certificate).notAfter <= now) {
     throw unusable(directory, "the root has expired");
   }
-  const root = kept ?? (await makeRoot(trustDomain, now));
+  if (kept !== null && options.keys !== undefined && keysOf(kept) !== options.keys) {
+    throw unusable(directory, `the root's key is of ${keysOf(kept)}, not of ${options.keys}`);
+  }
+  const root = kept ?? (await makeRoot(trustDomain, now, options.keys));
   const old = kept === null ? null : readPair(directory, "intermediate");
   if (kept !== null && old !== null && isUsable(old, kept, trustDomain, now)) {
     return { root, intermediate: old, made: [] };

@@ -225,6 +225,7 @@ function keyText(kind: CertificateSummary["keyKind"]): string {
     "ec-p384": "EC P-384",
     "ec-p521": "EC P-521",
     rsa: "RSA",
+    "ml-dsa-65": "ML-DSA-65",
     ed25519: "Ed25519",
     other: "another kind",
   };

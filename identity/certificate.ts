@@ -82,8 +82,12 @@ export function readInnerDer(octets: Uint8Array): DerElement {
   return readDer(octets, derLimits);
 }
 
-/** RFC 5758 section 3.2: nothing stands behind these, so nothing may be hidden there. */
-const withoutParameters: ReadonlySet<string> = new Set([oid.ecdsaSha256, oid.ecdsaSha384]);
+/** RFC 5758 section 3.2, RFC 9881 section 2: nothing stands behind these, so nothing may be hidden there. */
+const withoutParameters: ReadonlySet<string> = new Set([
+  oid.ecdsaSha256,
+  oid.ecdsaSha384,
+  oid.mlDsa65,
+]);
 
 /** Dotted, of an AlgorithmIdentifier. */
 export function readAlgorithm(element: DerElement): string {

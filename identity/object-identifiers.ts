@@ -4,6 +4,8 @@ export const oid = {
   ecPublicKey: "1.2.840.10045.2.1",
   rsaEncryption: "1.2.840.113549.1.1.1",
   ed25519: "1.3.101.112",
+  /** Key and signature alike (RFC 9881). */
+  mlDsa65: "2.16.840.1.101.3.4.3.18",
   curveP256: "1.2.840.10045.3.1.7",
   curveP384: "1.3.132.0.34",
   curveP521: "1.3.132.0.35",

@@ -3,7 +3,7 @@ import { DerError, derTag, openDer, readBitString, readObjectIdentifier } from "
 import type { DerElement } from "#/lib/der.ts";
 import { oid } from "./object-identifiers.ts";
 
-export type KeyKind = "ec-p256" | "ec-p384" | "ec-p521" | "rsa" | "ed25519" | "other";
+export type KeyKind = "ec-p256" | "ec-p384" | "ec-p521" | "rsa" | "ed25519" | "ml-dsa-65" | "other";
 
 const curves: Readonly<Record<string, KeyKind>> = {
   [oid.curveP256]: "ec-p256",
@@ -41,5 +41,6 @@ export function isCertifiableKey({ kind, bits }: PublicKeyInfo): boolean {
 function kindOf(type: string, curve: string | null): KeyKind {
   if (type === oid.ecPublicKey) return curves[curve ?? ""] ?? "other";
   if (type === oid.rsaEncryption) return "rsa";
+  if (type === oid.mlDsa65) return "ml-dsa-65";
   return type === oid.ed25519 ? "ed25519" : "other";
 }

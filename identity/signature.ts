@@ -5,7 +5,8 @@ import { oid } from "./object-identifiers.ts";
 import type { KeyKind } from "./public-key.ts";
 
 interface SignatureScheme {
-  readonly hash: "sha256" | "sha384";
+  /** null: the scheme has its own. */
+  readonly hash: "sha256" | "sha384" | null;
   readonly keys: readonly KeyKind[];
 }
 
@@ -13,6 +14,7 @@ interface SignatureScheme {
 const signatureSchemes: ReadonlyMap<string, SignatureScheme> = new Map([
   [oid.ecdsaSha256, { hash: "sha256", keys: ["ec-p256", "ec-p384"] }],
   [oid.ecdsaSha384, { hash: "sha384", keys: ["ec-p256", "ec-p384"] }],
+  [oid.mlDsa65, { hash: null, keys: ["ml-dsa-65"] }],
   [oid.rsaSha256, { hash: "sha256", keys: ["rsa"] }],
   [oid.rsaSha384, { hash: "sha384", keys: ["rsa"] }],
 ]);

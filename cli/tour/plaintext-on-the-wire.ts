@@ -8,10 +8,13 @@ import { hold, pod } from "./claim.ts";
 import type { Claim, TourContext } from "./claim.ts";
 import { greeterUrl, greeting, load, outcomes } from "./client.ts";
 import { meshedClient, plainClient, plainServer, plainServerUrl } from "./manifests.ts";
+import { groupNames, keyShareGroups } from "./server-hello.ts";
 import { matching, scrape } from "./sidecar-metrics.ts";
 
 const REQUESTS = 50;
 const PLAIN_REQUESTS = 10;
+/** ML-KEM-768 beside X25519: what sidecars of ours agree on keys in. */
+const HYBRID_GROUP = 0x11ec;
 /** Looked for as well as the greeting. */
 const requestLine = "GET /hello";
 
@@ -52,11 +55,14 @@ async function prove(context: TourContext): Promise<readonly string[]> {
   for (const each of meshed) {
     hold(each.revealing === 0, `${each.revealing} packets of ${each.names} show what is said`);
     hold(each.isTls, `not all between ${each.names} is TLS`);
+    const classical = each.groups.filter((group) => group !== HYBRID_GROUP).map(nameOfGroup);
+    hold(classical.length === 0, `${each.names} agreed on keys in ${classical.join(", ")}`);
   }
   hold(open.revealing > 0, `the capture cannot find the greeting between ${open.names} either`);
   return [
     `${report.ok} of ${REQUESTS} requests answered 200 with server: signet`,
     await transport(context, caller),
+    keyAgreement(meshed.flatMap(({ groups }) => groups)),
     ...meshed.map(
       ({ names, packets, bytes }) =>
         `${names}: ${packets} packets with ${bytes} bytes captured, the greeting in none, all of it TLS`,
@@ -72,6 +78,8 @@ interface Look {
   /** Packets, or whole directions of connections, that show the request or the greeting. */
   readonly revealing: number;
   readonly isTls: boolean;
+  /** In which keys were agreed on: one for each ServerHello. */
+  readonly groups: readonly number[];
 }
 
 function look(segments: readonly Segment[], one: Pod, other: Pod): Look {
@@ -93,7 +101,18 @@ function look(segments: readonly Segment[], one: Pod, other: Pod): Look {
     bytes: packets.reduce((sum, { length }) => sum + length, 0),
     revealing: Math.max(packets.filter(reveals).length, joined),
     isTls: between.every(({ bytes }) => isTls(bytes)),
+    groups: between.flatMap(({ bytes }) => keyShareGroups(bytes)),
   };
+}
+
+/** From the wire; a connection that was open before the capture began agreed on its keys unheard. */
+function keyAgreement(groups: readonly number[]): string {
+  const code = `0x${HYBRID_GROUP.toString(16)}`;
+  return `${groups.length} handshakes captured, the key_share of each ServerHello is of group ${code}, ${nameOfGroup(HYBRID_GROUP)}`;
+}
+
+function nameOfGroup(group: number): string {
+  return groupNames.get(group) ?? `group ${group}`;
 }
 
 /** Both identities and what TLS came to, as the caller's sidecar counts them. */

@@ -2,8 +2,8 @@
 // then the namespace's, then the mesh's; none at all is permissive. Owned by Mesh.
 //
 // One that cannot be read fails closed. If a version of it could be read before, that one stays in force.
-// If none is known it may be anything, so it is taken for the strictest that it can be: STRICT, and
-// before every other policy of its place.
+// If none is known it may be anything, so it is taken for the strictest that it can be: STRICT with
+// post-quantum keys, and before every other policy of its place.
 import type { MtlsMode, ServerPolicy } from "#/api/policy.ts";
 import type { Labels, PeerAuthenticationRecord, PodRecord } from "#/cluster/events.ts";
 import { keyOfMeta } from "#/cluster/events.ts";

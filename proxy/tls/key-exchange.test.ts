@@ -4,6 +4,7 @@ import { createServer, connect as dial } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { connect } from "node:tls";
 import test from "ava";
+import { keyShareGroups } from "#/cli/tour/server-hello.ts";
 import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { systemClock } from "#/lib/clock.ts";
 import { Watch } from "#/lib/watch.ts";
@@ -19,26 +20,6 @@ import { originate } from "./originate.ts";
 
 const trustDomain = parseTrustDomain("cluster.local");
 const id = parseSpiffeId("spiffe://cluster.local/ns/b/sa/b");
-
-/** Groups that the ServerHellos in `bytes` name; a HelloRetryRequest is one, too. */
-function groupsNamed(bytes: Buffer): readonly number[] {
-  const named: number[] = [];
-  for (let at = 0; at + 5 <= bytes.length; at += 5 + bytes.readUInt16BE(at + 3)) {
-    const isServerHello = bytes[at] === 22 && bytes[at + 5] === 2;
-    if (isServerHello) named.push(...groupOf(bytes.subarray(at + 9)));
-  }
-  return named;
-}
-
-/** `hello` begins at the version; then random, session, suite, compression, extensions. */
-function groupOf(hello: Buffer): readonly number[] {
-  const extensions = 2 + 32 + 1 + hello[34]! + 2 + 1;
-  const end = extensions + 2 + hello.readUInt16BE(extensions);
-  for (let at = extensions + 2; at < end; at += 4 + hello.readUInt16BE(at + 2)) {
-    if (hello.readUInt16BE(at) === 51) return [hello.readUInt16BE(at + 4)];
-  }
-  return [];
-}
 
 interface Wire extends AsyncDisposable {
   readonly port: number;
@@ -125,7 +106,7 @@ test("two sidecars agree on keys in X25519MLKEM768: the ServerHello says 0x11EC,
   });
   t.is(seen, "X25519MLKEM768");
   t.is(await between.said, "X25519MLKEM768");
-  t.deepEqual(groupsNamed(between.sent()), [0x11ec]);
+  t.deepEqual(keyShareGroups(between.sent()), [0x11ec]);
 });
 
 /** Who offers what, in OpenSSL's words; a star: with a key of it at once. */
@@ -154,7 +135,7 @@ for (const [offer, named, expected] of offers) {
     caller.on("error", () => {});
     t.teardown(() => caller.destroy());
     t.is(await between.said, expected);
-    t.deepEqual(groupsNamed(between.sent()), named);
+    t.deepEqual(keyShareGroups(between.sent()), named);
   });
 }
 

@@ -12,6 +12,7 @@ import type { RpcError } from "#/api/rpc-error.ts";
 import type { ControllerConnection } from "#/api/rpc.ts";
 import { applyUpdate, emptySnapshot, heldResources } from "#/api/snapshot.ts";
 import type { Snapshot } from "#/api/snapshot.ts";
+import type { AuthorityKeys } from "#/ca/authority-certificate.ts";
 import { ensureDevelopmentCertificates } from "#/certs-dev/make.ts";
 import type { Controller } from "#/controller/app.ts";
 import { startController } from "#/controller/app.ts";
@@ -55,9 +56,11 @@ export class Site implements AsyncDisposable {
   #world: Server | null = null;
   #watchers: ServerResponse[] = [];
 
-  static async create(): Promise<Site> {
+  /** `keys` are those of the root and the intermediate. */
+  static async create(keys: AuthorityKeys = "p-256"): Promise<Site> {
     const site = new Site();
-    const { root } = await ensureDevelopmentCertificates(path.join(site.folder, "ca"), trustDomain);
+    const folder = path.join(site.folder, "ca");
+    const { root } = await ensureDevelopmentCertificates(folder, trustDomain, { keys });
     site.root = root.certificate;
     writeFileSync(path.join(site.folder, "jwks.json"), await site.signer.jwks());
     return site;

@@ -67,7 +67,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     `${folder}/authority`,
     parseTrustDomain(trustDomain),
   );
-  for (const name of ["root.crt", "intermediate.crt", "intermediate.key"]) {
+  for (const name of ["root.crt", "root.key", "intermediate.crt", "intermediate.key"]) {
     chownSync(`${folder}/authority/${name}`, plainUid, plainUid);
   }
   const signer = new TokenSigner(now);

@@ -35,7 +35,8 @@ export function stepText({ step, of, isAborting }: RotationProgress, style: Styl
 /** "app-a/x: no controller is connected with its sidecar, since 2026-11-21 08:16:05Z". */
 export function waitingText({ name, reason, since, bundle }: Waiting): string {
   const when = since === null ? "" : `, since ${formatTime(Date.parse(since))}`;
-  const version = bundle === null ? "" : ` (it last acknowledged ${bundle})`;
+  const isOfBundle = reason === "bundle_not_acknowledged" && bundle !== null;
+  const version = isOfBundle ? ` (it last acknowledged ${bundle})` : "";
   return `${name}: ${reasons[reason] ?? reason}${when}${version}`;
 }
 

@@ -153,6 +153,7 @@ test("ca rotate asks once, tells each step and who is waited for, and ends with 
     "root",
     () => ({}),
     (id) => ({ rotation: under(id, "staged", { waiting }) }),
+    (id) => ({ rotation: under(id, "staged", { waiting: waiting.slice(1) }) }),
     (id) => ({ rotation: under(id, "switched") }),
     (id) => ({ last: ended(id, "rotated") }),
   );
@@ -162,6 +163,8 @@ test("ca rotate asks once, tells each step and who is waited for, and ends with 
   t.regex(text, /staged: the next root is trusted beside the present one/);
   t.regex(text, /a\/1: no controller is connected with its sidecar, since 2026-11-21 08:00:00Z\n/);
   t.regex(text, /a\/2: has not acknowledged the trust bundle, since .*\(it last acknowledged v1\)/);
+  t.is(text.split("a/2: ").length, 2, "named once");
+  t.regex(text, /waits for 1 more\n/);
   t.regex(text, /switched: issuers hang from the next one/);
   t.regex(text, /the root was rotated in 9\.0 s/);
 });

@@ -204,11 +204,12 @@ function conclude({ print }: CommandContext, state: AuthorityState, isAbort: boo
   return isMeant ? EXIT_OK : EXIT_FAILED;
 }
 
-/** Each step once; who is waited for when it changes, and now and then. */
+/** Each step once; who is waited for when somebody joins them and now and then, else how many are left. */
 class ProgressView {
   readonly #context: CommandContext;
   #step = "";
-  #waiting = "";
+  #told: ReadonlySet<string> = new Set();
+  #left = 0;
   #toldAt = -Infinity;
 
   constructor(context: CommandContext) {
@@ -220,14 +221,18 @@ class ProgressView {
     if (rotation?.id !== id) return;
     const step = stepText(rotation, print.style);
     if (step !== this.#step) print.note(step);
-    const names = rotation.waiting.map(({ name }) => name).join();
+    const waiting = rotation.waiting.map(({ name, reason }) => `${name} ${reason}`);
+    const isNew = step !== this.#step || waiting.some((each) => !this.#told.has(each));
     const isDue = clock.monotonic() - this.#toldAt > REMIND_MS;
-    if (names !== "" && (step !== this.#step || names !== this.#waiting || isDue)) {
+    if (waiting.length > 0 && (isNew || isDue)) {
       for (const line of waitingLines(rotation.waiting)) print.note(line);
+      this.#told = new Set(waiting);
       this.#toldAt = clock.monotonic();
+    } else if (waiting.length > 0 && waiting.length < this.#left) {
+      print.note(`  waits for ${waiting.length} more`);
     }
     this.#step = step;
-    this.#waiting = names;
+    this.#left = waiting.length;
   }
 }
 

@@ -1,6 +1,7 @@
 import test from "ava";
 import type { IssueResponse } from "#/api/identity.ts";
 import { RpcError } from "#/api/rpc-error.ts";
+import { fingerprint } from "#/identity/bundle.ts";
 import {
   CertifierFixture,
   answerTo,
@@ -44,6 +45,31 @@ test("certify renews after a third of the life with a new key and the token of n
   t.not(first?.serial, undefined);
   t.false(first?.privateKey.equals(second!.privateKey) ?? true);
   t.deepEqual(fixture.seen, [first, second], "there was no moment without one");
+});
+
+test("certify renews soon when the mesh hangs from another intermediate, and asks later each time until it does", async (t) => {
+  using fixture = new CertifierFixture();
+  const certifier = fixture.start();
+  await started(fixture);
+  const roots = [root.der];
+  certifier.trust({ roots });
+  certifier.trust({ roots, authority: "ab".repeat(32) });
+  await fixture.pass(4_900);
+  t.is(fixture.requests.length, 1, "not all sidecars at once");
+  await fixture.pass(4_200);
+  await started(fixture, 2);
+  // Still of the former one: from a controller that is behind.
+  await fixture.pass(9_000);
+  t.is(fixture.requests.length, 2);
+  await fixture.pass(8_100);
+  await started(fixture, 3);
+  const above = certifier.svid.get()!.chain.at(-1)!;
+  certifier.trust({ roots, authority: fingerprint(above) });
+  await fixture.pass(40_000);
+  t.true(fixture.requests.length <= 4, "what was due by then, and no more");
+  const asked = fixture.requests.length;
+  await fixture.pass(100_000);
+  t.is(fixture.requests.length, asked, "it has what it should have");
 });
 
 test("certify keeps the last good one, backs off, and has none after its end", async (t) => {

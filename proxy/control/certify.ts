@@ -16,6 +16,7 @@ import { createCsr } from "#/identity/csr.ts";
 import { renewalAtMs } from "#/identity/renewal.ts";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import type { Svid } from "#/identity/svid.ts";
+import type { Backoff } from "#/lib/backoff.ts";
 import { backoffDelayMs } from "#/lib/backoff.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { MeshError, messageOf } from "#/lib/errors.ts";
@@ -50,6 +51,8 @@ export interface CertifierOptions {
   /** In [0, 1). */
   readonly random: () => number;
   readonly log: Log;
+  /** How soon a certificate of a former intermediate is renewed, and again; default authorityBackoff. */
+  readonly hasten?: Backoff;
 }
 
 export class Certifier {
@@ -111,9 +114,8 @@ export class Certifier {
    * makes it ask again, later each time.
    */
   #hasten(): void {
-    const { clock, random } = this.#options;
-    const delayMs =
-      renewalDelayMinMs + backoffDelayMs(authorityBackoff, this.#foreignAnswers, random());
+    const { clock, random, hasten = authorityBackoff } = this.#options;
+    const delayMs = renewalDelayMinMs + backoffDelayMs(hasten, this.#foreignAnswers, random());
     const now = clock.now();
     const monotonic = clock.monotonic();
     const isSooner = monotonic + delayMs < this.#dueMonotonicMs;

@@ -34,12 +34,24 @@ const dash = "\u2014 ";
 /** `text` ends with a newline, and has no other control characters. Throws NoteError. */
 export function signNote(text: string, signers: readonly NoteSigner[]): string {
   checkText(text);
-  const lines = signers.map(({ name, privateKey }) => {
-    const id = keyId(name, createPublicKey(privateKey));
+  const lines = signers.map((signer) => {
+    const { name, privateKey } = signer;
+    const id = signerId(signer);
     const signature = sign(digestOf(privateKey), Buffer.from(text), privateKey);
     return `${dash}${name} ${Buffer.concat([id, signature]).toString("base64")}\n`;
   });
   return `${text}\n${lines.join("")}`;
+}
+
+/** By private key: a log signs a head with each batch, always with the same two. */
+const signerIds = new WeakMap<KeyObject, { readonly name: string; readonly id: Buffer }>();
+
+function signerId({ name, privateKey }: NoteSigner): Buffer {
+  const known = signerIds.get(privateKey);
+  if (known?.name === name) return known.id;
+  const id = keyId(name, createPublicKey(privateKey));
+  signerIds.set(privateKey, { name, id });
+  return id;
 }
 
 export interface OpenedNote {

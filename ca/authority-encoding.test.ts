@@ -14,6 +14,7 @@ import { newKey, spkiOf } from "#/test/kit/forge.ts";
 import { createLink, createRoot } from "./authority-certificate.ts";
 import { readAuthority, writeAuthority } from "./authority-pem.ts";
 import { IssuerSource } from "./issuer.ts";
+import { jwtKeyAt, jwtKeyLifeMs } from "./jwt-keys.ts";
 import { makeIntermediate, makeRoot } from "./mesh-authorities.ts";
 import { serialBytes, signLeaf } from "./signer.ts";
 
@@ -84,6 +85,21 @@ test("an ML-DSA-65 authority is written as PEM and read again, with its own key 
   t.deepEqual(readAuthority(one.certificate, one.privateKey).certificate, root.certificate);
   t.throws(() => readAuthority(one.certificate, other.privateKey), { code: "authority_invalid" });
 });
+
+test("the keys of a day's tokens come from an ML-DSA-65 intermediate, too, and from it alone", async (t) => {
+  const [ours, theirs] = await Promise.all([hierarchy(), hierarchy()]);
+  const dayOf = ({ intermediate }: typeof ours, now: number): string =>
+    jwtKeyAt(intermediate.privateKey, trustDomain, now).keyId;
+  const again = readAuthority(...pemOf(ours.intermediate));
+  t.is(jwtKeyAt(again.privateKey, trustDomain, 0).keyId, dayOf(ours, 0));
+  t.not(dayOf(theirs, 0), dayOf(ours, 0));
+  t.not(dayOf(ours, jwtKeyLifeMs), dayOf(ours, 0));
+});
+
+function pemOf(authority: Parameters<typeof writeAuthority>[0]): [string, string] {
+  const { certificate, privateKey } = writeAuthority(authority);
+  return [certificate, privateKey];
+}
 
 test("a present ML-DSA-65 root certifies the next one's name and key, whatever its kind", async (t) => {
   const now = systemClock.now();

@@ -41,10 +41,15 @@ export function jwtAuthoritiesAt(
 }
 
 function derive(intermediate: KeyObject, trustDomain: TrustDomain, day: number): JwtKey {
-  const { d } = intermediate.export({ format: "jwk" });
-  assert(d !== undefined, "an intermediate's key is on a curve, and private");
+  // The number of a key on a curve; of an ML-DSA key its seed, which stands there as "priv".
+  const own = intermediate.export({ format: "jwk" });
+  const { d, priv } = own as { readonly d?: string; readonly priv?: string };
+  const secret = d ?? priv;
+  assert(secret !== undefined, "an intermediate's key is private");
   const info = `signet jwt-svid key\0${trustDomain}\0${day}`;
-  const seed = Buffer.from(hkdfSync("sha256", Buffer.from(d, "base64url"), "", info, seedBytes));
+  const seed = Buffer.from(
+    hkdfSync("sha256", Buffer.from(secret, "base64url"), "", info, seedBytes),
+  );
   const scalar = (BigInt(`0x${seed.toString("hex")}`) % (order - 1n)) + 1n;
   const privateBytes = Buffer.from(scalar.toString(16).padStart(64, "0"), "hex");
   const curve = createECDH("prime256v1");

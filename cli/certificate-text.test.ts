@@ -75,6 +75,8 @@ const logged: IssuedCertificate = {
   serial: leaf.serial,
   issuerSerial: "01",
   serviceAccount: "app-a",
+  node: "",
+  policy: "",
   podUid: "4f0c",
   address: "10.77.1.2",
   tokenHash: "aa".repeat(32),

@@ -19,6 +19,10 @@ export interface IssuedCertificate {
   /** Who asked; what the log does not say is empty. */
   readonly serviceAccount: string;
   readonly podUid: string;
+  /** Where the pod ran. */
+  readonly node: string;
+  /** What it is for, who vouched for whoever asked, and who chose its life. */
+  readonly policy: string;
   readonly address: string;
   /** SHA-256 of the identifier of the token that proved it, hex. */
   readonly tokenHash: string;
@@ -78,6 +82,8 @@ function readOne(record: Record_, index: number, log: string): IssuedCertificate
     issuerSerial: text("issuerSerial"),
     serviceAccount: told("serviceAccount"),
     podUid: told("podUid"),
+    node: told("node"),
+    policy: told("policy"),
     address: told("address"),
     tokenHash: told("tokenHash"),
     keyFingerprint: told("keyFingerprint"),

@@ -47,7 +47,8 @@ export function whoText(asker: Asker, now: number, style: Style): readonly strin
     ["from", told(certificate.address)],
     ["proven by", proofText(certificate, style)],
     ["service account", told(certificate.serviceAccount)],
-    ["node", pod?.node ?? paint.dim("not known any more")],
+    ["node", printable(nodeOf(asker)) || paint.dim("not known any more")],
+    ["issued as", told(certificate.policy)],
     ["pod now", podText(pod, style)],
     [
       "policy now",
@@ -58,6 +59,11 @@ export function whoText(asker: Asker, now: number, style: Style): readonly strin
   ];
   if (suspended !== null) fields.push(["suspended", paint.red(printable(suspended))]);
   return formatFields(fields, style);
+}
+
+/** Logged with the certificate; of one from before that was, where its pod is now. */
+function nodeOf({ certificate, pod }: Pick<Asker, "certificate" | "pod">): string {
+  return certificate.node === "" ? (pod?.node ?? "") : certificate.node;
 }
 
 function proofText({ tokenHash }: IssuedCertificate, { paint }: Style): string {
@@ -93,7 +99,7 @@ export function whoTable(
       printable(certificate.serial),
       printable(`${certificate.namespace}/${certificate.pod}`),
       printable(certificate.address) || "-",
-      pod?.node ?? "-",
+      printable(nodeOf({ certificate, pod })) || "-",
       printable(certificate.tokenHash.slice(0, 16)) || "-",
       `${formatDuration(now - certificate.issuedAt)} ago`,
       left > 0 ? formatDuration(left) : style.paint.red("ended"),

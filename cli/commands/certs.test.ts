@@ -37,6 +37,8 @@ interface Entry {
   readonly pod: string;
   readonly podUid: string;
   readonly address: string;
+  readonly node: string;
+  readonly policy: string;
   readonly tokenHash: string;
   readonly issuedAt: number;
   readonly notBefore: number;
@@ -58,6 +60,8 @@ function entry(index: number, svid: Svid, namespace: string, change: Partial<Ent
     serviceAccount: namespace,
     pod: `${namespace}-1`,
     podUid: `uid-${namespace}`,
+    node: "node-then",
+    policy: "identity; token-review; default life",
     address: "10.77.1.2",
     tokenHash: "ab".repeat(32),
     issuedAt: NOW - 5 * MINUTE,
@@ -76,6 +80,8 @@ const old = (index: number, change: Partial<Entry> = {}): Entry =>
     issuedAt: NOW - 15 * MINUTE,
     notAfter: NOW - MINUTE,
     keyFingerprint: "cd".repeat(32),
+    node: "",
+    policy: "",
     chain: [],
     ...change,
   });

@@ -103,8 +103,8 @@ export const certs: Command = {
       summary: "Say who asked for a certificate: pod, UID, node, address, token",
       details:
         "Takes a serial number, a SHA-256 fingerprint (of the certificate or of its public key), or an\n" +
-        "identity, of which it lists the newest. What was logged at the time comes from the log; what\n" +
-        "is said of pod, node and policy is what is known now.",
+        "identity, of which it lists the newest. What is said of `pod now` and `policy now` is what is known\n" +
+        "now; all else was logged at the time.",
       arguments: [
         {
           name: "whose",

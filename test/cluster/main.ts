@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { MeshError, messageOf } from "#/lib/errors.ts";
 import { kubernetesPart } from "./build/kubernetes.ts";
+import { httpRouteManifest } from "./build/gateway-api.ts";
 import { imagesPart } from "./build/images.ts";
 import { spiffeClients } from "./build/spiffe-clients.ts";
 import { tiltPart } from "./build/tilt.ts";
@@ -108,6 +109,8 @@ async function ringOn(files: readonly string[], foreign: string): Promise<number
   if (apiServer === null && cluster === null) return conclude(before);
   await ensurePrerequisites();
   const programs = await kubernetesPart();
+  // Of the parts, those that both ask for are made before: nothing keeps two from making one.
+  await httpRouteManifest();
   const more = cluster === null ? [] : await programsOfTests(cluster);
   // At the same time: while the one waits for kubelet, the other has the processor.
   const parts: Promise<Counts>[] = [];

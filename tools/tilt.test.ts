@@ -2,6 +2,7 @@
 // starts. They must not drift apart, or an edit would reach nothing, or something else would run.
 import { readFileSync, readdirSync } from "node:fs";
 import test from "ava";
+import { parseYaml } from "#/lib/yaml.ts";
 
 const dockerfile = readFileSync("Dockerfile", "utf8");
 const tiltfile = readFileSync("Tiltfile", "utf8");
@@ -71,6 +72,27 @@ test("the Tiltfile builds every image that mesh and demo name", (t) => {
   const named = [...text.matchAll(/(?:image|value): signet\/([a-z-]+)$/gm)];
   const targets = new Set(named.map(([, target = ""]) => target));
   t.deepEqual(images.map(({ target }) => target).toSorted(), [...targets].toSorted());
+});
+
+/** Tilt makes resources of these by itself, and puts Services to what they select. */
+const workloads: ReadonlySet<string> = new Set(["Deployment", "Service", "StatefulSet"]);
+
+// What belongs to no resource Tilt applies first of all, before there is a namespace.
+test("every object of mesh and demo belongs to a resource of the Tiltfile", (t) => {
+  const listed = [...tiltfile.matchAll(/\bof\("([a-z]+)", ([^)]*)\)/g)].flatMap(
+    ([, kind = "", names = ""]) =>
+      [...names.matchAll(/"([^"]+)"/g)].map(([, name = ""]) => `${kind}:${name}`),
+  );
+  const objects = ["k8s/base", "k8s/crds", "k8s/demo"].flatMap((folder) =>
+    readdirSync(folder)
+      .filter((file) => file.endsWith(".yaml") && file !== "kustomization.yaml")
+      .flatMap((file) => parseYaml(readFileSync(`${folder}/${file}`, "utf8")))
+      .map((document) => document.value() as { kind: string; metadata: { name: string } }),
+  );
+  const named = objects
+    .filter(({ kind }) => !workloads.has(kind))
+    .map(({ kind, metadata }) => `${kind.toLowerCase()}:${metadata.name}`);
+  t.deepEqual(listed.toSorted(), named.toSorted());
 });
 
 for (const { target, source, isEditable } of images) {

@@ -94,9 +94,16 @@ export function hashesFromTiles(size: number, load: (tile: Tile) => Uint8Array):
 
 /** The root over hashes one after the other, whose number is a power of two. */
 export function subtreeRoot(bytes: Uint8Array): Digest {
-  let hashes: readonly Digest[] = Array.from({ length: bytes.length / digestBytes }, (_each, at) =>
-    bytes.subarray(at * digestBytes, (at + 1) * digestBytes),
+  return foldPairs(
+    Array.from({ length: bytes.length / digestBytes }, (_each, at) =>
+      bytes.subarray(at * digestBytes, (at + 1) * digestBytes),
+    ),
   );
+}
+
+/** The root over complete subtrees of one level, whose number is a power of two. */
+export function foldPairs(subtrees: readonly Digest[]): Digest {
+  let hashes = subtrees;
   while (hashes.length > 1) {
     hashes = Array.from({ length: hashes.length / 2 }, (_each, at) =>
       hashNode(hashes[2 * at]!, hashes[2 * at + 1]!),

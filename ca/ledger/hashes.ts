@@ -3,7 +3,8 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { assert } from "#/lib/assert.ts";
 import type { Digest } from "#/transparency/hash.ts";
-import { digestBytes, hashNode } from "#/transparency/hash.ts";
+import { digestBytes } from "#/transparency/hash.ts";
+import { foldPairs } from "#/transparency/tile.ts";
 import type { Frontier, OnComplete } from "#/transparency/frontier.ts";
 
 /** Every how many levels a hash is kept: tiles of 2^8. */
@@ -33,17 +34,12 @@ export class Hashes {
     const width = 2 ** (level - kept);
     const rows = this.#range.all(kept, index * width, (index + 1) * width);
     if (rows.length !== width) throw new Error(`the log lacks hashes of level ${kept}`);
-    let hashes = rows.map((row) => row["hash"] as Digest);
+    const hashes = rows.map((row) => row["hash"] as Digest);
     assert(
       hashes.every(({ length }) => length === digestBytes),
       "hashes are SHA-256",
     );
-    while (hashes.length > 1) {
-      hashes = Array.from({ length: hashes.length / 2 }, (_each, at) =>
-        hashNode(hashes[2 * at]!, hashes[2 * at + 1]!),
-      );
-    }
-    return hashes[0]!;
+    return foldPairs(hashes);
   }
 
   /** Those that are kept at a level, which is a multiple of eight: fewer than asked for at the end. */

@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { Worker } from "node:worker_threads";
 import test from "ava";
 import { sleep, systemClock } from "#/lib/clock.ts";
-import { openLedgerInMemory, places } from "#/test/kit/ledger.ts";
+import { logEntries, openLedgerInMemory, places } from "#/test/kit/ledger.ts";
 import { hashLeaf } from "#/transparency/hash.ts";
 import { pathBytes } from "#/transparency/receipt.ts";
 import { isIncluded } from "#/transparency/verify.ts";
@@ -18,25 +18,7 @@ import { LedgerStore } from "./store.ts";
 import type { LedgerWriter } from "./writer.ts";
 
 function entry(change: Partial<LedgerEntry> = {}): LedgerEntry {
-  return {
-    id: "spiffe://cluster.local/ns/a/sa/b",
-    namespace: "a",
-    serviceAccount: "b",
-    pod: "b-1",
-    podUid: "uid-1",
-    node: "node-1",
-    policy: "identity; token-review; default life",
-    address: "10.0.0.7",
-    tokenHash: "ee",
-    issuedAt: 1_000,
-    notBefore: 0,
-    notAfter: 900_000,
-    serial: "40aa",
-    issuerSerial: "40bb",
-    certificate: Uint8Array.of(0x30, 1),
-    keyFingerprint: "aa",
-    ...change,
-  };
+  return logEntries(0, 1, { serial: "40aa", keyFingerprint: "aa", ...change })[0]!;
 }
 
 const base64 = (digest: Uint8Array): string => Buffer.from(digest).toString("base64");

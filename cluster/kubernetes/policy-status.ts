@@ -1,13 +1,11 @@
 // Tells the writer of a PeerAuthentication, on the object itself, whether it is in force: condition
 // Accepted, with what is wrong when it is not, and with what holds in its place.
-import { DecodeError } from "../decode-error.ts";
-import { decodeObject } from "../decode.ts";
+import { acceptedPatch, apiVersion, keepObject } from "./accepted.ts";
+import type { Kept } from "./accepted.ts";
 import type { Verdict } from "./condition.ts";
-import { conditionOf, generationOf, isTold } from "./condition.ts";
 import type { RawObject } from "./reflection.ts";
 import type { StatusKeeper, StatusParts, StatusPatch } from "./status-keeper.ts";
 import { keepStatus } from "./status-keeper.ts";
-import { fieldManager } from "./writer.ts";
 
 /** What is made of the policies, by key. */
 export interface PolicyView {
@@ -23,16 +21,6 @@ export interface PolicyStatusOptions extends StatusParts {
   readonly view: PolicyView;
 }
 
-/** What is remembered of a policy. */
-export interface KeptPolicy {
-  /** What is wrong with it, or null. */
-  readonly fault: string | null;
-  readonly generation: number;
-  /** As they stand there. */
-  readonly conditions: unknown;
-}
-
-const apiVersion = "signet.dev/v1alpha1";
 const kind = "PeerAuthentication";
 
 /** Writes until disposed of. */
@@ -46,27 +34,20 @@ export function writePolicyStatus(options: PolicyStatusOptions): StatusKeeper {
   });
 }
 
-export function keepPolicy(object: RawObject): KeptPolicy {
-  const { conditions } = (object["status"] ?? {}) as { readonly conditions?: unknown };
-  return { fault: faultOf(object), generation: generationOf(object.metadata), conditions };
+export function keepPolicy(object: RawObject): Kept {
+  return keepObject(object, kind);
 }
 
 /** What is to be said of it; null when it stands there already. Pure. */
 export function duePatch(
   key: string,
-  { fault, generation, conditions: told }: KeptPolicy,
+  kept: Kept,
   view: PolicyView,
   now: number,
 ): StatusPatch | null {
-  const verdict = verdictOf(key, fault, view);
-  const condition = conditionOf("Accepted", verdict, { generation, told, now });
-  if (isTold(condition, told)) return null;
   const [namespace = "", name = ""] = key.split("/");
-  return {
-    query: { fieldManager, force: "true" },
-    contentType: "application/apply-patch+yaml",
-    body: { apiVersion, kind, metadata: { namespace, name }, status: { conditions: [condition] } },
-  };
+  const verdict = verdictOf(key, kept.fault, view);
+  return acceptedPatch({ kind, metadata: { namespace, name }, verdict }, kept, now);
 }
 
 function verdictOf(key: string, fault: string | null, view: PolicyView): Verdict {
@@ -81,14 +62,4 @@ function verdictOf(key: string, fault: string | null, view: PolicyView): Verdict
   if (rival === null) return { status: "True", reason: "Accepted", message: "In force" };
   const message = `Not in force: ${kind} "${rival}" speaks for the same pods and came first. Delete one of the two`;
   return { status: "False", reason: "Conflicted", message };
-}
-
-function faultOf(object: RawObject): string | null {
-  try {
-    decodeObject({ ...object, apiVersion, kind });
-    return null;
-  } catch (thrown) {
-    if (!(thrown instanceof DecodeError)) throw thrown;
-    return thrown.message;
-  }
 }

@@ -1,13 +1,11 @@
 // Tells whoever wrote an IdentitySuspension, on the object itself, whether it is in force: condition
 // Accepted, with what is wrong when it is not.
-import { DecodeError } from "../decode-error.ts";
-import { decodeObject } from "../decode.ts";
+import { acceptedPatch, apiVersion, keepObject } from "./accepted.ts";
+import type { Kept } from "./accepted.ts";
 import type { Verdict } from "./condition.ts";
-import { conditionOf, generationOf, isTold } from "./condition.ts";
 import type { RawObject } from "./reflection.ts";
 import type { StatusKeeper, StatusParts, StatusPatch } from "./status-keeper.ts";
 import { keepStatus } from "./status-keeper.ts";
-import { fieldManager } from "./writer.ts";
 
 /** What is made of the suspensions, by name. */
 export interface SuspensionView {
@@ -21,16 +19,6 @@ export interface SuspensionStatusOptions extends StatusParts {
   readonly view: SuspensionView;
 }
 
-/** What is remembered of a suspension. */
-export interface KeptSuspension {
-  /** Why it cannot be read at all, or null. */
-  readonly fault: string | null;
-  readonly generation: number;
-  /** As they stand there. */
-  readonly conditions: unknown;
-}
-
-const apiVersion = "signet.dev/v1alpha1";
 const kind = "IdentitySuspension";
 
 /** Writes until disposed of. */
@@ -44,27 +32,19 @@ export function writeSuspensionStatus(options: SuspensionStatusOptions): StatusK
   });
 }
 
-export function keepSuspension(object: RawObject): KeptSuspension {
-  const { conditions } = (object["status"] ?? {}) as { readonly conditions?: unknown };
-  return { fault: unreadable(object), generation: generationOf(object.metadata), conditions };
+export function keepSuspension(object: RawObject): Kept {
+  return keepObject(object, kind);
 }
 
 /** What is to be said of it; null when it stands there already, or nothing is known yet. Pure. */
 export function dueSuspensionPatch(
   name: string,
-  { fault, generation, conditions: told }: KeptSuspension,
+  kept: Kept,
   view: SuspensionView,
   now: number,
 ): StatusPatch | null {
-  const verdict = verdictOf(name, fault ?? view.faultOf(name), view);
-  if (verdict === null) return null;
-  const condition = conditionOf("Accepted", verdict, { generation, told, now });
-  if (isTold(condition, told)) return null;
-  return {
-    query: { fieldManager, force: "true" },
-    contentType: "application/apply-patch+yaml",
-    body: { apiVersion, kind, metadata: { name }, status: { conditions: [condition] } },
-  };
+  const verdict = verdictOf(name, kept.fault ?? view.faultOf(name), view);
+  return verdict === null ? null : acceptedPatch({ kind, metadata: { name }, verdict }, kept, now);
 }
 
 function verdictOf(name: string, fault: string | null, view: SuspensionView): Verdict | null {
@@ -77,14 +57,4 @@ function verdictOf(name: string, fault: string | null, view: SuspensionView): Ve
     : "until then it suspends nobody";
   const message = `${fault}. Correct it, or delete it and create another one; ${instead}`;
   return { status: "False", reason: "Invalid", message };
-}
-
-function unreadable(object: RawObject): string | null {
-  try {
-    decodeObject({ ...object, apiVersion, kind });
-    return null;
-  } catch (thrown) {
-    if (!(thrown instanceof DecodeError)) throw thrown;
-    return thrown.message;
-  }
 }

@@ -5,6 +5,7 @@ import type { Server, Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import test from "ava";
 import { systemClock } from "#/lib/clock.ts";
+import type { Clock } from "#/lib/clock.ts";
 import { requestBytes } from "../http1/writer.ts";
 import { Deadlines } from "../net/deadline.ts";
 import { dial } from "../net/dial.ts";
@@ -31,7 +32,11 @@ function listenOn(server: Server): Promise<number> {
 }
 
 /** `app` plays the application on each connection; `retries` 5xx and failures are tried again. */
-async function rig(app: (socket: Socket, count: number) => void, retries = 0): Promise<Rig> {
+async function rig(
+  app: (socket: Socket, count: number) => void,
+  retries = 0,
+  clock: Clock = systemClock,
+): Promise<Rig> {
   let connections = 0;
   const sockets = new Set<Socket>();
   const keep = (socket: Socket): void => {
@@ -46,7 +51,7 @@ async function rig(app: (socket: Socket, count: number) => void, retries = 0): P
   const target: Target = { address: "127.0.0.1", port: await listenOn(appServer) };
   const deadlines = new Deadlines(systemClock);
   const context = {
-    clock: systemClock,
+    clock,
     deadlines,
     limits: defaultPoolLimits,
     onCertificateEnd: () => {},
@@ -164,6 +169,35 @@ test("exchange uses the upstream connection again", async (t) => {
   await talk(it.port, get);
   t.is(it.appConnections(), 1);
   t.is(it.finished.length, 4);
+});
+
+// gunicorn closes after 2 s: a POST that is written just then is lost, and cannot be sent again.
+test("exchange closes an application's idle connection before the application does", async (t) => {
+  let closedBy = "";
+  await using it = await rig((socket) => {
+    answering(ok("hi"))(socket);
+    const own = setTimeout(() => {
+      closedBy ||= "application";
+      socket.end();
+    }, 2000);
+    socket.on("end", () => {
+      closedBy ||= "sidecar";
+      clearTimeout(own);
+    });
+  });
+  await talk(it.port, get);
+  await pause(2200);
+  t.is(closedBy, "sidecar");
+});
+
+test("exchange uses no connection that was idle too long, also before the sweep comes", async (t) => {
+  let leapMs = 0;
+  const monotonic = (): number => systemClock.monotonic() + leapMs;
+  await using it = await rig(answering(ok("hi")), 0, { ...systemClock, monotonic });
+  t.regex(await talk(it.port, get), /200 OK/);
+  leapMs = defaultPoolLimits.foreignIdleTimeoutMs;
+  t.regex(await talk(it.port, get), /200 OK/);
+  t.is(it.appConnections(), 2);
 });
 
 test("exchange answers pipelined requests in order", async (t) => {

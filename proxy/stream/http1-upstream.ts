@@ -11,6 +11,7 @@ import { Body } from "./body.ts";
 import { readFast } from "../net/fast-read.ts";
 import type { Expiring } from "../net/deadline.ts";
 import { severedFor } from "../net/sever.ts";
+import { plaintextFacts } from "./transport.ts";
 import type { ConnectionFacts, PoolContext, StreamSink, UpstreamFailure } from "./transport.ts";
 import type { UpstreamStream } from "./transport.ts";
 
@@ -37,6 +38,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
   readonly #socket: Socket;
   readonly #head = new ResponseHead();
   readonly #body = new Body();
+  readonly #idleTimeoutMs: number;
   #sink: StreamSink | null = null;
   #state = IDLE;
   #requestDone = false;
@@ -52,20 +54,28 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     this.#pool = pool;
     this.#socket = socket;
     this.facts = facts;
+    const { limits } = pool.context;
+    const foreign = facts.identity === plaintextFacts.identity;
+    this.#idleTimeoutMs = foreign ? limits.foreignIdleTimeoutMs : limits.idleTimeoutMs;
     socket.on("data", (bytes: Buffer) => this.#data(bytes));
     readFast(socket);
     socket.on("drain", () => this.#sink?.onUpstreamDrain());
     socket.on("end", () => this.#ended());
     socket.on("error", () => this.#broken("reset"));
     socket.on("close", this.#onClose);
-    this.#touch(pool.context.limits.idleTimeoutMs);
+    this.#touch(this.#idleTimeoutMs);
     pool.context.deadlines.add(this);
   }
 
-  /** May another stream begin? Not on a connection whose certificates are ending. */
+  /**
+   * May another stream begin? Not on a connection whose certificates are ending, nor on one that has been
+   * idle too long: a process that got no CPU hears of the next request before its sweep comes.
+   */
   reusable(): boolean {
     if (this.#state !== IDLE || !this.#keepAlive || this.#socket.destroyed) return false;
-    return this.facts.drainAtMs === 0 || this.#pool.context.clock.now() < this.facts.drainAtMs;
+    const { clock } = this.#pool.context;
+    if (clock.monotonic() >= this.deadlineMs) return false;
+    return this.facts.drainAtMs === 0 || clock.now() < this.facts.drainAtMs;
   }
 
   begin(sink: StreamSink): void {
@@ -142,13 +152,15 @@ export class Http1Upstream implements UpstreamStream, Expiring {
   /** The next deadline: silence, or of an idle one that its certificates are ending. */
   #touch(timeoutMs: number): void {
     const { clock, deadlines } = this.#pool.context;
-    const { drainAtMs } = this.facts;
-    let deadline = deadlines.nowMs + timeoutMs;
-    if (drainAtMs !== 0 && this.#state === IDLE) {
-      // By the exact clock: `nowMs` is up to a sweep old.
-      deadline = Math.min(deadline, clock.monotonic() + Math.max(1, drainAtMs - clock.now() + 1));
+    if (this.#state !== IDLE) {
+      this.deadlineMs = deadlines.nowMs + timeoutMs;
+      return;
     }
-    this.deadlineMs = deadline;
+    // By the exact clock: `nowMs` is a sweep old, and more where there is no CPU.
+    const now = clock.monotonic();
+    const { drainAtMs } = this.facts;
+    const leftMs = drainAtMs === 0 ? timeoutMs : Math.max(1, drainAtMs - clock.now() + 1);
+    this.deadlineMs = now + Math.min(timeoutMs, leftMs);
   }
 
   #data(bytes: Buffer): void {
@@ -242,7 +254,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
   #responseDone(): void {
     if (this.#state === CLOSED) return;
     this.#state = IDLE;
-    this.#touch(this.#pool.context.limits.idleTimeoutMs);
+    this.#touch(this.#idleTimeoutMs);
   }
 
   /** After the sink has heard of the end: free for the next stream, if the request went out whole. */

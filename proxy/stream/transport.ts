@@ -103,8 +103,14 @@ export interface PoolLimits {
   readonly connectionsMax: number;
   /** Streams that wait for one of them. */
   readonly waitingMax: number;
-  /** An idle connection is closed after so long; shorter than the other end's own limit. */
+  /** An idle connection to another sidecar is closed after so long; shorter than that one's own limit. */
   readonly idleTimeoutMs: number;
+  /**
+   * The same for a connection to anybody else. Whoever closes first must be us: a request that is sent
+   * just as the other end closes is lost, and a POST cannot be sent again. Servers wait 2 s (gunicorn),
+   * 5 s (Node, Apache) and longer.
+   */
+  readonly foreignIdleTimeoutMs: number;
   /** Silence of a stream for so long fails it. */
   readonly streamIdleTimeoutMs: number;
 }
@@ -113,6 +119,7 @@ export const defaultPoolLimits: PoolLimits = {
   connectionsMax: 1024,
   waitingMax: 1024,
   idleTimeoutMs: 50_000,
+  foreignIdleTimeoutMs: 1_000,
   streamIdleTimeoutMs: 300_000,
 };
 

@@ -5,23 +5,21 @@ import { MeshError, messageOf } from "#/lib/errors.ts";
 import { kubernetesPart } from "./build/kubernetes.ts";
 import { httpRouteManifest } from "./build/gateway-api.ts";
 import { imagesPart } from "./build/images.ts";
-import { spiffeClients } from "./build/spiffe-clients.ts";
 import { tiltPart } from "./build/tilt.ts";
 import { RigError } from "./errors.ts";
 import { takeLock } from "./lock.ts";
 import { isKept, startCluster, stopCluster, updateImages } from "./node/cluster.ts";
-import { ensurePrerequisites, ensureSpiffePrerequisites } from "./prerequisites.ts";
+import { ensurePrerequisites } from "./prerequisites.ts";
 import { say } from "./progress.ts";
 import type { Counts, Selection, Site } from "./ring.ts";
-import { conclude, runApiServerTests, runRing, runWorkloadTests, selectionOf } from "./ring.ts";
+import { conclude, runApiServerTests, runRing, selectionOf } from "./ring.ts";
 import { kubeconfigFile } from "./settings.ts";
 
 const usage = `Tests Signet on a real Kubernetes cluster (root; parts are built once, some minutes).
 
-  npm run test:cluster                  test/workload; test/apiserver; cluster up from nothing, the
-                                        whole ring, down
-  npm run test:cluster -- FILES         these files of test/workload and test/apiserver (they need no
-                                        cluster) and of test/cluster/ring
+  npm run test:cluster                  test/apiserver; cluster up from nothing, the whole ring, down
+  npm run test:cluster -- FILES         these files of test/apiserver (they need no cluster) and of
+                                        test/cluster/ring
   npm run test:cluster -- up            brings the cluster up and leaves it; the ring then runs on it
   npm run test:cluster -- images        builds our images and loads them into it
   npm run test:cluster -- down          takes everything of it away
@@ -98,15 +96,9 @@ async function ring(files: readonly string[], foreign: string): Promise<number> 
 }
 
 async function ringOn(files: readonly string[], foreign: string): Promise<number> {
-  const { apiServer, cluster, workload } = selectionOf(files);
-  if (foreign !== "" && (apiServer !== null || cluster !== null)) {
-    if (workload !== null)
-      say("- test/workload is left out: it needs no cluster; run it without one");
-    return ringOnForeign(apiServer, cluster, foreign);
-  }
+  const { apiServer, cluster } = selectionOf(files);
+  if (foreign !== "") return ringOnForeign(apiServer, cluster, foreign);
   await using _lock = await takeLock("tests");
-  const before = workload === null ? [] : [await runWorkload(workload)];
-  if (apiServer === null && cluster === null) return conclude(before);
   await ensurePrerequisites();
   const programs = await kubernetesPart();
   // Of the parts, those that both ask for are made before: nothing keeps two from making one.
@@ -119,12 +111,7 @@ async function ringOn(files: readonly string[], foreign: string): Promise<number
     const folders = [programs, ...more];
     parts.push(ringOnOwn({ files: cluster, kubeconfig: kubeconfigFile, programs: folders }));
   }
-  return conclude([...before, ...(await Promise.all(parts))]);
-}
-
-async function runWorkload(files: readonly string[]): Promise<Counts> {
-  await ensureSpiffePrerequisites();
-  return runWorkloadTests(files, await spiffeClients());
+  return conclude(await Promise.all(parts));
 }
 
 async function ringOnForeign(

@@ -33,18 +33,6 @@ const programs: readonly (readonly [program: string, debian: string])[] = [
   ["/etc/ssl/certs/ca-certificates.crt", "ca-certificates"],
 ];
 
-/** Of test/workload alone. */
-const spiffePrograms: typeof programs = [
-  ["ip", "iproute2"],
-  ["iptables", "iptables"],
-  ["setpriv", "util-linux"],
-  ["unzip", "unzip"],
-  ["python3", "python3"],
-  ["pip3", "python3-pip"],
-  ["mvn", "maven"],
-  ["javac", "default-jdk-headless"],
-];
-
 /** Where a program is, or null. */
 export function findProgram(name: string): string | null {
   if (name.startsWith("/")) return existsSync(name) ? name : null;
@@ -53,17 +41,13 @@ export function findProgram(name: string): string | null {
   return folder === undefined ? null : path.join(folder, name);
 }
 
-/** Installs what is missing. Throws RigError when that is not possible. */
+/** Installs what is missing, of the cluster's own programs. Throws RigError when that is not possible. */
 export function ensurePrerequisites(): Promise<void> {
-  return ensure(programs);
+  return ensurePrograms(programs);
 }
 
-/** As ensurePrerequisites, for test/workload. */
-export function ensureSpiffePrerequisites(): Promise<void> {
-  return ensure(spiffePrograms);
-}
-
-async function ensure(wanted: typeof programs): Promise<void> {
+/** As ensurePrerequisites, for programs of somebody else's choice: each with its Debian package. */
+export async function ensurePrograms(wanted: typeof programs): Promise<void> {
   if (process.platform !== "linux" || process.getuid?.() !== 0) {
     throw new RigError("prerequisite_missing", "A cluster of its own needs Linux and root", {
       next: "Run it as root, or name a cluster that is there in SIGNET_TEST_KUBECONFIG",

@@ -1,11 +1,9 @@
-// Runs test files with ava and counts what they say: those of ring/ against one cluster, those of
-// test/apiserver, each of which starts an API server of its own and needs no cluster, and those of
-// test/workload, which need other people's libraries and nothing of Kubernetes.
+// Runs test files with ava and counts what they say: those of ring/ against one cluster, and those of
+// test/apiserver, each of which starts an API server of its own and needs no cluster.
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import type { SpiffeClients } from "./build/spiffe-clients.ts";
 import { RigError } from "./errors.ts";
 import { findProgram } from "./prerequisites.ts";
 import { checkout, nodeAddress, rigFolder, stateFolder } from "./settings.ts";
@@ -28,44 +26,28 @@ export interface Counts {
 export interface Selection {
   readonly apiServer: readonly string[] | null;
   readonly cluster: readonly string[] | null;
-  readonly workload: readonly string[] | null;
 }
 
 const ringFolder = path.join(rigFolder, "ring");
 const aloneFolder = path.join(ringFolder, "alone");
 const apiServerFolder = "test/apiserver";
-const workloadFolder = "test/workload";
 const timeout = "10m";
 
 /** What the words of a command line mean; none at all mean everything. */
 export function selectionOf(files: readonly string[]): Selection {
-  if (files.length === 0) return { apiServer: [], cluster: [], workload: [] };
-  const isIn = (folder: string) => (file: string) =>
-    `${path.relative(checkout, path.resolve(file))}/`.startsWith(`${folder}/`);
-  const apiServer = files.filter(isIn(apiServerFolder));
-  const workload = files.filter(isIn(workloadFolder));
-  const cluster = files.filter((file) => !apiServer.includes(file) && !workload.includes(file));
+  if (files.length === 0) return { apiServer: [], cluster: [] };
+  const isApiServer = (file: string): boolean =>
+    path.relative(checkout, path.resolve(file)).startsWith(`${apiServerFolder}/`);
+  const apiServer = files.filter(isApiServer);
+  const cluster = files.filter((file) => !isApiServer(file));
   const some = (each: readonly string[]) => (each.length === 0 ? null : each);
-  return { apiServer: some(apiServer), cluster: some(cluster), workload: some(workload) };
+  return { apiServer: some(apiServer), cluster: some(cluster) };
 }
 
 /** `programs` is the folder with kube-apiserver. */
 export function runApiServerTests(files: readonly string[], programs: string): Promise<Counts> {
   const environment = { SIGNET_TEST_RING: "apiserver", SIGNET_TEST_KUBE_BIN: programs };
   // Each file has a control plane to itself, and a cluster starts beside them.
-  return runTests({ files, environment, concurrency: 1 });
-}
-
-export function runWorkloadTests(
-  files: readonly string[],
-  { go, python, java }: SpiffeClients,
-): Promise<Counts> {
-  const environment = {
-    SIGNET_TEST_RING: "workload",
-    SIGNET_TEST_GO_SPIFFE: go,
-    SIGNET_TEST_PYTHON_SPIFFE: python,
-    SIGNET_TEST_JAVA_SPIFFE: java,
-  };
   return runTests({ files, environment, concurrency: 1 });
 }
 

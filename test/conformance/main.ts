@@ -10,6 +10,7 @@ import { RigError } from "../cluster/errors.ts";
 import { takeLock } from "../cluster/lock.ts";
 import { say } from "../cluster/progress.ts";
 import { conclude, runTests } from "../cluster/ring.ts";
+import { spiffeClients } from "./spiffe-clients.ts";
 
 const certificatesDefault = 2000;
 const usage = `Judges Signet by what others wrote: go-spiffe on chains of certificates, zlint on certificates,
@@ -19,8 +20,8 @@ tessera on logs.
   npm run test:conformance -- --certificates 100000       as many as you have time for
   npm run test:conformance -- FILES                       test files of test/conformance
 
-The first run builds three small Go programs (a Go compiler is fetched where there is none of at
-least 1.25); they are kept in ~/.cache/signet. Ends with one line: N passed, N failed, N skipped.
+The first run builds small Go programs (a Go compiler is fetched where there is none of at least
+1.25) and fetches the other libraries; they are kept in ~/.cache/signet. Ends with one line: N passed, N failed, N skipped.
 `;
 
 const folder = path.dirname(fileURLToPath(import.meta.url));
@@ -64,12 +65,16 @@ async function judge(files: readonly string[], certificates: string): Promise<nu
     parts,
     requires: { "github.com/transparency-dev/tessera": "v1.0.4" },
   });
+  const { go, python, java } = await spiffeClients();
   const environment = {
     SIGNET_TEST_RING: "conformance",
     SIGNET_TEST_SPIFFE_VERIFY: path.join(spiffeVerify, "spiffe-verify"),
     SIGNET_TEST_CERTIFICATE_LINT: path.join(certificateLint, "certificate-lint"),
     SIGNET_TEST_CERTIFICATES: certificates,
     SIGNET_TEST_LOG_CHECK: path.join(logCheck, "log-check"),
+    SIGNET_TEST_GO_SPIFFE: go,
+    SIGNET_TEST_PYTHON_SPIFFE: python,
+    SIGNET_TEST_JAVA_SPIFFE: java,
   };
   return conclude([await runTests({ files, environment, concurrency: 2 })]);
 }

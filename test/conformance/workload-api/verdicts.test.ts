@@ -4,8 +4,8 @@ import test from "ava";
 import { oid } from "#/identity/object-identifiers.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { verifyChain } from "#/identity/verify.ts";
-import { succeed } from "../cluster/command.ts";
-import * as forge from "../kit/forge.ts";
+import { succeed } from "../../cluster/command.ts";
+import * as forge from "../../kit/forge.ts";
 
 const trustDomain = parseTrustDomain("cluster.local");
 const id = "spiffe://cluster.local/ns/app-a/sa/app-a";

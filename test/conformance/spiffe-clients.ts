@@ -2,14 +2,28 @@
 // Workload API is what counts. They come from the languages' own registries.
 import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { part } from "../cache.ts";
-import { succeed } from "../command.ts";
-import { rigFolder } from "../settings.ts";
-import { goPart } from "./go-module.ts";
+import { part } from "../cluster/cache.ts";
+import { succeed } from "../cluster/command.ts";
+import { ensurePrograms } from "../cluster/prerequisites.ts";
+import { checkout } from "../cluster/settings.ts";
+import { goPart } from "../cluster/build/go-module.ts";
 
+const parts = path.join(checkout, "test/conformance/parts");
 const goVersion = "v2.9.0";
 const pythonPackages = ["spiffe==0.3.2", "spiffe-tls==0.4.0"];
 const javaVersion = "0.8.17";
+
+/** What it takes to fetch and run them, and the Debian packages that have it. */
+const programs = [
+  ["ip", "iproute2"],
+  ["iptables", "iptables"],
+  ["setpriv", "util-linux"],
+  ["unzip", "unzip"],
+  ["python3", "python3"],
+  ["pip3", "python3-pip"],
+  ["mvn", "maven"],
+  ["javac", "default-jdk-headless"],
+] as const;
 
 /** Folders with go-spiffe (a program), py-spiffe (client.py, packages) and java-spiffe (Client.java, lib). */
 export interface SpiffeClients {
@@ -19,16 +33,17 @@ export interface SpiffeClients {
 }
 
 export async function spiffeClients(): Promise<SpiffeClients> {
+  await ensurePrograms(programs);
   const requires = { "github.com/spiffe/go-spiffe/v2": goVersion };
   return {
-    go: await goPart({ name: "go-spiffe", requires }),
+    go: await goPart({ name: "go-spiffe", parts, requires }),
     python: await pythonPart(),
     java: await javaPart(),
   };
 }
 
 function pythonPart(): Promise<string> {
-  const source = path.join(rigFolder, "parts/py-spiffe/client.py");
+  const source = path.join(parts, "py-spiffe/client.py");
   return part({
     name: "py-spiffe",
     title: "Fetching SPIFFE for Python",
@@ -43,7 +58,7 @@ function pythonPart(): Promise<string> {
 }
 
 function javaPart(): Promise<string> {
-  const sources = path.join(rigFolder, "parts/java-spiffe");
+  const sources = path.join(parts, "java-spiffe");
   const files = ["Client.java", "pom.xml"];
   const texts = files.map((name) => readFileSync(path.join(sources, name), "utf8"));
   return part({

@@ -2,13 +2,13 @@
 // spiffe and Maven's java-spiffe, each through its own gRPC. Certificates of 30 s, so that a rotation is near.
 import path from "node:path";
 import test from "ava";
-import { run } from "../cluster/command.ts";
-import { SidecarLab, neighbourAddress } from "../kit/sidecar-lab.ts";
+import { run } from "../../cluster/command.ts";
+import { SidecarLab, neighbourAddress } from "../../kit/sidecar-lab.ts";
 
 const folderOf = (language: string): string => {
   const folder = process.env[`SIGNET_TEST_${language}_SPIFFE`] ?? "";
   if (folder !== "") return folder;
-  throw new Error("Run it by npm run test:cluster, which fetches the libraries");
+  throw new Error("Run it by npm run test:conformance, which fetches the libraries");
 };
 
 const id = "spiffe://cluster.local/ns/app-a/sa/app-a";

@@ -2,15 +2,16 @@
 // when its holder ends, however it ends, and whoever finds it taken can ask by whom.
 import { connect, createServer } from "node:net";
 import { RigError } from "./errors.ts";
+import { isSecond } from "./settings.ts";
 
-/** What may be held by one run at a time: the cluster of this machine, or the parts of test/conformance. */
-export type Lockable = "cluster" | "conformance";
+/** What may be held by one run at a time: a cluster of this machine, or the parts of test/conformance. */
+export type Lockable = "cluster" | "second cluster" | "conformance";
 const answerMsMax = 2000;
 
 /** Throws RigError when another holds it. */
 export async function takeLock(
   purpose: string,
-  what: Lockable = "cluster",
+  what: Lockable = isSecond ? "second cluster" : "cluster",
 ): Promise<AsyncDisposable> {
   const server = createServer((socket) => {
     socket.on("error", () => undefined);

@@ -11,9 +11,12 @@ import { takeLock } from "./lock.ts";
 import { isKept, startCluster, stopCluster, updateImages } from "./node/cluster.ts";
 import { ensurePrerequisites } from "./prerequisites.ts";
 import { say } from "./progress.ts";
-import type { Counts, Selection, Site } from "./ring.ts";
-import { conclude, runApiServerTests, runRing, selectionOf } from "./ring.ts";
-import { kubeconfigFile } from "./settings.ts";
+import { runOnSecond, removeSecond } from "./second-cluster.ts";
+import { total } from "./counts.ts";
+import type { Counts } from "./counts.ts";
+import type { Selection, Site } from "./ring.ts";
+import { conclude, runApiServerTests, runRing, selectionOf, sharedOut } from "./ring.ts";
+import { isSecond, kubeconfigFile } from "./settings.ts";
 
 const usage = `Tests Signet on a real Kubernetes cluster (root; parts are built once, some minutes).
 
@@ -55,6 +58,7 @@ async function command(words: readonly string[]): Promise<number> {
   }
   await using _lock = await takeLock(first);
   if (first === "down") {
+    if (!isSecond) await removeSecond();
     await stopCluster();
     return 0;
   }
@@ -139,7 +143,10 @@ async function ringOnOwn(site: Site): Promise<Counts> {
   const forget = downOnSignal();
   try {
     await startCluster(false);
-    return await runRing(site);
+    const shared = sharedOut(site.files);
+    if (shared === null) return await runRing(site);
+    const [here, there] = shared;
+    return total(await Promise.all([runRing({ ...site, files: here }), runOnSecond(there)]));
   } finally {
     await stopCluster();
     forget();

@@ -4,8 +4,11 @@ import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { closingLine, total } from "./counts.ts";
+import type { Counts } from "./counts.ts";
 import { RigError } from "./errors.ts";
 import { findProgram } from "./prerequisites.ts";
+import { say } from "./progress.ts";
 import { checkout, nodeAddress, rigFolder, stateFolder } from "./settings.ts";
 
 export interface Site {
@@ -16,12 +19,6 @@ export interface Site {
   readonly programs: readonly string[] | null;
 }
 
-export interface Counts {
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: number;
-}
-
 /** Files to run; null: none of this kind, empty: all of it. */
 export interface Selection {
   readonly apiServer: readonly string[] | null;
@@ -30,6 +27,7 @@ export interface Selection {
 
 const ringFolder = path.join(rigFolder, "ring");
 const aloneFolder = path.join(ringFolder, "alone");
+const apartFolder = path.join(ringFolder, "apart");
 const apiServerFolder = "test/apiserver";
 const timeout = "10m";
 
@@ -58,7 +56,7 @@ export async function runRing(site: Site): Promise<Counts> {
     });
   }
   const environment = environmentFor(site);
-  const { beside, alone } = ringFiles(site.files);
+  const { beside, alone } = ringFiles(site.programs === null ? onForeign(site.files) : site.files);
   const counts: Counts[] = [];
   if (beside.length > 0)
     counts.push(await runTests({ files: beside, environment, concurrency: 3 }));
@@ -66,17 +64,52 @@ export async function runRing(site: Site): Promise<Counts> {
   return total(counts);
 }
 
-/** Files of ring/alone disturb the whole cluster: they come last, one after the other. */
+/** Files for one cluster: those that share it with others, and then those that disturb it, one by one. */
 function ringFiles(files: readonly string[]): {
   readonly beside: readonly string[];
   readonly alone: readonly string[];
 } {
-  const chosen = files.length > 0 ? files : [ringFolder, aloneFolder].flatMap(testsIn);
-  const isAlone = (file: string): boolean => path.dirname(path.resolve(file)) === aloneFolder;
+  const chosen = files.length > 0 ? files : everyRingFile();
   return {
-    beside: chosen.filter((file) => !isAlone(file)),
-    alone: chosen.filter(isAlone),
+    beside: chosen.filter((file) => folderOf(file) === ringFolder),
+    alone: chosen.filter((file) => folderOf(file) !== ringFolder),
   };
+}
+
+/**
+ * What two clusters share out: files of ring/apart are for the second. Null where there is nothing for one
+ * of the two to do.
+ */
+export function sharedOut(files: readonly string[]): readonly [string[], string[]] | null {
+  const chosen = files.length > 0 ? files : everyRingFile();
+  const first = chosen.filter((file) => folderOf(file) !== apartFolder);
+  const second = chosen.filter((file) => folderOf(file) === apartFolder);
+  return first.length === 0 || second.length === 0 ? null : [first, second];
+}
+
+/** Without those that bring images to the node, which is possible on a cluster of ours alone. */
+function onForeign(files: readonly string[]): readonly string[] {
+  const chosen = files.length > 0 ? files : everyRingFile();
+  const possible = chosen.filter((file) => path.basename(file) !== "tilt.test.ts");
+  if (possible.length < chosen.length) {
+    say(
+      "- tilt.test.ts is left out: nothing here brings the images that Tilt builds to that cluster",
+    );
+  }
+  if (possible.length === 0) {
+    throw new RigError("usage", "Cannot run tilt.test.ts on a cluster that is not the rig's own", {
+      next: "Run it without SIGNET_TEST_KUBECONFIG",
+    });
+  }
+  return possible;
+}
+
+function everyRingFile(): readonly string[] {
+  return [ringFolder, aloneFolder, apartFolder].flatMap(testsIn);
+}
+
+function folderOf(file: string): string {
+  return path.dirname(path.resolve(file));
 }
 
 function testsIn(folder: string): readonly string[] {
@@ -86,14 +119,9 @@ function testsIn(folder: string): readonly string[] {
 
 /** Says the closing line. Exit code: 0 when everything passed and nothing was left out. */
 export function conclude(parts: readonly Counts[]): number {
-  const { passed, failed, skipped } = total(parts);
-  process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
-  return failed === 0 && skipped === 0 ? 0 : 1;
-}
-
-function total(parts: readonly Counts[]): Counts {
-  const sum = (of: keyof Counts): number => parts.reduce((all, counts) => all + counts[of], 0);
-  return { passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped") };
+  const counts = total(parts);
+  process.stdout.write(`${closingLine(counts)}\n`);
+  return counts.failed === 0 && counts.skipped === 0 ? 0 : 1;
 }
 
 export interface Run {

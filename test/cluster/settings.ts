@@ -1,5 +1,5 @@
-// Names, addresses and folders of the cluster, all fixed: there is one per machine. Versions of what
-// it is made of stand beside the code that builds it.
+// Names, addresses and folders of the cluster, all fixed: a machine has a first one, and for the tests that
+// want one to themselves a second. Versions of what they are made of stand beside the code that builds it.
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
@@ -8,14 +8,19 @@ import { fileURLToPath } from "node:url";
 export const rigFolder: string = path.dirname(fileURLToPath(import.meta.url));
 export const checkout: string = path.resolve(rigFolder, "../..");
 
-/** Node, host name, cgroup folders, and the prefix of the veth pair. */
-export const nodeName = "signet-test";
-/** In the host's namespace; the other end is in the node's. At most 15 characters each. */
-export const hostDevice = "signet-test-h";
-export const nodeDevice = "signet-test-n";
+/** A process knows one of the two; "2" is said by the one that has the first (second-cluster.ts). */
+export const ordinalVariable = "SIGNET_TEST_CLUSTER";
+export const isSecond: boolean = process.env[ordinalVariable] === "2";
+const [suffix, network] = isSecond ? ["2", "10.245.1"] : ["", "10.245.0"];
 
-export const hostAddress = "10.245.0.1";
-export const nodeAddress = "10.245.0.2";
+/** Node, host name, cgroup folders, and the prefix of the veth pair. */
+export const nodeName: string = `signet-test${suffix}`;
+/** In the host's namespace; the other end is in the node's. At most 15 characters each. */
+export const hostDevice: string = `signet-test-h${suffix}`;
+export const nodeDevice: string = `signet-test-n${suffix}`;
+
+export const hostAddress: string = `${network}.1`;
+export const nodeAddress: string = `${network}.2`;
 /** A /30 joins host and node. */
 export const linkPrefixLength = 30;
 export const podRange = "10.244.0.0/24";
@@ -40,7 +45,7 @@ export const apiPort = 6443;
  * What one cluster leaves on the disk: keys, logs, containers. Not below /run, which the node
  * replaces, and not in the cache, which outlives it.
  */
-export const stateFolder = "/var/lib/signet-test-cluster";
+export const stateFolder: string = `/var/lib/signet-test-cluster${suffix}`;
 export const kubeconfigFile: string = path.join(stateFolder, "kubeconfig");
 export const containerdSocket: string = path.join(stateFolder, "containerd.sock");
 export const logFolder: string = path.join(stateFolder, "log");

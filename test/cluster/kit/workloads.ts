@@ -1,6 +1,10 @@
 // What tests run in the mesh: our applications as objects, and requests from one to another.
-import { execute } from "./kubectl.ts";
-import { idlePod } from "./pods.ts";
+import { eventually } from "./eventually.ts";
+import { applyObjects, execute } from "./kubectl.ts";
+import { rollout } from "./mesh.ts";
+import { idlePod, readyPod, withCondition } from "./pods.ts";
+
+const disturbAfterMs = 4_000;
 
 /** Labels of a namespace whose pods get sidecars. */
 export const meshed = { labels: { "signet.dev/inject": "enabled" } } as const;
@@ -115,4 +119,29 @@ export async function load(
   } catch {
     throw new Error(`The load ended without a summary: ${stdout} ${stderr}`);
   }
+}
+
+export interface Pace {
+  readonly ratePerS: number;
+  readonly durationS: number;
+}
+
+/** Load on a new app-b of the namespace, and `disturb` after some seconds of it. */
+export async function underLoad(
+  namespace: string,
+  { ratePerS, durationS }: Pace,
+  disturb: () => Promise<void>,
+): Promise<LoadSummary> {
+  await applyObjects([appBDeployment(15), service("app-b"), client], namespace);
+  await withCondition("deployment", namespace, "app-b", "Available");
+  await rollout("deployment/app-b", namespace);
+  await readyPod(namespace, "client");
+  const url = `http://app-b.${namespace}/hello`;
+  await eventually("app-b answers", async () =>
+    (await statusOf(namespace, url)) === 200 ? true : null,
+  );
+  const loaded = load(namespace, url, ratePerS, durationS);
+  await new Promise((resolve) => setTimeout(resolve, disturbAfterMs));
+  await disturb();
+  return loaded;
 }

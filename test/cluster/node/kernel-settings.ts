@@ -1,7 +1,8 @@
-// Settings of the whole machine that a kubelet changes: written down before it starts, put back after.
+// Settings of the whole machine that a kubelet changes: written down before it starts, put back after. Of two
+// clusters the first does it: it is there before and after the second.
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { stateFolder } from "../settings.ts";
+import { isSecond, stateFolder } from "../settings.ts";
 
 const names = [
   "vm/overcommit_memory",
@@ -15,6 +16,7 @@ const file = path.join(stateFolder, "kernel-settings.json");
 const settingFile = (name: string): string => path.join("/proc/sys", name);
 
 export function saveKernelSettings(): void {
+  if (isSecond) return;
   const present = names.filter((name) => existsSync(settingFile(name)));
   const values = present.map((name) => [name, readFileSync(settingFile(name), "utf8").trim()]);
   writeFileSync(`${file}.new`, JSON.stringify(values));

@@ -4,9 +4,18 @@ import test from "ava";
 import { clusterTest } from "../kit/cluster-test.ts";
 import { eventually } from "../kit/eventually.ts";
 import { applyObjects, getObject, kubectl } from "../kit/kubectl.ts";
-import { installMesh } from "../kit/mesh.ts";
+import { installMesh, rollout } from "../kit/mesh.ts";
 import { readyPod } from "../kit/pods.ts";
-import { appB, client, meshed, pod, policy, service, statusOf } from "../kit/workloads.ts";
+import {
+  appB,
+  client,
+  meshed,
+  pod,
+  policy,
+  service,
+  statusOf,
+  underLoad,
+} from "../kit/workloads.ts";
 
 const localPort = { type: "NodePort", externalTrafficPolicy: "Local" };
 
@@ -107,6 +116,23 @@ clusterTest(
     await eventually("strict is in force", first);
     const refused = await Promise.all(ports.map((port) => get(address, port)));
     t.deepEqual(refused, [null, null, null]);
+  },
+  meshed,
+);
+
+clusterTest(
+  "pods replaced under load, one after the other: no request fails",
+  async (t, { name }) => {
+    // A rollout of two pods, one after the other, takes some 15 s of it.
+    const pace = { ratePerS: 50, durationS: 25 };
+    const { statuses, errors } = await underLoad(name, pace, async () => {
+      await kubectl(["rollout", "restart", "deployment/app-b", `--namespace=${name}`]);
+      await rollout("deployment/app-b", name);
+    });
+    t.deepEqual(
+      { statuses, errors },
+      { statuses: { "200": pace.ratePerS * pace.durationS }, errors: {} },
+    );
   },
   meshed,
 );

@@ -1,19 +1,11 @@
-// What may go away while requests flow: controllers, the API server, the pods that are asked.
+// What may go away while requests flow: controllers, the API server.
 import test from "ava";
 import { disturbingTest } from "../../kit/cluster-test.ts";
 import { applyObjects, getObject, kubectl } from "../../kit/kubectl.ts";
 import { installMesh, rollout } from "../../kit/mesh.ts";
 import { crash } from "../../kit/node-program.ts";
-import { readyPod, withCondition } from "../../kit/pods.ts";
-import {
-  appBDeployment,
-  client,
-  job,
-  load,
-  meshed,
-  service,
-  statusOf,
-} from "../../kit/workloads.ts";
+import { withCondition } from "../../kit/pods.ts";
+import { appBDeployment, job, meshed, service, underLoad } from "../../kit/workloads.ts";
 import type { LoadSummary } from "../../kit/workloads.ts";
 import { eventually } from "../../kit/eventually.ts";
 
@@ -22,52 +14,20 @@ test.before(async (t) => {
   await installMesh();
 });
 
-const ratePerS = 50;
-/** A rollout of two pods, one after the other, takes some 15 s of it. */
-const durationS = 25;
+const pace = { ratePerS: 50, durationS: 25 };
 
-const deployment = appBDeployment(15);
-
-/** Load on app-b of the namespace, and `disturb` after some seconds of it. */
-async function underLoad(namespace: string, disturb: () => Promise<void>): Promise<LoadSummary> {
-  await applyObjects([deployment, service("app-b"), client], namespace);
-  await withCondition("deployment", namespace, "app-b", "Available");
-  await rollout("deployment/app-b", namespace);
-  await readyPod(namespace, "client");
-  const url = `http://app-b.${namespace}/hello`;
-  await eventually("app-b answers", async () =>
-    (await statusOf(namespace, url)) === 200 ? true : null,
-  );
-  const loaded = load(namespace, url, ratePerS, durationS);
-  await new Promise((resolve) => setTimeout(resolve, 4_000));
-  await disturb();
-  return loaded;
-}
-
-const nothingFailed = { statuses: { "200": ratePerS * durationS }, errors: {} };
+const nothingFailed = { statuses: { "200": pace.ratePerS * pace.durationS }, errors: {} };
 
 disturbingTest(
   "every controller killed under load: no request fails, and they come back",
   async (t, { name }) => {
-    const { statuses, errors } = await underLoad(name, async () => {
+    const { statuses, errors } = await underLoad(name, pace, async () => {
       const pods = ["pod", "--selector=app.kubernetes.io/name=signet-controller"];
       const now = ["--grace-period=0", "--force"];
       await kubectl(["delete", ...pods, "--namespace=signet-system", ...now]);
     });
     t.deepEqual({ statuses, errors }, nothingFailed);
     await rollout("statefulset/signet-controller", "signet-system");
-  },
-  meshed,
-);
-
-disturbingTest(
-  "pods replaced under load, one after the other: no request fails",
-  async (t, { name }) => {
-    const { statuses, errors } = await underLoad(name, async () => {
-      await kubectl(["rollout", "restart", "deployment/app-b", `--namespace=${name}`]);
-      await rollout("deployment/app-b", name);
-    });
-    t.deepEqual({ statuses, errors }, nothingFailed);
   },
   meshed,
 );
@@ -99,12 +59,21 @@ if (process.env["SIGNET_TEST_RIG"] !== undefined) {
 
 /** The load as the pod's own command, its summary read from the log afterwards. */
 async function loadWithin(namespace: string): Promise<LoadSummary> {
-  await applyObjects([deployment, service("app-b")], namespace);
+  await applyObjects([appBDeployment(15), service("app-b")], namespace);
   await rollout("deployment/app-b", namespace);
-  const args = ["--json", `--rate=${ratePerS}`, `--duration=${durationS}`, "--concurrency=64"];
+  const args = [
+    "--json",
+    `--rate=${pace.ratePerS}`,
+    `--duration=${pace.durationS}`,
+    "--concurrency=64",
+  ];
   const loading = job("load", { args: [...args, "http://app-b/hello"] });
   await applyObjects([loading], namespace);
-  await new Promise((resolve) => setTimeout(resolve, 10_000));
+  await eventually("the load has begun", async () => {
+    const { status } = await getObject("job", "load", namespace);
+    return status?.ready === 1 ? true : null;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 4_000));
   await crash("kube-apiserver");
   await withCondition("job", namespace, "load", "Complete");
   const log = ["logs", "job/load", `--namespace=${namespace}`, "--container=load"];

@@ -16,7 +16,8 @@ test.before(async (t) => {
 });
 
 const ratePerS = 50;
-const durationS = 100;
+/** A rotation takes some 10 s of it. */
+const durationS = 40;
 const rotateMs = 240_000;
 
 interface State {
@@ -105,7 +106,7 @@ disturbingTest(
     await applyObjects([{ ...silent, metadata }], name);
     await readyPod(name, "silent");
     const before = await state();
-    const held = await signet(["ca", "rotate", "root", "--timeout", "20s"], { timeoutMs: 60_000 });
+    const held = await signet(["ca", "rotate", "root", "--timeout", "8s"], { timeoutMs: 60_000 });
     t.is(held.exitCode, 1);
     t.regex(
       held.stderr,

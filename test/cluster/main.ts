@@ -1,11 +1,13 @@
 // `npm run test:cluster`: the tests that need Kubernetes. Those of test/apiserver start what they need of
 // it; the ring runs on a real cluster of this machine or on one that is there already. Ends with one line: N passed, N failed, N skipped.
+import path from "node:path";
 import { parseArgs } from "node:util";
 import { MeshError, messageOf } from "#/lib/errors.ts";
 import { kubernetesPart } from "./build/kubernetes.ts";
 import { httpRouteManifest } from "./build/gateway-api.ts";
 import { imagesPart } from "./build/images.ts";
 import { tiltPart } from "./build/tilt.ts";
+import { goSpiffe } from "../conformance/spiffe-clients.ts";
 import { RigError } from "./errors.ts";
 import { takeLock } from "./lock.ts";
 import { isKept, startCluster, stopCluster, updateImages } from "./node/cluster.ts";
@@ -32,6 +34,12 @@ const usage = `Tests Signet on a real Kubernetes cluster (root; parts are built 
 
 The ring ends with one line: N passed, N failed, N skipped.
 `;
+
+/** Test files that want a program on their PATH. */
+const partsOfTests: readonly (readonly [file: string, part: () => Promise<string>])[] = [
+  ["tilt.test.ts", tiltPart],
+  ["identity.test.ts", goSpiffe],
+];
 
 /** Ends of the process that are asked for from outside, and the exit codes a shell gives them. */
 const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
@@ -155,8 +163,12 @@ async function ringOnOwn(site: Site): Promise<Counts> {
 
 /** Folders of programs that single test files need, built before the cluster takes the machine. */
 async function programsOfTests(files: readonly string[]): Promise<readonly string[]> {
-  const needsTilt = files.length === 0 || files.some((file) => file.endsWith("/tilt.test.ts"));
-  return needsTilt ? [await tiltPart()] : [];
+  const folders: string[] = [];
+  for (const [name, part] of partsOfTests) {
+    const isNeeded = files.length === 0 || files.some((file) => path.basename(file) === name);
+    if (isNeeded) folders.push(await part());
+  }
+  return folders;
 }
 
 /** Returns what takes the handlers away. */

@@ -32,11 +32,16 @@ export interface SpiffeClients {
   readonly java: string;
 }
 
+/** The folder with go-spiffe, a program of ours written as go-spiffe's users write one. */
+export function goSpiffe(): Promise<string> {
+  const requires = { "github.com/spiffe/go-spiffe/v2": goVersion };
+  return goPart({ name: "go-spiffe", parts, requires });
+}
+
 export async function spiffeClients(): Promise<SpiffeClients> {
   await ensurePrograms(programs);
-  const requires = { "github.com/spiffe/go-spiffe/v2": goVersion };
   return {
-    go: await goPart({ name: "go-spiffe", parts, requires }),
+    go: await goSpiffe(),
     python: await pythonPart(),
     java: await javaPart(),
   };

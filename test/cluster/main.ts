@@ -14,7 +14,6 @@ import { isKept, startCluster, stopCluster, updateImages } from "./node/cluster.
 import { ensurePrerequisites } from "./prerequisites.ts";
 import { say } from "./progress.ts";
 import { runOnSecond, removeSecond } from "./second-cluster.ts";
-import { total } from "./counts.ts";
 import type { Counts } from "./counts.ts";
 import type { Selection, Site } from "./ring.ts";
 import { conclude, runApiServerTests, runRing, selectionOf, sharedOut } from "./ring.ts";
@@ -116,14 +115,11 @@ async function ringOn(files: readonly string[], foreign: string): Promise<number
   // Of the parts, those that both ask for are made before: nothing keeps two from making one.
   await httpRouteManifest();
   const more = cluster === null ? [] : await programsOfTests(cluster);
-  // At the same time: while the one waits for kubelet, the other has the processor.
-  const parts: Promise<Counts>[] = [];
-  if (apiServer !== null) parts.push(runApiServerTests(apiServer, programs));
-  if (cluster !== null) {
-    const folders = [programs, ...more];
-    parts.push(ringOnOwn({ files: cluster, kubeconfig: kubeconfigFile, programs: folders }));
-  }
-  return conclude(await Promise.all(parts));
+  const others = apiServer === null ? [] : [() => runApiServerTests(apiServer, programs)];
+  if (cluster === null) return conclude(await Promise.all(others.map((run) => run())));
+  const folders = [programs, ...more];
+  const site = { files: cluster, kubeconfig: kubeconfigFile, programs: folders };
+  return conclude([await ringOnOwn(site, others)]);
 }
 
 async function ringOnForeign(
@@ -142,19 +138,22 @@ async function ringOnForeign(
   return conclude([await runRing({ files: cluster, kubeconfig, programs: null })]);
 }
 
-async function ringOnOwn(site: Site): Promise<Counts> {
+/** `others` need no cluster, and begin when it leaves them some of the processor. */
+async function ringOnOwn(site: Site, others: readonly (() => Promise<Counts>)[]): Promise<Counts> {
+  const run = (more: readonly (() => Promise<Counts>)[], files: readonly string[]) =>
+    runRing({ ...site, files }, () => Promise.all([...others, ...more].map((each) => each())));
   if (isKept()) {
     say("- on the cluster that is up, and stays");
     await updateImages();
-    return runRing(site);
+    return run([], site.files);
   }
   const forget = downOnSignal();
   try {
     await startCluster(false);
     const shared = sharedOut(site.files);
-    if (shared === null) return await runRing(site);
+    if (shared === null) return await run([], site.files);
     const [here, there] = shared;
-    return total(await Promise.all([runRing({ ...site, files: here }), runOnSecond(there)]));
+    return await run([() => runOnSecond(there)], here);
   } finally {
     await stopCluster();
     forget();

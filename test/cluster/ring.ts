@@ -9,7 +9,7 @@ import type { Counts } from "./counts.ts";
 import { RigError } from "./errors.ts";
 import { findProgram } from "./prerequisites.ts";
 import { say } from "./progress.ts";
-import { checkout, nodeAddress, rigFolder, stateFolder } from "./settings.ts";
+import { cacheFolder, checkout, nodeAddress, rigFolder, stateFolder } from "./settings.ts";
 
 export interface Site {
   /** Test files; all of the ring when empty. */
@@ -30,6 +30,8 @@ const aloneFolder = path.join(ringFolder, "alone");
 const apartFolder = path.join(ringFolder, "apart");
 const apiServerFolder = "test/apiserver";
 const timeout = "10m";
+/** A third of what a test file or the command line costs is reading their sources. */
+const compileFolder = path.join(cacheFolder(process.env), "compiled");
 
 /** What the words of a command line mean; none at all mean everything. */
 export function selectionOf(files: readonly string[]): Selection {
@@ -49,7 +51,14 @@ export function runApiServerTests(files: readonly string[], programs: string): P
   return runTests({ files, environment, concurrency: 1 });
 }
 
-export async function runRing(site: Site): Promise<Counts> {
+/**
+ * `meanwhile` begins once the files that share the cluster are done: they take all of the processor, those
+ * that have it to themselves mostly wait.
+ */
+export async function runRing(
+  site: Site,
+  meanwhile: () => Promise<readonly Counts[]> = () => Promise.resolve([]),
+): Promise<Counts> {
   if (site.programs === null && findProgram("kubectl") === null) {
     throw new RigError("prerequisite_missing", "kubectl is missing", {
       next: "Install the kubectl that suits the cluster of SIGNET_TEST_KUBECONFIG",
@@ -60,8 +69,9 @@ export async function runRing(site: Site): Promise<Counts> {
   const counts: Counts[] = [];
   if (beside.length > 0)
     counts.push(await runTests({ files: beside, environment, concurrency: 3 }));
+  const others = meanwhile();
   if (alone.length > 0) counts.push(await runTests({ files: alone, environment, concurrency: 1 }));
-  return total(counts);
+  return total([...counts, ...(await others)]);
 }
 
 /** Files for one cluster: those that share it with others, and then those that disturb it, one by one. */
@@ -136,7 +146,7 @@ export async function runTests({ files, environment, concurrency }: Run): Promis
   const child = spawn(process.execPath, [...ava, `--timeout=${timeout}`, ...files], {
     cwd: checkout,
     stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, ...environment },
+    env: { ...process.env, NODE_COMPILE_CACHE: compileFolder, ...environment },
   });
   // Whoever ends this process ends its tests.
   const end = (): void => void child.kill();

@@ -48,7 +48,7 @@ export function selectionOf(files: readonly string[]): Selection {
 export function runApiServerTests(files: readonly string[], programs: string): Promise<Counts> {
   const environment = { SIGNET_TEST_RING: "apiserver", SIGNET_TEST_KUBE_BIN: programs };
   // Each file has a control plane to itself, and a cluster starts beside them.
-  return runTests({ files, environment, concurrency: 1 });
+  return runTests({ files, environment, concurrency: 1, gently: true });
 }
 
 /**
@@ -139,11 +139,16 @@ export interface Run {
   readonly environment: NodeJS.ProcessEnv;
   /** Files that run at the same time. */
   readonly concurrency: number;
+  /** Behind whatever else wants the processor. */
+  readonly gently?: boolean;
 }
 
-export async function runTests({ files, environment, concurrency }: Run): Promise<Counts> {
+export async function runTests(run: Run): Promise<Counts> {
+  const { files, environment, concurrency, gently = false } = run;
   const ava = ["node_modules/.bin/ava", "--tap", `--concurrency=${concurrency}`];
-  const child = spawn(process.execPath, [...ava, `--timeout=${timeout}`, ...files], {
+  const command = [process.execPath, ...ava, `--timeout=${timeout}`, ...files];
+  const [program = "", ...words] = gently ? ["nice", "-n", "10", ...command] : command;
+  const child = spawn(program, words, {
     cwd: checkout,
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, NODE_COMPILE_CACHE: compileFolder, ...environment },

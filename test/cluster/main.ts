@@ -14,6 +14,7 @@ import { isKept, startCluster, stopCluster, updateImages } from "./node/cluster.
 import { ensurePrerequisites } from "./prerequisites.ts";
 import { say } from "./progress.ts";
 import { runOnSecond, removeSecond } from "./second-cluster.ts";
+import { total } from "./counts.ts";
 import type { Counts } from "./counts.ts";
 import type { Selection, Site } from "./ring.ts";
 import { conclude, runApiServerTests, runRing, selectionOf, sharedOut } from "./ring.ts";
@@ -140,20 +141,20 @@ async function ringOnForeign(
 
 /** `others` need no cluster, and begin when it leaves them some of the processor. */
 async function ringOnOwn(site: Site, others: readonly (() => Promise<Counts>)[]): Promise<Counts> {
-  const run = (more: readonly (() => Promise<Counts>)[], files: readonly string[]) =>
-    runRing({ ...site, files }, () => Promise.all([...others, ...more].map((each) => each())));
+  const run = (files: readonly string[]): Promise<Counts> =>
+    runRing({ ...site, files }, () => Promise.all(others.map((each) => each())));
   if (isKept()) {
     say("- on the cluster that is up, and stays");
     await updateImages();
-    return run([], site.files);
+    return run(site.files);
   }
   const forget = downOnSignal();
   try {
     await startCluster(false);
     const shared = sharedOut(site.files);
-    if (shared === null) return await run([], site.files);
+    if (shared === null) return await run(site.files);
     const [here, there] = shared;
-    return await run([() => runOnSecond(there)], here);
+    return total(await Promise.all([run(here), runOnSecond(there)]));
   } finally {
     await stopCluster();
     forget();

@@ -68,11 +68,12 @@ clusterTest(
       ({ stdout }) => JSON.parse(stdout) as [at: number, status: number][],
     );
     const last = suspended.findLast(([, status]) => status === 200)?.[0] ?? 0;
-    t.log(
-      `told in ${Math.round(known.elapsedMs)} ms, the last answer ${returned - last} ms before`,
-    );
-    t.true(known.elapsedMs < 2000, `${known.elapsedMs} ms`);
-    t.true(suspended.length > 100 && last > 0 && last <= returned, `${last} ${returned}`);
+    // The command ends some tenths of a second after it knows; two seconds are promised.
+    const afterMs = Math.round(last - (returned - known.elapsedMs));
+    t.log(`the last answer ${afterMs} ms after the suspension, all told in ${known.elapsedMs} ms`);
+    const refused = suspended.filter(([at, status]) => at > last && status !== 200).length;
+    t.true(suspended.length > 100 && last > 0 && refused > 0, `${suspended.length}, ${refused}`);
+    t.true(afterMs < 1500, `${afterMs} ms`);
     t.true(undisturbed.length > 100, `${undisturbed.length}`);
     t.true(undisturbed.every(([, status]) => status === 200));
 

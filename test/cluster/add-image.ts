@@ -2,7 +2,7 @@
 // runs: `node test/cluster/add-image.ts NAME`. What the Tiltfile calls SIGNET_LOAD_IMAGE, on this cluster.
 import { messageOf } from "#/lib/errors.ts";
 import { renameImage } from "./build/buildah.ts";
-import { addImageToCluster } from "./node/cluster.ts";
+import { addImageToCluster } from "./node/images.ts";
 
 const [name = ""] = process.argv.slice(2);
 try {

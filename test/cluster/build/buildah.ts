@@ -46,8 +46,14 @@ export async function writeLayout(folder: string, names: readonly string[]): Pro
   writeIndex(folder, entries);
 }
 
+/** The digest of its configuration, in hexadecimal: what it is, whatever it is called. */
+export async function imageId(name: string): Promise<string> {
+  const id = await buildah(["inspect", "--type=image", "--format={{.FromImageID}}", name]);
+  return id.trim();
+}
+
 /** The name by which a kubelet asks for an image: with registry, folder and tag. */
-function fullName(name: string): string {
+export function fullName(name: string): string {
   const tagged = /:[^/]+$/.test(name) ? name : `${name}:latest`;
   const [first = ""] = tagged.split("/");
   if (/[.:]/.test(first) && tagged.includes("/")) return tagged;

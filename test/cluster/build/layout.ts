@@ -53,3 +53,19 @@ export function writeIndex(layout: string, manifests: readonly Descriptor[]): vo
 export function blobPaths(layout: string): readonly string[] {
   return readdirSync(path.join(layout, blobsFolder)).map((blob) => path.join(blobsFolder, blob));
 }
+
+/** Image ID (the digest of its configuration, in hexadecimal) -> its name. */
+export function namesById(layout: string): Readonly<Record<string, string>> {
+  const index = readFileSync(path.join(layout, "index.json"), "utf8");
+  const { manifests } = JSON.parse(index) as { manifests: readonly Descriptor[] };
+  const entries = manifests.map(({ digest, annotations }) => {
+    const manifest = readFileSync(path.join(layout, blobsFolder, hexOf(digest)), "utf8");
+    const { config } = JSON.parse(manifest) as { config: { digest: string } };
+    return [hexOf(config.digest), annotations[nameAnnotation] ?? ""] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+function hexOf(digest: string): string {
+  return digest.replace(/^sha256:/, "");
+}

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { applicationsPart } from "../build/applications.ts";
-import { loadImages } from "../node/cluster.ts";
+import { loadImages } from "../node/images.ts";
 import { rigFolder } from "../settings.ts";
 import { execute } from "./kubectl.ts";
 

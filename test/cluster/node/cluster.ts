@@ -1,21 +1,10 @@
 // The cluster of this machine: up from built parts in seconds, down without a trace. Nothing here
 // asks what state the last run left: what is there is found, and taken away first.
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { writeLayout } from "../build/buildah.ts";
 import { httpRouteManifest } from "../build/gateway-api.ts";
 import { imagesPart } from "../build/images.ts";
-import { blobPaths } from "../build/layout.ts";
 import { kubernetesPart } from "../build/kubernetes.ts";
 import { run, succeed } from "../command.ts";
 import type { CommandOptions } from "../command.ts";
@@ -36,6 +25,7 @@ import {
 } from "../settings.ts";
 import { writeConfiguration } from "./configuration.ts";
 import { createControlGroups, removeControlGroups } from "./control-groups.ts";
+import { loadImages } from "./images.ts";
 import { restoreKernelSettings, saveKernelSettings } from "./kernel-settings.ts";
 import { runningNode, startNodeProcess, stopNodeProcess } from "./node-process.ts";
 import { writePki } from "./pki.ts";
@@ -43,15 +33,6 @@ import { writePki } from "./pki.ts";
 /** Each step of the start that is waited for. */
 const waitMsMax = 120_000;
 const pollMs = 100;
-/** Which images the running cluster has. */
-const loadedFile = path.join(stateFolder, "images.json");
-const smallBytesMax = 64 * 1024;
-
-interface Loaded {
-  /** Of each kind of layout the one that was loaded last. */
-  readonly indexes: Readonly<Record<string, string>>;
-  readonly blobs: readonly string[];
-}
 
 /** True while a cluster that was left up on purpose runs. */
 export function isKept(): boolean {
@@ -100,48 +81,6 @@ export async function stopCluster(): Promise<void> {
     restoreKernelSettings();
     rmSync(stateFolder, { recursive: true, force: true });
   });
-}
-
-/** Gives a running cluster the present images; nothing when it has them. */
-export async function updateImages(): Promise<void> {
-  await loadImages(await imagesPart());
-}
-
-/** Gives a running cluster one image more, out of the store of layers, and nothing that it has already. */
-export async function addImageToCluster(name: string): Promise<void> {
-  const layout = mkdtempSync(path.join(tmpdir(), "signet-image-"));
-  try {
-    await writeLayout(layout, [name]);
-    await loadImages(layout);
-  } finally {
-    rmSync(layout, { recursive: true });
-  }
-}
-
-/** Sends containerd a layout's index, and of the blobs those that it was not sent before. */
-export async function loadImages(layout: string): Promise<void> {
-  const [kind = ""] = path.basename(layout).split("-");
-  const index = readFileSync(path.join(layout, "index.json"), "utf8");
-  const loaded: Loaded = existsSync(loadedFile)
-    ? (JSON.parse(readFileSync(loadedFile, "utf8")) as Loaded)
-    : { indexes: {}, blobs: [] };
-  if (loaded.indexes[kind] === index) return;
-  const known = new Set(loaded.blobs);
-  const blobs = blobPaths(layout).filter((blob) => !isLarge(layout, blob) || !known.has(blob));
-  await step("Loading the images", async () => {
-    const ctr = `ctr --address ${containerdSocket} --namespace k8s.io images import -`;
-    const pipe = `set -o pipefail; tar -C '${layout}' --files-from=- -cf - | ${ctr}`;
-    const input = ["oci-layout", "index.json", ...blobs].join("\n");
-    await succeed("bash", ["-c", pipe], { input });
-  });
-  const indexes = { ...loaded.indexes, [kind]: index };
-  const next: Loaded = { indexes, blobs: [...new Set([...loaded.blobs, ...blobs])] };
-  writeFileSync(loadedFile, JSON.stringify(next));
-}
-
-/** Manifests are read from the stream itself; what is large is a layer. */
-function isLarge(layout: string, blob: string): boolean {
-  return statSync(path.join(layout, blob)).size > smallBytesMax;
 }
 
 async function joinToHost(firstPid: number): Promise<void> {

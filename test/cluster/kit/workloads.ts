@@ -126,6 +126,18 @@ export interface Pace {
   readonly durationS: number;
 }
 
+/** A busy machine asks later than it was told to, and then less often. */
+const askedShareMin = 0.5;
+
+/** What went wrong with a load, in words; "" when every request was answered 200, and enough were made. */
+export function faultOf({ statuses, errors }: LoadSummary, { ratePerS, durationS }: Pace): string {
+  const { "200": answered = 0, ...others } = statuses;
+  const failed = { ...others, ...errors };
+  if (Object.keys(failed).length > 0) return `failed: ${JSON.stringify(failed)}`;
+  const due = ratePerS * durationS;
+  return answered < askedShareMin * due ? `${answered} requests of ${due}` : "";
+}
+
 /** Load on a new app-b of the namespace, and `disturb` after some seconds of it. */
 export async function underLoad(
   namespace: string,

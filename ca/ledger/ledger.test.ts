@@ -13,7 +13,7 @@ import { isIncluded } from "#/transparency/verify.ts";
 import { entryText } from "./entry-text.ts";
 import { recordsMax } from "./entry.ts";
 import type { LedgerEntry } from "./entry.ts";
-import { Ledger, openLedger, pendingMax } from "./ledger.ts";
+import { Ledger, gather, openLedger, pendingMax } from "./ledger.ts";
 import { LedgerStore } from "./store.ts";
 import type { LedgerWriter } from "./writer.ts";
 
@@ -212,6 +212,18 @@ test("query never answers with more than recordsMax", async (t) => {
   t.is(ledger.query({ limit: -5 }).length, 1);
 });
 
+for (const [what, told, looks] of [
+  ["a turn for what comes alone", [1, 1], 2],
+  ["on while each turn brings more", [1, 3, 4, 4], 4],
+  ["not for ever while a rush goes on", Array.from({ length: 999 }, (_each, at) => 1 + at * 2), 65],
+] as const) {
+  test(`gather waits ${what}`, async (t) => {
+    let seen = 0;
+    await gather(systemClock, () => told[seen++]!);
+    t.is(seen, looks);
+  });
+}
+
 /** Holds what it is given until it is let go on. */
 class SlowWriter implements LedgerWriter {
   readonly batches: (readonly LedgerEntry[])[] = [];
@@ -289,26 +301,30 @@ test("the ledger writes what still waits before it closes, and takes nothing aft
   await t.throwsAsync(ledger.append(entry()), { code: "ledger_failed" });
 });
 
-test("a thread that died fails what it had under way, and the next entry starts another", async (t) => {
-  using folder = new Folder();
-  // Between the two threads nothing else keeps this process alive.
-  const alive = setInterval(() => {}, 1000);
-  t.teardown(() => clearInterval(alive));
-  const threads: Worker[] = [];
-  const seen = (message: unknown): void =>
-    void threads.push((message as { readonly worker: Worker }).worker);
-  subscribe("worker_threads", seen);
-  await using ledger = await openLedger(folder.file, systemClock);
-  unsubscribe("worker_threads", seen);
-  using other = new DatabaseSync(folder.file);
-  other.exec("BEGIN IMMEDIATE");
-  const held = ledger.append(entry());
-  await sleep(systemClock, 20);
-  void threads[0]?.terminate();
-  await t.throwsAsync(held, { code: "ledger_failed", message: /thread ended/ });
-  other.exec("ROLLBACK");
-  t.is(await place(ledger), 0);
-});
+// Serial: other tests hold this process's thread up for as long as the ledger's waits for its file.
+test.serial(
+  "a thread that died fails what it had under way, and the next entry starts another",
+  async (t) => {
+    using folder = new Folder();
+    // Between the two threads nothing else keeps this process alive.
+    const alive = setInterval(() => {}, 1000);
+    t.teardown(() => clearInterval(alive));
+    const threads: Worker[] = [];
+    const seen = (message: unknown): void =>
+      void threads.push((message as { readonly worker: Worker }).worker);
+    subscribe("worker_threads", seen);
+    await using ledger = await openLedger(folder.file, systemClock);
+    unsubscribe("worker_threads", seen);
+    using other = new DatabaseSync(folder.file);
+    other.exec("BEGIN IMMEDIATE");
+    const held = ledger.append(entry());
+    await sleep(systemClock, 20);
+    void threads[0]?.terminate();
+    await t.throwsAsync(held, { code: "ledger_failed", message: /thread ended/ });
+    other.exec("ROLLBACK");
+    t.is(await place(ledger), 0);
+  },
+);
 
 test("append proves each entry of a batch to be in the tree with all of it", async (t) => {
   const ledger = openLedgerInMemory();

@@ -17,8 +17,12 @@ import { Ledger, gather, openLedger, pendingMax } from "./ledger.ts";
 import { LedgerStore } from "./store.ts";
 import type { LedgerWriter } from "./writer.ts";
 
+let keys = 0;
+
+/** With a key of its own. */
 function entry(change: Partial<LedgerEntry> = {}): LedgerEntry {
-  return logEntries(0, 1, { serial: "40aa", keyFingerprint: "aa", ...change })[0]!;
+  const keyFingerprint = `key ${keys++}`;
+  return logEntries(0, 1, { serial: "40aa", keyFingerprint, ...change })[0]!;
 }
 
 const base64 = (digest: Uint8Array): string => Buffer.from(digest).toString("base64");
@@ -78,11 +82,27 @@ test("append refuses past pendingMax, and serves again after the turn", async (t
   t.is(await place(ledger), pendingMax);
 });
 
-test("append refuses the key of another pod, and the refused entry takes no position", async (t) => {
+test("attack-10 append refuses a key that it has, whosever it is, and what is refused takes no position", async (t) => {
   await using ledger = openLedgerInMemory();
-  t.is(await place(ledger), 0);
-  await t.throwsAsync(ledger.append(entry({ podUid: "uid-2" })), { code: "key_reused" });
-  t.is(await place(ledger, entry({ podUid: "uid-2", keyFingerprint: "bb" })), 1);
+  const keyFingerprint = "aa";
+  t.is(await place(ledger, entry({ keyFingerprint })), 0);
+  for (const podUid of ["uid-1", "uid-2"]) {
+    const again = entry({ keyFingerprint, podUid, serial: "40ab" });
+    await t.throwsAsync(ledger.append(again), { code: "key_reused" });
+  }
+  t.is(await place(ledger, entry({ podUid: "uid-2" })), 1);
+});
+
+test("attack-10 append takes one of those that come with one key at once, and knows it after a restart", async (t) => {
+  using folder = new Folder();
+  const one = entry();
+  {
+    await using ledger = await openLedger(folder.file, systemClock);
+    const all = await Promise.allSettled([one, one, one].map((each) => ledger.append(each)));
+    t.is(all.filter(({ status }) => status === "fulfilled").length, 1);
+  }
+  await using ledger = await openLedger(folder.file, systemClock);
+  await t.throwsAsync(ledger.append(one), { code: "key_reused" });
 });
 
 test("append keeps nothing of a turn that could not be written", async (t) => {
@@ -183,7 +203,7 @@ test("openLedger gives a ledger the present indexes, and finds in it what was th
   using folder = new Folder();
   {
     using store = new LedgerStore(folder.file);
-    store.write([entry()]);
+    store.write([entry({ keyFingerprint: "aa" })]);
     const database = new DatabaseSync(folder.file);
     database.exec(`DROP INDEX entries_by_block; DROP INDEX entries_by_key_start;
       CREATE INDEX entries_by_pod ON entries (namespace, pod, position);
@@ -192,7 +212,7 @@ test("openLedger gives a ledger the present indexes, and finds in it what was th
   }
   using store = new LedgerStore(folder.file);
   t.is(store.query({ namespace: "a", pod: "b-1" }).length, 1);
-  t.deepEqual(places(store.write([entry({ podUid: "uid-2" })])), ["key_reused"]);
+  t.deepEqual(places(store.write([entry({ keyFingerprint: "aa" })])), ["key_reused"]);
   const database = new DatabaseSync(folder.file);
   const names = database
     .prepare("SELECT name FROM sqlite_schema WHERE type = 'index' ORDER BY name")

@@ -79,7 +79,7 @@ export class Ledger implements AsyncDisposable {
 
   /**
    * Resolves with the entry's position, and the proof of it, once it is on disk. Rejects with CaError: `key_reused` when the
-   * key was certified for another pod, `ledger_full` past `pendingMax`, `ledger_failed` when it could
+   * key was certified before, `ledger_full` past `pendingMax`, `ledger_failed` when it could
    * not be written.
    */
   append(entry: LedgerEntry): Promise<Logged> {
@@ -202,6 +202,7 @@ export class Ledger implements AsyncDisposable {
 function keyReused(entry: LedgerEntry): CaError {
   return new CaError(
     "key_reused",
-    `Cannot certify for pod "${entry.namespace}/${entry.pod}": the key is another pod's`,
+    `Cannot certify for pod "${entry.namespace}/${entry.pod}": the key was certified before`,
+    { next: "Make a new key for each request" },
   );
 }

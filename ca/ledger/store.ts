@@ -152,7 +152,7 @@ export class LedgerReader implements Disposable {
 /** Writes; the only one of its file. */
 export class LedgerStore extends LedgerReader {
   readonly #insert: StatementSync;
-  readonly #otherPod: StatementSync;
+  readonly #sameKey: StatementSync;
   readonly #keep: OnComplete;
   /** Of the tree over all that is on disk. */
   #frontier: Frontier;
@@ -167,9 +167,9 @@ export class LedgerStore extends LedgerReader {
       this.#insert = this.database.prepare(
         "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       );
-      this.#otherPod = this.database.prepare(
+      this.#sameKey = this.database.prepare(
         `SELECT 1 FROM entries WHERE ${keyStart("key_fingerprint")} = ${keyStart("?1")}
-           AND key_fingerprint = ?1 AND pod_uid <> ?2 LIMIT 1`,
+           AND key_fingerprint = ?1 LIMIT 1`,
       );
       this.#keep = keepHashes(this.database);
       const hashes = new Hashes(this.database);
@@ -223,10 +223,9 @@ export class LedgerStore extends LedgerReader {
     }
   }
 
-  /** Its position; null when the key is another pod's. */
+  /** Its position; null when the key was certified before: in the same transaction, so only once for any two. */
   #add(entry: LedgerEntry, growth: Growth): number | null {
-    const { keyFingerprint, podUid } = entry;
-    if (this.#otherPod.get(keyFingerprint, podUid) !== undefined) return null;
+    if (this.#sameKey.get(entry.keyFingerprint) !== undefined) return null;
     const position = growth.frontier.size;
     this.#insert.run(position, ...columns(entry));
     growth.append(leafOf(entry), this.#keep);

@@ -14,6 +14,7 @@ import { entryText } from "./entry-text.ts";
 import { recordsMax } from "./entry.ts";
 import type { LedgerEntry } from "./entry.ts";
 import { Ledger, gather, openLedger, pendingMax } from "./ledger.ts";
+import { blocksWith } from "./schema.ts";
 import { LedgerStore } from "./store.ts";
 import type { LedgerWriter } from "./writer.ts";
 
@@ -188,6 +189,23 @@ test("query finds a pod's entries in every block of the file, newest first, and 
   t.deepEqual(indexes({ namespace: "b" }), []);
   t.deepEqual(indexes({ namespace: "a", serial: "40000010" }), [16]);
 });
+
+for (const [whose, values, columns] of [
+  ["namespace", ["a"], "namespace=?"],
+  ["pod", ["a", "none"], "namespace=? AND pod=?"],
+] as const) {
+  test(`query looks for the blocks of a ${whose} in the index alone, a step for each`, (t) => {
+    using folder = new Folder();
+    using _store = new LedgerStore(folder.file);
+    using database = new DatabaseSync(folder.file);
+    const statement = `EXPLAIN QUERY PLAN ${blocksWith(whose === "pod")}`;
+    const plan = database.prepare(statement).all(1000, 0, ...values);
+    const steps = plan.map(({ detail }) => String(detail)).filter((step) => /entries/.test(step));
+    t.is(steps.length, 1);
+    const search = `USING COVERING INDEX entries_by_block (<expr>=? AND ${columns})`;
+    t.true(steps[0]?.endsWith(search), steps[0]);
+  });
+}
 
 test("append tells keys apart that begin alike", async (t) => {
   using folder = new Folder();

@@ -56,6 +56,8 @@ function certificates(
   const namespace = parameters.get("namespace");
   const pod = parameters.get("pod");
   const serial = parameters.get("serial");
+  // A name alone is nobody's, and all entries would be looked at for it.
+  if (pod !== null && namespace === null) return badRequest("a pod is named with its namespace");
   const records = ledger.query({
     ...(namespace === null ? {} : { namespace }),
     ...(pod === null ? {} : { pod }),

@@ -5,6 +5,7 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Worker } from "node:worker_threads";
 import test from "ava";
+import { base64 } from "#/lib/base64.ts";
 import { sleep, systemClock } from "#/lib/clock.ts";
 import { logEntries, openLedgerInMemory, places } from "#/test/kit/ledger.ts";
 import { hashLeaf } from "#/transparency/hash.ts";
@@ -25,8 +26,6 @@ function entry(change: Partial<LedgerEntry> = {}): LedgerEntry {
   const keyFingerprint = `key ${keys++}`;
   return logEntries(0, 1, { serial: "40aa", keyFingerprint, ...change })[0]!;
 }
-
-const base64 = (digest: Uint8Array): string => Buffer.from(digest).toString("base64");
 
 /** Where the entry stands. */
 async function place(ledger: Ledger, one: LedgerEntry = entry()): Promise<number> {

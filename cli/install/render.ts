@@ -116,17 +116,13 @@ function withWrappingKey(object: KubernetesObject, secretName: string | null): K
   const spec = object["spec"] as Loose;
   const template = spec["template"] as Loose;
   const podSpec = template["spec"] as Loose;
-  const containers = (podSpec["containers"] as readonly Loose[]).map((container) => ({
-    ...container,
-    env: [
-      ...(container["env"] as readonly Loose[]),
-      { name: "SIGNET_KEY_ENCRYPTION_FILE", value: `${folder}/${file}` },
-    ],
-    volumeMounts: [
-      ...(container["volumeMounts"] as readonly Loose[]),
-      { name, mountPath: folder, readOnly: true },
-    ],
-  }));
+  const mount = { name, mountPath: folder, readOnly: true };
+  const told = { name: "SIGNET_KEY_ENCRYPTION_FILE", value: `${folder}/${file}` };
+  const containers = (podSpec["containers"] as readonly Loose[]).map((container) => {
+    const env = [...(container["env"] as readonly Loose[]), told];
+    const volumeMounts = [...(container["volumeMounts"] as readonly Loose[]), mount];
+    return Object.assign({}, container, { env, volumeMounts });
+  });
   const volumes = [...(podSpec["volumes"] as readonly Loose[]), { name, secret }];
   return {
     ...object,

@@ -182,7 +182,7 @@ FROM controller-files AS controller
 COPY --from=controller-bill /bill/signet ./
 LABEL org.opencontainers.image.title=signet/controller \
       org.opencontainers.image.description="Certificate authority and control plane of the Signet mesh"
-ENTRYPOINT ["node", "--import=./tools/stripped.mjs", "--disable-warning=ExperimentalWarning", "--disable-sigusr1", "--disallow-code-generation-from-strings", "--permission", "--allow-net", "--allow-fs-read=*", "--allow-worker", "--disable-warning=PERM0006", "--allow-fs-write=/run/signet", "controller/main.ts"]
+ENTRYPOINT ["node", "--import=./tools/stripped.mjs", "--disable-warning=ExperimentalWarning", "--disable-sigusr1", "--disallow-code-generation-from-strings", "--permission", "--allow-net", "--allow-fs-read=*", "--allow-ffi", "--disable-warning=PERM0003", "--allow-worker", "--disable-warning=PERM0006", "--allow-fs-write=/run/signet", "controller/main.ts"]
 
 FROM injector-files AS injector
 COPY --from=injector-bill /bill/signet ./

@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import { createIntermediate, createRoot } from "#/ca/authority-certificate.ts";
 import { checkIssued } from "#/ca/issued-check.ts";
 import { IssuerSource } from "#/ca/issuer.ts";
-import { checkRequest } from "#/ca/request-check.ts";
+import { checkBinding, checkRequest } from "#/ca/request-check.ts";
 import { serialBytes, signLeaf } from "#/ca/signer.ts";
 import { leafTemplate, lifetimeDefaultS } from "#/ca/template.ts";
 import { readCsr } from "#/identity/csr.ts";
@@ -78,7 +78,9 @@ async function ownIssue(from: From): Promise<Issue> {
     random: () => 0.5,
     log: silentLog,
   });
-  const requests = makeRequests();
+  // As long as a pod's.
+  const token = "t".repeat(1_200);
+  const requests = makeRequests({ token });
   const keys = requests.map((csr) => readCsr(csr).publicKey);
   const certify = (publicKey: Uint8Array): readonly Uint8Array[] => {
     const issuer = source.current();
@@ -91,6 +93,7 @@ async function ownIssue(from: From): Promise<Issue> {
   if (from === "key") return async (index) => certify(keys[index % keys.length]!);
   return async (index) => {
     const csr = readCsr(requests[index % requests.length]!);
+    checkBinding(csr, token);
     checkRequest(csr, id);
     return certify(csr.publicKey);
   };

@@ -30,7 +30,9 @@ const freshInFlight = 8;
 const deadlineMs = 10_000;
 
 async function main(plan: IssuePlan): Promise<void> {
-  const requests = makeRequests();
+  const isFresh = plan.connection === "fresh";
+  const openCount = isFresh ? 1 : connectionCount;
+  const requests = makeRequests({ token: plan.token }, plan.calls + openCount);
   const expectedIdentity = workloadId(
     parseTrustDomain("cluster.local"),
     "signet-system",
@@ -45,17 +47,16 @@ async function main(plan: IssuePlan): Promise<void> {
       clock: systemClock,
     });
   const ask = async (connection: ControllerConnection, index: number): Promise<void> => {
-    const csr = requests[index % requests.length]!;
+    const csr = requests[index]!;
     const answer = await connection.issue(
       { csr, token: plan.token, lifetimeS: 0, serving: false },
       deadlineMs,
     );
     if (answer.certificateChain.length < 2) throw new Error("The chain is too short");
   };
-  const isFresh = plan.connection === "fresh";
-  const open = Array.from({ length: isFresh ? 1 : connectionCount }, connect);
+  const open = Array.from({ length: openCount }, connect);
   // The handshakes, and all that happens only once.
-  await Promise.all(open.map((connection) => ask(connection, 0)));
+  await Promise.all(open.map((connection, at) => ask(connection, plan.calls + at)));
   process.stdout.write(`${measuringLine}\n`);
   await saturate(plan.calls, isFresh ? freshInFlight : inFlight, async (index, lane) => {
     if (!isFresh) return ask(open[lane % connectionCount]!, index);

@@ -26,7 +26,7 @@ const created = 201;
 async function main(plan: StepPlan): Promise<void> {
   const id = parseSpiffeId(identities.client);
   const privateKey = createPrivateKey(plan.provisionerKey);
-  const csrs = makeRequests(id).map((der) => pemOf(der));
+  const csrs = makeRequests({ id }).map((der) => pemOf(der));
   const bodyOf = (index: number): string => {
     const token = stepCaToken(privateKey, {
       ...plan,

@@ -25,6 +25,7 @@ export type CaErrorCode =
   | "csr_asks_for_names"
   | "csr_asks_for_authority"
   | "csr_asks_for_extensions"
+  | "csr_not_bound"
   | "key_reused"
   | "serving_not_granted"
   | "audience_invalid"

@@ -1,10 +1,11 @@
 import test from "ava";
+import { tokenBinding } from "#/identity/csr.ts";
 import type { CsrFacts } from "#/identity/csr.ts";
 import { oid } from "#/identity/object-identifiers.ts";
 import { parseSpiffeId } from "#/identity/spiffe-id.ts";
 import { CaError } from "./ca-error.ts";
 import type { CaErrorCode } from "./ca-error.ts";
-import { checkRequest } from "./request-check.ts";
+import { checkBinding, checkRequest } from "./request-check.ts";
 
 const id = parseSpiffeId("spiffe://cluster.local/ns/app-a/sa/app-a");
 const nothing: CsrFacts = {
@@ -13,6 +14,7 @@ const nothing: CsrFacts = {
   names: [],
   asksForAuthority: false,
   extensionOids: [],
+  binding: null,
   otherAttributes: [],
 };
 const san = [oid.subjectAlternativeName];
@@ -114,3 +116,21 @@ for (const [what, change, code] of denied) {
     t.is(error.code, code);
   });
 }
+
+test("attack-10 checkBinding takes a request that was made for the token, and no other", (t) => {
+  t.notThrows(() => checkBinding({ binding: tokenBinding("token") }, "token"));
+  const others = [
+    null,
+    "",
+    "token",
+    tokenBinding("tokens"),
+    tokenBinding(""),
+    `${tokenBinding("token")}=`,
+  ];
+  for (const binding of others) {
+    t.throws(() => checkBinding({ binding }, "token"), {
+      instanceOf: CaError,
+      code: "csr_not_bound",
+    });
+  }
+});

@@ -1,10 +1,23 @@
 // What a request may ask for: nothing, or exactly what its sender is. Pure. The certificate would be
 // the same anyway (template.ts takes the public key alone), but whoever asks for more is either broken
 // or an attacker, and both should be heard of (attack cases 1 to 3).
+import { tokenBinding } from "#/identity/csr.ts";
 import type { CsrFacts } from "#/identity/csr.ts";
 import { oid } from "#/identity/object-identifiers.ts";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import { CaError } from "./ca-error.ts";
+
+/**
+ * Throws CaError unless whoever has the key made this request for this very token (attack case 10): a request
+ * that somebody else made, or made for another token, would bind a stranger's key to the token's identity.
+ */
+export function checkBinding({ binding }: Pick<CsrFacts, "binding">, token: string): void {
+  if (binding === tokenBinding(token)) return;
+  const state = binding === null ? "it is bound to no token" : "it was made for another token";
+  throw new CaError("csr_not_bound", `Cannot believe CSR: ${state}`, {
+    next: "Make a new key and a new request for each certificate; see createCsr",
+  });
+}
 
 /** Throws CaError unless the request asks for nothing but, at most, `id`, which the token proved. */
 export function checkRequest(csr: CsrFacts, id: SpiffeId): void {

@@ -22,12 +22,12 @@ import type { LedgerEntry } from "./ledger/entry.ts";
 import type { HeadSigner } from "./ledger/head-signer.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import type { CaMetrics } from "./metrics.ts";
-import { checkRequest } from "./request-check.ts";
+import { checkBinding, checkRequest } from "./request-check.ts";
 import { keyFingerprint, serialBytes, signLeaf } from "./signer.ts";
 import { checkLifetime, leafTemplate } from "./template.ts";
 
 export interface CertifyRequest {
-  /** PKCS#10, DER. */
+  /** PKCS#10, DER: with a key that was never certified, made for this token; see createCsr. */
   readonly csr: Uint8Array;
   /** The workload's token for the audience "signet-ca". */
   readonly token: string;
@@ -152,6 +152,7 @@ export class CertificateAuthority {
     checkSize(request.csr);
     const attested = await attest(request.token, request.peerAddress, attestation);
     const csr = readRequest(request.csr);
+    checkBinding(csr, request.token);
     checkRequest(csr, attested.id);
     const dnsNames = request.serving ? this.#namesOf(attested.id) : [];
     const purpose = request.serving ? "serving" : "identity";

@@ -32,7 +32,9 @@ test("startController issues, tells a sidecar its world, follows a change, and s
   site.say({ type: "MODIFIED", object: policyObject("STRICT") });
   await until(() => sidecar.snapshot.policy?.mode === "strict");
 
-  const certificates = JSON.parse((await site.get("/v1/certificates?pod=a-1")).body) as {
+  const certificates = JSON.parse(
+    (await site.get("/v1/certificates?namespace=app-a&pod=a-1")).body,
+  ) as {
     total: number;
     certificates: readonly { id: string; pod: string; chain: readonly string[] }[];
   };
@@ -337,6 +339,7 @@ for (const query of [
   "certificates?x=1",
   "certificates?limit=all",
   "certificates?before=-1",
+  "certificates?pod=a",
   "controller?a",
   "log/head?a",
   "log/inclusion",

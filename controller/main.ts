@@ -5,11 +5,13 @@ import { randomBytes } from "node:crypto";
 import { systemClock } from "#/lib/clock.ts";
 import { runMain } from "#/lib/lifecycle.ts";
 import { createLog } from "#/lib/log.ts";
+import { makeMemoryPrivate } from "#/lib/private-memory.ts";
 import { runController } from "./app.ts";
 import { readControllerConfig } from "./config.ts";
 
 const bootLog = createLog("controller", "info");
 await runMain(bootLog, async (signal) => {
+  makeMemoryPrivate("drop_foreign");
   const config = readControllerConfig(process.env);
   const log = createLog("controller", config.logLevel);
   const random = (): number => Math.random();

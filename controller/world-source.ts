@@ -213,9 +213,13 @@ async function openKeyWrapper({
     return localKeyWrapper(await readFile(keyEncryption.file, "utf8"), randomBytes);
   } catch (thrown) {
     if (thrown instanceof CaError) throw thrown;
-    const state = `Cannot read "${keyEncryption.file}": ${messageOf(thrown)}`;
+    const isMissing = (thrown as { readonly code?: unknown } | null)?.code === "ENOENT";
+    const reason = isMissing ? "there is no such file" : messageOf(thrown);
+    const state = `Cannot read the key that keys are wrapped under, "${keyEncryption.file}": ${reason}`;
     throw new CaError("authority_sealed", state, {
-      next: "Mount the file that SIGNET_KEY_ENCRYPTION_FILE names",
+      next:
+        "Mount the file that SIGNET_KEY_ENCRYPTION_FILE names; " +
+        "of signet install --wrapping-key NAME: kubectl -n signet-system create secret generic NAME --from-file=key",
       cause: thrown,
     });
   }

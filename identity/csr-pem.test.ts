@@ -21,6 +21,8 @@ test("readCsrPem refuses what is none, what was changed, and what asks for more 
   const der = createCsr(privateKey);
   der[der.length - 3]! ^= 1;
   t.throws(() => readCsrPem(toCsrPem(der)), { code: "csr_signature_invalid" });
-  const named = createCsr(privateKey, parseSpiffeId("spiffe://cluster.local/ns/a/sa/b"));
+  const named = createCsr(privateKey, { id: parseSpiffeId("spiffe://cluster.local/ns/a/sa/b") });
   t.throws(() => readCsrPem(toCsrPem(named)), { code: "csr_malformed", message: /asks for more/ });
+  const bound = createCsr(privateKey, { token: "a.b.c" });
+  t.throws(() => readCsrPem(toCsrPem(bound)), { code: "csr_malformed", message: /asks for more/ });
 });

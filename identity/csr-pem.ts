@@ -25,8 +25,9 @@ export function readCsrPem(text: string): Uint8Array {
     throw new IdentityError("pem_invalid", "Cannot read PEM: it holds no certificate request");
   }
   const facts = readCsr(new Uint8Array(Buffer.from(found[1]!, "base64")));
+  const { hasSubject, extensionOids, binding, otherAttributes } = facts;
   const asksForMore =
-    facts.hasSubject || facts.extensionOids.length > 0 || facts.otherAttributes.length > 0;
+    hasSubject || extensionOids.length > 0 || binding !== null || otherAttributes.length > 0;
   if (!asksForMore) return facts.publicKey;
   throw new IdentityError("csr_malformed", "Cannot sign: the request asks for more than its key", {
     next: "Sign what signet ca request printed, and nothing else",

@@ -15,7 +15,7 @@ import {
   spkiOf,
 } from "#/test/kit/forge.ts";
 import { fuzzOptions } from "#/test/kit/fuzz.ts";
-import { createCsr, csrBytesMax, readCsr } from "./csr.ts";
+import { createCsr, csrBytesMax, readCsr, tokenBinding } from "./csr.ts";
 import { IdentityError } from "./identity-error.ts";
 import type { IdentityErrorCode } from "./identity-error.ts";
 import { oid } from "./object-identifiers.ts";
@@ -68,20 +68,34 @@ test("createCsr asks for nothing, and readCsr believes its key", (t) => {
     names: [],
     asksForAuthority: false,
     extensionOids: [],
+    binding: null,
     otherAttributes: [],
   });
 });
 
 test("createCsr asks for one identity when it is given one", (t) => {
-  const { names, extensionOids } = readCsr(createCsr(key, id));
+  const { names, extensionOids } = readCsr(createCsr(key, { id }));
   t.deepEqual(names, [{ kind: "uri", value: id }]);
   t.deepEqual(extensionOids, [oid.subjectAlternativeName]);
+});
+
+test("createCsr binds its request to a token, as a challenge password that openssl reads", (t) => {
+  const der = createCsr(key, { id, token: "a.b.c" });
+  const { binding, names, otherAttributes } = readCsr(der);
+  t.is(binding, tokenBinding("a.b.c"));
+  t.deepEqual([names.length, otherAttributes], [1, []]);
+  const text = execFileSync("openssl", ["req", "-inform", "DER", "-noout", "-text", "-verify"], {
+    input: der,
+    encoding: "utf8",
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  t.regex(text, new RegExp(`challengePassword\\s*:${tokenBinding("a.b.c")}\\n`));
 });
 
 test("createCsr is accepted by openssl, which reads the same", (t) => {
   const run = (...more: string[]): string =>
     execFileSync("openssl", ["req", "-inform", "DER", "-noout", ...more], {
-      input: createCsr(key, id),
+      input: createCsr(key, { id }),
       encoding: "utf8",
       stdio: ["pipe", "pipe", "pipe"],
     });
@@ -109,8 +123,8 @@ test("readCsr hands on what is asked for, as facts", (t) => {
   const attributes = [
     extensionRequest(names, basicConstraints("any"), keyUsage(0x04)),
     encode.encodeSequence(
-      encode.encodeObjectIdentifier("1.2.840.113549.1.9.7"),
-      encode.encodeSet(encode.encodeText(derTag.utf8String, "secret")),
+      encode.encodeObjectIdentifier("1.2.840.113549.1.9.2"),
+      encode.encodeSet(encode.encodeText(derTag.utf8String, "unstructured")),
     ),
   ];
   const facts = readCsr(request({ subject: "root", attributes }));
@@ -122,7 +136,7 @@ test("readCsr hands on what is asked for, as facts", (t) => {
     oid.basicConstraints,
     oid.keyUsage,
   ]);
-  t.deepEqual(facts.otherAttributes, ["1.2.840.113549.1.9.7"]);
+  t.deepEqual(facts.otherAttributes, ["1.2.840.113549.1.9.2"]);
 });
 
 test("attack-12 readCsr hands out a copy of the key that it has checked", (t) => {
@@ -171,6 +185,11 @@ const swapped = createCsr(newKey());
 swapped.set(spkiOf(key), Buffer.from(swapped).indexOf(Buffer.from(spkiOf(key).subarray(0, 26))));
 const nested = (depth: number): Uint8Array =>
   depth === 0 ? encode.encodeSequence() : encode.encodeSequence(nested(depth - 1));
+const challenge = (...texts: readonly string[]): Uint8Array =>
+  encode.encodeSequence(
+    encode.encodeObjectIdentifier(oid.challengePassword),
+    encode.encodeSet(...texts.map((text) => encode.encodeText(derTag.utf8String, text))),
+  );
 const twice = extensionRequest(alternativeNames([generalName(6, id)]));
 
 const denied: readonly (readonly [string, Uint8Array, IdentityErrorCode])[] = [
@@ -254,6 +273,11 @@ const denied: readonly (readonly [string, Uint8Array, IdentityErrorCode])[] = [
     "csr_malformed",
   ],
   [
+    "attack-10 readCsr refuses a binding to two tokens",
+    request({ attributes: [challenge("one", "two")] }),
+    "csr_malformed",
+  ],
+  [
     "readCsr refuses one extension twice",
     request({ attributes: [extensionRequest(keyUsage(0x80), keyUsage(0x80))] }),
     "csr_malformed",
@@ -285,7 +309,7 @@ test("attack-4 readCsr refuses each of them in less than 5 ms", (t) => {
 });
 
 test("property: a request with a changed byte gives facts or an IdentityError", (t) => {
-  const good = createCsr(key, id);
+  const good = createCsr(key, { id });
   fc.assert(
     fc.property(fc.nat(good.length - 1), fc.integer({ min: 1, max: 255 }), (at, mask) => {
       const der = Uint8Array.from(good);

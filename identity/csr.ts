@@ -1,7 +1,7 @@
 // PKCS#10 requests (RFC 2986), written by sidecars and read by the CA. Only the public key and the
 // proof that its holder asks are ever used; what else a request asks for is handed on as facts, for
 // the CA to refuse.
-import { createPublicKey, sign, verify } from "node:crypto";
+import { createPublicKey, hash, sign, verify } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import {
   contextTag,
@@ -36,22 +36,44 @@ export interface CsrFacts {
   readonly asksForAuthority: boolean;
   /** Object identifiers of all extensions asked for, names among them. */
   readonly extensionOids: readonly string[];
-  /** Attributes that are no extension request (a challenge password, say). */
+  /** With what the request may be used: the hash of one token, see tokenBinding; null: with anything. */
+  readonly binding: string | null;
+  /** Attributes that are neither a binding nor an extension request. */
   readonly otherAttributes: readonly string[];
 }
 
+export interface CsrOptions {
+  /** Default: it asks for no name, and the CA takes the identity from the token. */
+  readonly id?: SpiffeId;
+  /** It is good with this token alone. Default: with any, which the CA refuses. */
+  readonly token?: string;
+}
+
 /**
- * A request signed by `privateKey` (P-256). Without `id` it asks for nothing: the CA takes the
- * identity from the token. About 60 us.
+ * What a request says of the token that it comes with, signed with all of it: who has both can use them for
+ * nothing but what they were made for. As a challenge password, which EST, too, uses to link a request to what
+ * authenticates it (RFC 7030 section 3.5).
  */
-export function createCsr(privateKey: KeyObject, id: SpiffeId | null = null): Uint8Array {
+export function tokenBinding(token: string): string {
+  return hash("sha256", `signet token of a CSR\n${token}`, "base64url");
+}
+
+/** A request signed by `privateKey` (P-256). About 60 us. */
+export function createCsr(privateKey: KeyObject, { id, token }: CsrOptions = {}): Uint8Array {
   const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "der" });
-  const attributes = id === null ? [] : [extensionRequest(id)];
+  const attributes = [
+    ...(token === undefined ? [] : [challenge(tokenBinding(token))]),
+    ...(id === undefined ? [] : [extensionRequest(id)]),
+  ];
   const info = encode.encodeSequence(
     encode.encodeSmallInteger(0),
     encode.encodeSequence(),
     publicKey,
-    encode.encodeElement(contextTag(0, "constructed"), ...attributes),
+    // A SET OF, in DER's order.
+    encode.encodeElement(
+      contextTag(0, "constructed"),
+      ...attributes.toSorted((one, other) => Buffer.compare(one, other)),
+    ),
   );
   return encode.encodeSequence(
     info,
@@ -107,13 +129,15 @@ type Asked = Omit<CsrFacts, "publicKey" | "hasSubject">;
 function readAttributes(element: DerElement): Asked {
   const otherAttributes: string[] = [];
   let requested: readonly extensions.Extension[] | null = null;
+  let binding: string | null = null;
   const list = openDer(element, element.tag);
   while (list.nextTag !== null) {
     const attribute = list.open(derTag.sequence);
     const type = readObjectIdentifier(attribute.take(derTag.objectIdentifier));
     const values = attribute.open(derTag.set);
     attribute.finish();
-    if (type !== oid.extensionRequest) otherAttributes.push(type);
+    if (type === oid.challengePassword && binding === null) binding = readChallenge(values);
+    else if (type !== oid.extensionRequest) otherAttributes.push(type);
     else if (requested === null) requested = readExtensionRequest(values);
     else throw new IdentityError("csr_malformed", "Cannot read CSR: it asks for extensions twice");
   }
@@ -125,8 +149,15 @@ function readAttributes(element: DerElement): Asked {
     asksForAuthority:
       basic !== undefined && extensions.readBasicConstraints(basic.value).isAuthority,
     extensionOids: found.map((extension) => extension.oid),
+    binding,
     otherAttributes,
   };
+}
+
+function readChallenge(values: DerReader): string {
+  const value = values.take(derTag.utf8String);
+  values.finish();
+  return new TextDecoder().decode(value.content);
 }
 
 function readExtensionRequest(values: DerReader): readonly extensions.Extension[] {
@@ -148,6 +179,13 @@ function verifies(spki: Uint8Array, signed: Uint8Array, signature: Uint8Array): 
   } catch {
     return false;
   }
+}
+
+function challenge(text: string): Uint8Array {
+  return encode.encodeSequence(
+    encode.encodeObjectIdentifier(oid.challengePassword),
+    encode.encodeSet(encode.encodeText(derTag.utf8String, text)),
+  );
 }
 
 function extensionRequest(id: SpiffeId): Uint8Array {

@@ -13,6 +13,7 @@ export const oid = {
   ecdsaSha384: "1.2.840.10045.4.3.3",
   rsaSha256: "1.2.840.113549.1.1.11",
   rsaSha384: "1.2.840.113549.1.1.12",
+  challengePassword: "1.2.840.113549.1.9.7",
   extensionRequest: "1.2.840.113549.1.9.14",
   subjectKeyIdentifier: "2.5.29.14",
   keyUsage: "2.5.29.15",

@@ -6,6 +6,7 @@ import { KubernetesError } from "#/cluster/kubernetes/kubernetes-error.ts";
 import { systemClock } from "#/lib/clock.ts";
 import { runMain } from "#/lib/lifecycle.ts";
 import { createLog } from "#/lib/log.ts";
+import { makeMemoryPrivate } from "#/lib/private-memory.ts";
 import { runInjector } from "./app.ts";
 import type { ClusterSide } from "./app.ts";
 import { clusterSide } from "./cluster-side.ts";
@@ -13,6 +14,7 @@ import { readWebhookConfig } from "./config.ts";
 
 const bootLog = createLog("injector", "info");
 await runMain(bootLog, async (signal) => {
+  makeMemoryPrivate("drop_foreign");
   const config = readWebhookConfig(process.env);
   const log = createLog("injector", config.injector.logLevel);
   const clock = systemClock;

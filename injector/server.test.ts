@@ -34,8 +34,8 @@ async function withRig(run: (rig: Rig) => Promise<void>): Promise<void> {
   await using fixture = await createFixture({ atMs: Date.now() });
   const issue = async (): Promise<ServingCertificate> => {
     const pod = fixture.addPod({ namespace: "signet-system", serviceAccount: "hook" });
-    const { csr, privateKey } = newCsr();
     const token = await fixture.token(pod);
+    const { csr, privateKey } = newCsr(token);
     const asked = { csr, token, lifetimeS: 0, serving: true, peerAddress: "10.0.0.7" };
     const answer = await fixture.ca.certify(asked);
     const { certificateChain, trustBundle } = answer;

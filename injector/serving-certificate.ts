@@ -111,7 +111,7 @@ export class IssuedServing implements ServingSource {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const connection = connect(roots);
     try {
-      const asked = { csr: createCsr(privateKey), token, lifetimeS: 0, serving: true };
+      const asked = { csr: createCsr(privateKey, { token }), token, lifetimeS: 0, serving: true };
       const answer = await connection.issue(asked, issueDeadlineMs, this.#stop.signal);
       checkServingAnswer(answer, privateKey, roots, dnsName);
       this.#above = answer.certificateChain.slice(1).map((der) => fingerprint(der));

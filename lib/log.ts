@@ -13,18 +13,52 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
-/** A log of process `name`. Written in batches off the hot path when `async`, flushed at exit. */
-export function createLog(name: string, level: LogLevel, options: { async?: boolean } = {}): Log {
-  const destination = pino.destination({ fd: 2, sync: options.async !== true, minLength: 0 });
+/** Characters that wait for the end of their turn; with more they are written at once. */
+const waitingMax = 65_536;
+
+/** One for the whole process, so that lines stay in their order whoever says them. */
+const destination = pino.destination({ fd: 2, sync: true, minLength: 0 });
+let waiting = "";
+
+const lines = {
+  write(line: string): void {
+    if (waiting === "") setImmediate(flush);
+    waiting += line;
+    if (waiting.length > waitingMax) flush();
+  },
+};
+
+/** What waits is with the kernel when this returns. */
+function flush(): void {
+  if (waiting === "") return;
+  const text = waiting;
+  waiting = "";
+  destination.write(text);
+}
+
+process.on("exit", flush);
+
+/**
+ * A log of process `name`. Lines of one turn of the event loop are written together: a rush says hundreds
+ * in one. Warnings and errors are on stderr when the call returns, and with them what was
+ * said before; the rest is at the turn's end, or the process's. A process that is killed loses one turn.
+ */
+export function createLog(name: string, level: LogLevel): Log {
   const logger = pino(
     { base: { process: name }, level, timestamp: pino.stdTimeFunctions.isoTime },
-    destination,
+    lines,
   );
   const at =
-    (method: "debug" | "info" | "warn" | "error") =>
+    (method: "debug" | "info") =>
     (message: string, fields: LogFields = {}): void =>
       logger[method](fields, message);
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  const atOnce =
+    (method: "warn" | "error") =>
+    (message: string, fields: LogFields = {}): void => {
+      logger[method](fields, message);
+      flush();
+    };
+  return { debug: at("debug"), info: at("info"), warn: atOnce("warn"), error: atOnce("error") };
 }
 
 /** Says nothing; for tests and for parts that were given no log. */

@@ -4,6 +4,7 @@
 import { systemClock } from "#/lib/clock.ts";
 import { runMain } from "#/lib/lifecycle.ts";
 import { createLog } from "#/lib/log.ts";
+import { makeMemoryPrivate } from "#/lib/private-memory.ts";
 import { runProxy } from "./app.ts";
 import { readProxyConfig } from "./config.ts";
 
@@ -11,6 +12,7 @@ const STDOUT = 1;
 
 const bootLog = createLog("proxy", "info");
 await runMain(bootLog, async (signal) => {
+  makeMemoryPrivate("keep_foreign");
   const config = readProxyConfig(process.env);
   const log = createLog("proxy", config.logLevel);
   const random = (): number => Math.random();

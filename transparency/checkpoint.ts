@@ -1,4 +1,5 @@
 // The head of a log as text (C2SP tlog-checkpoint): which log, how many entries, the root over them. Pure.
+import { base64 } from "#/lib/base64.ts";
 import { digestBytes } from "./hash.ts";
 import type { Digest } from "./hash.ts";
 import { NoteError } from "./note.ts";
@@ -13,7 +14,7 @@ export interface Checkpoint {
 
 /** The text of a note. */
 export function checkpointText({ origin, size, root }: Checkpoint): string {
-  return `${origin}\n${size}\n${Buffer.from(root).toString("base64")}\n`;
+  return `${origin}\n${size}\n${base64(root)}\n`;
 }
 
 /** Lines after the third are extensions, and left out of consideration. Throws NoteError. */

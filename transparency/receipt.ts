@@ -2,6 +2,7 @@
 // that the certificate's own issuer has signed. Pure but for node:crypto; what comes in is somebody else's
 // word.
 import { X509Certificate } from "node:crypto";
+import { base64 } from "#/lib/base64.ts";
 import { messageOf } from "#/lib/errors.ts";
 import { readCheckpoint } from "./checkpoint.ts";
 import { digestBytes, hashLeaf } from "./hash.ts";
@@ -30,7 +31,7 @@ export const issuerSignerName = "signet.dev/issuer";
 export function receiptFault(receipt: Receipt, chain: readonly Uint8Array[]): string | null {
   const [leaf, issuer] = chain;
   if (leaf === undefined || issuer === undefined) return "the chain has no issuer";
-  if (certificateIn(receipt.entry) !== Buffer.from(leaf).toString("base64")) {
+  if (certificateIn(receipt.entry) !== base64(leaf)) {
     return "the entry is another certificate's";
   }
   const siblings = siblingsOf(receipt.path);

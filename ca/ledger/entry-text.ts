@@ -1,5 +1,6 @@
 // An entry as the bytes that the log's Merkle tree is made of: JSON, the fields always in this order, so that
 // whoever has an entry can make its leaf again and find it in the tree. Changed, every proof would break.
+import { base64 } from "#/lib/base64.ts";
 import type { LedgerEntry } from "./entry.ts";
 
 /** Without a newline at its end. One of version 1 was logged before node and policy were. */
@@ -21,6 +22,6 @@ export function entryText(entry: LedgerEntry): string {
     serial: entry.serial,
     issuerSerial: entry.issuerSerial,
     keyFingerprint: entry.keyFingerprint,
-    certificate: Buffer.from(entry.certificate).toString("base64"),
+    certificate: base64(entry.certificate),
   });
 }

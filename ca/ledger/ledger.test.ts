@@ -5,6 +5,7 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Worker } from "node:worker_threads";
 import test from "ava";
+import { base64 } from "#/lib/base64.ts";
 import { sleep, systemClock } from "#/lib/clock.ts";
 import { logEntries, openLedgerInMemory, places } from "#/test/kit/ledger.ts";
 import { hashLeaf } from "#/transparency/hash.ts";
@@ -13,15 +14,18 @@ import { isIncluded } from "#/transparency/verify.ts";
 import { entryText } from "./entry-text.ts";
 import { recordsMax } from "./entry.ts";
 import type { LedgerEntry } from "./entry.ts";
-import { Ledger, openLedger, pendingMax } from "./ledger.ts";
+import { Ledger, gather, openLedger, pendingMax } from "./ledger.ts";
+import { blocksWith } from "./schema.ts";
 import { LedgerStore } from "./store.ts";
 import type { LedgerWriter } from "./writer.ts";
 
-function entry(change: Partial<LedgerEntry> = {}): LedgerEntry {
-  return logEntries(0, 1, { serial: "40aa", keyFingerprint: "aa", ...change })[0]!;
-}
+let keys = 0;
 
-const base64 = (digest: Uint8Array): string => Buffer.from(digest).toString("base64");
+/** With a key of its own. */
+function entry(change: Partial<LedgerEntry> = {}): LedgerEntry {
+  const keyFingerprint = `key ${keys++}`;
+  return logEntries(0, 1, { serial: "40aa", keyFingerprint, ...change })[0]!;
+}
 
 /** Where the entry stands. */
 async function place(ledger: Ledger, one: LedgerEntry = entry()): Promise<number> {
@@ -78,11 +82,27 @@ test("append refuses past pendingMax, and serves again after the turn", async (t
   t.is(await place(ledger), pendingMax);
 });
 
-test("append refuses the key of another pod, and the refused entry takes no position", async (t) => {
+test("attack-10 append refuses a key that it has, whosever it is, and what is refused takes no position", async (t) => {
   await using ledger = openLedgerInMemory();
-  t.is(await place(ledger), 0);
-  await t.throwsAsync(ledger.append(entry({ podUid: "uid-2" })), { code: "key_reused" });
-  t.is(await place(ledger, entry({ podUid: "uid-2", keyFingerprint: "bb" })), 1);
+  const keyFingerprint = "aa";
+  t.is(await place(ledger, entry({ keyFingerprint })), 0);
+  for (const podUid of ["uid-1", "uid-2"]) {
+    const again = entry({ keyFingerprint, podUid, serial: "40ab" });
+    await t.throwsAsync(ledger.append(again), { code: "key_reused" });
+  }
+  t.is(await place(ledger, entry({ podUid: "uid-2" })), 1);
+});
+
+test("attack-10 append takes one of those that come with one key at once, and knows it after a restart", async (t) => {
+  using folder = new Folder();
+  const one = entry();
+  {
+    await using ledger = await openLedger(folder.file, systemClock);
+    const all = await Promise.allSettled([one, one, one].map((each) => ledger.append(each)));
+    t.is(all.filter(({ status }) => status === "fulfilled").length, 1);
+  }
+  await using ledger = await openLedger(folder.file, systemClock);
+  await t.throwsAsync(ledger.append(one), { code: "key_reused" });
 });
 
 test("append keeps nothing of a turn that could not be written", async (t) => {
@@ -169,6 +189,23 @@ test("query finds a pod's entries in every block of the file, newest first, and 
   t.deepEqual(indexes({ namespace: "a", serial: "40000010" }), [16]);
 });
 
+for (const [whose, values, columns] of [
+  ["namespace", ["a"], "namespace=?"],
+  ["pod", ["a", "none"], "namespace=? AND pod=?"],
+] as const) {
+  test(`query looks for the blocks of a ${whose} in the index alone, a step for each`, (t) => {
+    using folder = new Folder();
+    using _store = new LedgerStore(folder.file);
+    using database = new DatabaseSync(folder.file);
+    const statement = `EXPLAIN QUERY PLAN ${blocksWith(whose === "pod")}`;
+    const plan = database.prepare(statement).all(1000, 0, ...values);
+    const steps = plan.map(({ detail }) => String(detail)).filter((step) => /entries/.test(step));
+    t.is(steps.length, 1);
+    const search = `USING COVERING INDEX entries_by_block (<expr>=? AND ${columns})`;
+    t.true(steps[0]?.endsWith(search), steps[0]);
+  });
+}
+
 test("append tells keys apart that begin alike", async (t) => {
   using folder = new Folder();
   using store = new LedgerStore(folder.file);
@@ -183,7 +220,7 @@ test("openLedger gives a ledger the present indexes, and finds in it what was th
   using folder = new Folder();
   {
     using store = new LedgerStore(folder.file);
-    store.write([entry()]);
+    store.write([entry({ keyFingerprint: "aa" })]);
     const database = new DatabaseSync(folder.file);
     database.exec(`DROP INDEX entries_by_block; DROP INDEX entries_by_key_start;
       CREATE INDEX entries_by_pod ON entries (namespace, pod, position);
@@ -192,7 +229,7 @@ test("openLedger gives a ledger the present indexes, and finds in it what was th
   }
   using store = new LedgerStore(folder.file);
   t.is(store.query({ namespace: "a", pod: "b-1" }).length, 1);
-  t.deepEqual(places(store.write([entry({ podUid: "uid-2" })])), ["key_reused"]);
+  t.deepEqual(places(store.write([entry({ keyFingerprint: "aa" })])), ["key_reused"]);
   const database = new DatabaseSync(folder.file);
   const names = database
     .prepare("SELECT name FROM sqlite_schema WHERE type = 'index' ORDER BY name")
@@ -211,6 +248,18 @@ test("query never answers with more than recordsMax", async (t) => {
   t.is(ledger.query({ limit: 1_000_000 }).length, recordsMax);
   t.is(ledger.query({ limit: -5 }).length, 1);
 });
+
+for (const [what, told, looks] of [
+  ["a turn for what comes alone", [1, 1], 2],
+  ["on while each turn brings more", [1, 3, 4, 4], 4],
+  ["not for ever while a rush goes on", Array.from({ length: 999 }, (_each, at) => 1 + at * 2), 65],
+] as const) {
+  test(`gather waits ${what}`, async (t) => {
+    let seen = 0;
+    await gather(systemClock, () => told[seen++]!);
+    t.is(seen, looks);
+  });
+}
 
 /** Holds what it is given until it is let go on. */
 class SlowWriter implements LedgerWriter {
@@ -289,26 +338,30 @@ test("the ledger writes what still waits before it closes, and takes nothing aft
   await t.throwsAsync(ledger.append(entry()), { code: "ledger_failed" });
 });
 
-test("a thread that died fails what it had under way, and the next entry starts another", async (t) => {
-  using folder = new Folder();
-  // Between the two threads nothing else keeps this process alive.
-  const alive = setInterval(() => {}, 1000);
-  t.teardown(() => clearInterval(alive));
-  const threads: Worker[] = [];
-  const seen = (message: unknown): void =>
-    void threads.push((message as { readonly worker: Worker }).worker);
-  subscribe("worker_threads", seen);
-  await using ledger = await openLedger(folder.file, systemClock);
-  unsubscribe("worker_threads", seen);
-  using other = new DatabaseSync(folder.file);
-  other.exec("BEGIN IMMEDIATE");
-  const held = ledger.append(entry());
-  await sleep(systemClock, 20);
-  void threads[0]?.terminate();
-  await t.throwsAsync(held, { code: "ledger_failed", message: /thread ended/ });
-  other.exec("ROLLBACK");
-  t.is(await place(ledger), 0);
-});
+// Serial: other tests hold this process's thread up for as long as the ledger's waits for its file.
+test.serial(
+  "a thread that died fails what it had under way, and the next entry starts another",
+  async (t) => {
+    using folder = new Folder();
+    // Between the two threads nothing else keeps this process alive.
+    const alive = setInterval(() => {}, 1000);
+    t.teardown(() => clearInterval(alive));
+    const threads: Worker[] = [];
+    const seen = (message: unknown): void =>
+      void threads.push((message as { readonly worker: Worker }).worker);
+    subscribe("worker_threads", seen);
+    await using ledger = await openLedger(folder.file, systemClock);
+    unsubscribe("worker_threads", seen);
+    using other = new DatabaseSync(folder.file);
+    other.exec("BEGIN IMMEDIATE");
+    const held = ledger.append(entry());
+    await sleep(systemClock, 20);
+    void threads[0]?.terminate();
+    await t.throwsAsync(held, { code: "ledger_failed", message: /thread ended/ });
+    other.exec("ROLLBACK");
+    t.is(await place(ledger), 0);
+  },
+);
 
 test("append proves each entry of a batch to be in the tree with all of it", async (t) => {
   const ledger = openLedgerInMemory();

@@ -1,5 +1,6 @@
 // What was issued, to whom, and who asked: on disk before the certificate leaves. Entries that come
 // while the disk is busy wait for each other and are written together.
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { sleep } from "#/lib/clock.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { messageOf } from "#/lib/errors.ts";
@@ -19,6 +20,8 @@ export const pendingMax = 1_024;
  * the same for one and for sixteen. Nobody minds them at an issuance.
  */
 const gatherMs = 3;
+/** Entries from which on a rush waits no longer, whatever else comes. */
+const gatheredMax = 128;
 
 type Reader = Omit<LedgerReader, "database">;
 
@@ -33,11 +36,27 @@ interface Pending {
   readonly reject: (error: CaError) => void;
 }
 
+/** Resolves when what waits shall be written; is told how many entries that are now. */
+export type Gather = (waiting: () => number) => Promise<void>;
+
+/**
+ * Waits for others: the pause, then on while each turn of the event loop brings more: nothing is idle meanwhile, and
+ * what is under way at once goes to the disk, and under one head, together.
+ */
+export async function gather(clock: Clock, waiting: () => number): Promise<void> {
+  await sleep(clock, gatherMs);
+  let before = 0;
+  for (let now = waiting(); now > before && now < gatheredMax; now = waiting()) {
+    before = now;
+    await nextTurn();
+  }
+}
+
 /** Opens or creates the ledger in `file`; rejects with CaError `ledger_failed`. */
 export async function openLedger(file: string, clock: Clock): Promise<Ledger> {
   const writer = await LedgerThread.start(file);
   try {
-    return new Ledger(writer, new LedgerReader(file), () => sleep(clock, gatherMs));
+    return new Ledger(writer, new LedgerReader(file), (waiting) => gather(clock, waiting));
   } catch (thrown) {
     await writer[Symbol.asyncDispose]();
     throw thrown;
@@ -47,21 +66,20 @@ export async function openLedger(file: string, clock: Clock): Promise<Ledger> {
 export class Ledger implements AsyncDisposable {
   readonly #writer: LedgerWriter;
   readonly #reader: Reader;
-  readonly #gather: () => Promise<void>;
+  readonly #gather: Gather;
   #pending: Pending[] = [];
   #writing: Promise<void> | null = null;
   #closed = false;
 
-  /** `gather` resolves when what waits shall be written. */
-  constructor(writer: LedgerWriter, reader: Reader, gather: () => Promise<void>) {
+  constructor(writer: LedgerWriter, reader: Reader, gatherWaiting: Gather) {
     this.#writer = writer;
     this.#reader = reader;
-    this.#gather = gather;
+    this.#gather = gatherWaiting;
   }
 
   /**
    * Resolves with the entry's position, and the proof of it, once it is on disk. Rejects with CaError: `key_reused` when the
-   * key was certified for another pod, `ledger_full` past `pendingMax`, `ledger_failed` when it could
+   * key was certified before, `ledger_full` past `pendingMax`, `ledger_failed` when it could
    * not be written.
    */
   append(entry: LedgerEntry): Promise<Logged> {
@@ -154,7 +172,7 @@ export class Ledger implements AsyncDisposable {
 
   async #writeAll(): Promise<void> {
     while (this.#pending.length > 0) {
-      await this.#gather();
+      await this.#gather(() => this.#pending.length);
       const batch = this.#pending;
       this.#pending = [];
       await this.#write(batch);
@@ -184,6 +202,7 @@ export class Ledger implements AsyncDisposable {
 function keyReused(entry: LedgerEntry): CaError {
   return new CaError(
     "key_reused",
-    `Cannot certify for pod "${entry.namespace}/${entry.pod}": the key is another pod's`,
+    `Cannot certify for pod "${entry.namespace}/${entry.pod}": the key was certified before`,
+    { next: "Make a new key for each request" },
   );
 }

@@ -124,9 +124,12 @@ test("keepPruned forgets what ended longer ago than it is kept, while entries co
   using _pruning = keepPruned({ ledger, keepMs: 5000, clock, log: silentLog });
   const steps = [0, 600_000, 600_000];
   const seen: number[] = [];
-  for (const step of steps) {
+  for (const [at, step] of steps.entries()) {
     clock.advance(step);
-    const more = await Promise.all(logEntries(700, 720).map((entry) => ledger.append(entry)));
+    const next = 700 + at * 20;
+    const more = await Promise.all(
+      logEntries(next, next + 20).map((entry) => ledger.append(entry)),
+    );
     t.is(more.length, 20);
     seen.push(ledger.first());
   }

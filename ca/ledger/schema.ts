@@ -8,6 +8,18 @@ import type { DatabaseSync } from "node:sqlite";
  * half of what one cost.
  */
 export const blockBits = 10;
+/**
+ * The blocks from ?1 down to ?2 that have entries of namespace ?3, or of its pod ?4; by the index alone, one step
+ * into it for each block.
+ */
+export const blocksWith = (ofPod: boolean): string => `
+  WITH RECURSIVE blocks (block) AS (
+    SELECT ?1 UNION ALL SELECT block - 1 FROM blocks WHERE block > ?2
+  )
+  SELECT block FROM blocks WHERE EXISTS (
+    SELECT 1 FROM entries WHERE position >> ${blockBits} = block AND namespace = ?3
+      ${ofPod ? "AND pod = ?4" : ""}
+  )`;
 /** Of a key's fingerprint, in the index: 64 bits. The whole is compared with what is found. */
 export const keyStart = (fingerprint: string): string => `substr(${fingerprint}, 1, 16)`;
 

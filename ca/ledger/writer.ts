@@ -2,7 +2,7 @@
 import type { Tree } from "#/transparency/verify.ts";
 import type { LedgerEntry } from "./entry.ts";
 
-/** Where an entry stands, or why it took no place: its key was certified for another pod. */
+/** Where an entry stands, or why it took no place: its key was certified before. */
 export type Outcome = Placed | "key_reused";
 
 export interface Placed {

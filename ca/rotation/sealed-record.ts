@@ -1,5 +1,6 @@
 // A record as it is stored: the same, but for its keys, which are wrapped. The text of a wrapped key says under
 // which key; one that is not wrapped is a PEM, and is taken as it is.
+import { base64 } from "#/lib/base64.ts";
 import { createHash } from "node:crypto";
 import type { KeyWrapper } from "./key-wrapper.ts";
 import { sealed } from "./key-wrapper.ts";
@@ -15,7 +16,7 @@ export async function sealRecord(
   if (wrapper === null) return record;
   return withKeys(record, async ({ certificate, key }) => {
     const wrapped = await wrapper.wrap(Buffer.from(key), contextOf(certificate));
-    const text = Buffer.from(wrapped).toString("base64");
+    const text = base64(wrapped);
     return `signet-wrapped-key:v1:${wrapper.id}:${text}\n`;
   });
 }

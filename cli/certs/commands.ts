@@ -127,6 +127,9 @@ export const certs: Command = {
     {
       name: "watch",
       summary: "Print each certificate as it is issued, until Ctrl-C",
+      details:
+        "Follows the logs and proves each step: what is printed is in the log for good. Exits with 1 when\n" +
+        "a log takes something back.",
       options: [
         namespace,
         identity,

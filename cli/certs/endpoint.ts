@@ -1,5 +1,6 @@
 // A TLS endpoint as `signet certs` looks at it: where it is, the handshake, and each thing that a sidecar
 // demands of it.
+import { base64 } from "#/lib/base64.ts";
 import { spawn } from "node:child_process";
 import { text as readAll } from "node:stream/consumers";
 import { existsSync } from "node:fs";
@@ -47,7 +48,7 @@ export function isLocalPod(address: string): boolean {
 export async function probeFromNode(options: ProbeOptions, names: Names): Promise<Handshake> {
   const namespace = `/run/netns/${nodeNamespace(names)}`;
   if (!existsSync(namespace)) return probe(options);
-  const roots = options.roots.map((each) => Buffer.from(each).toString("base64"));
+  const roots = options.roots.map((each) => base64(each));
   const program = fileURLToPath(new URL("probe-main.ts", import.meta.url));
   const quiet = "--disable-warning=ExperimentalWarning";
   const asked = JSON.stringify({ ...options, roots });

@@ -1,47 +1,53 @@
-// `signet certs watch`: each certificate as it is issued, over all controllers.
-import { sleep } from "#/lib/clock.ts";
+// `signet certs watch`: each certificate as it is issued, over all controllers, once its log has been proven to
+// have it.
 import { EXIT_OK } from "../exit-codes.ts";
 import { readIssued } from "../issued.ts";
 import type { IssuedCertificate } from "../issued.ts";
+import { LogFault } from "../log/log-fault.ts";
+import { watchLogs } from "../log/watch.ts";
+import type { Watched } from "../log/watch.ts";
 import type { Mesh } from "../mesh.ts";
 import { formatDuration, formatTime, printable } from "../text.ts";
 import { filterOf } from "./certs.ts";
 import { readCount } from "./certs-who.ts";
 import type { CommandContext } from "./context.ts";
 import { meshOf, option } from "./context.ts";
+import { alarmed } from "./log-follow.ts";
 
-const LOOK_MS = 1_000;
-/** Of each controller in one look: one that issues more in a second shows the newest of them. */
-const ENTRIES_MAX = 1_000;
-
-/** `given`: tests have a mesh of their own. Ends with the context's signal, whose reason it throws. */
+/**
+ * `given`: tests have a mesh of their own. Ends with the context's signal, whose reason it throws; exits with 1
+ * when a log takes something back.
+ */
 export async function certsWatch(context: CommandContext, given?: Mesh): Promise<number> {
-  const { print, clock, signal } = context;
+  const { print, signal } = context;
   const countMax = readCount(option(context, "count"), "--count") ?? Infinity;
   const mesh = given ?? (await meshOf(context));
   const isWanted = await filterOf(context, mesh);
-  const look = async (): Promise<readonly IssuedCertificate[]> =>
-    (await mesh.inspect(`/v1/certificates?limit=${ENTRIES_MAX}`)).flatMap(readIssued);
-  let seen = new Set((await look()).map(({ serial }) => serial));
   if (print.format === "table") print.note(`Watching ${mesh.place}; Ctrl-C ends it`);
-  for (let count = 0; count < countMax;) {
-    await sleep(clock, LOOK_MS, signal);
-    signal.throwIfAborted();
-    const all = await look();
-    const fresh = all.filter((each) => !seen.has(each.serial) && isWanted(each));
-    // Only what can still come again is remembered.
-    seen = new Set(all.map(({ serial }) => serial));
-    for (const each of fresh.toSorted(byTime)) {
-      if (count >= countMax) break;
-      count += 1;
-      print.raw(`${print.format === "json" ? watchJson(each) : watchLine(each)}\n`);
+  let count = 0;
+  try {
+    for await (const watched of watchLogs(mesh, context)) {
+      for (const each of issuedIn(watched).filter(isWanted)) {
+        print.raw(`${print.format === "json" ? watchJson(each) : watchLine(each)}\n`);
+        count += 1;
+        if (count >= countMax) return EXIT_OK;
+      }
     }
+  } catch (error) {
+    if (error instanceof LogFault) return alarmed(context, error.message);
+    throw error;
   }
+  signal.throwIfAborted();
   return EXIT_OK;
 }
 
-function byTime(one: IssuedCertificate, other: IssuedCertificate): number {
-  return one.issuedAt - other.issuedAt || (one.logIndex ?? 0) - (other.logIndex ?? 0);
+/** Throws MeshAccessError for an entry that cannot be read. */
+function issuedIn({ pod, from, entries }: Watched): readonly IssuedCertificate[] {
+  const certificates = entries.map((entry, at) => ({
+    ...(JSON.parse(entry) as object),
+    index: from + at,
+  }));
+  return readIssued({ pod, certificates });
 }
 
 function watchLine(each: IssuedCertificate): string {

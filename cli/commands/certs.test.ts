@@ -14,7 +14,6 @@ import type { Mesh, Pod } from "../mesh.ts";
 import { MeshAccessError } from "../mesh.ts";
 import { createPrinter } from "../print.ts";
 import { certsDiff } from "./certs-diff.ts";
-import { certsWatch } from "./certs-watch.ts";
 import { certsWho } from "./certs-who.ts";
 import { certsInspect, certsList } from "./certs.ts";
 import type { Action, CommandContext } from "./context.ts";
@@ -341,27 +340,6 @@ for (const [whose, limit, message] of [
     await t.throwsAsync(run(certsWho, new FakeMesh(), { whose: [whose] }, { limit }), { message });
   });
 }
-
-test("certs watch prints each issuance once, as it comes, and ends after --count", async (t) => {
-  const fake = new FakeMesh();
-  let waits = 0;
-  const issue = (): void => {
-    waits += 1;
-    if (waits === 2) fake.entries.push(old(3), old(4, { namespace: "app-c", id: id("app-c") }));
-    if (waits === 4) fake.entries.push(old(5));
-  };
-  const options = { namespace: "app-b", count: "2" };
-  const { out, err, code } = await run(certsWatch, fake, {}, options, issue);
-  t.is(code, 0);
-  t.is(waits, 4);
-  t.is(stable(out), goldenOf("watch", stable(out)));
-  t.regex(err, /^Watching this machine/);
-  fake.entries = fake.entries.slice(0, 3);
-  waits = 0;
-  const json = await run(certsWatch, fake, {}, { count: "1", json: true }, issue);
-  t.is((JSON.parse(json.out) as { serial: string }).serial, old(3).serial);
-  t.is(json.err, "");
-});
 
 test("certs diff tells what differs, field by field, and exits as diff does", async (t) => {
   const fake = new FakeMesh();

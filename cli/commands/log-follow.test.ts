@@ -3,9 +3,15 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import test from "ava";
 import type { ExecutionContext } from "ava";
+import type { LedgerEntry } from "#/ca/ledger/entry.ts";
+import { startMs } from "#/test/kit/certificate-authority.ts";
+import { golden } from "#/test/kit/golden.ts";
+import { logEntries } from "#/test/kit/ledger.ts";
 import { LogMesh } from "#/test/kit/log-mesh.ts";
 import { said } from "#/test/kit/said.ts";
+import { MeshAccessError } from "../mesh.ts";
 import { copiesIn } from "../log/copy-check.ts";
+import { certsWatch } from "./certs-watch.ts";
 import { logHead, logVerify } from "./log.ts";
 import { logCopy, logWatch, logWitness } from "./log-follow.ts";
 import { logShow } from "./log-show.ts";
@@ -177,25 +183,96 @@ test("log witness says when a log is gone, and what it remembers cannot be edite
   await t.throwsAsync(said(logWitness, log.mesh, look), { code: "unreadable" });
 });
 
+/** A second, with time for what it brings. */
+async function pass({ clock }: LogMesh): Promise<void> {
+  for (const stepMs of [0, 1000]) {
+    clock.advance(stepMs);
+    for (let turn = 0; turn < 30; turn += 1) await new Promise((next) => setImmediate(next));
+  }
+}
+
 test("log watch prints what is issued, and fails when a log is rewritten", async (t) => {
   await using log = await LogMesh.create(5);
   const watching = said(logWatch, log.mesh, { clock: log.clock });
-  const turns = async (): Promise<void> => {
-    for (let turn = 0; turn < 30; turn += 1) await new Promise((next) => setImmediate(next));
-  };
-  const pass = async (): Promise<void> => {
-    await turns();
-    log.clock.advance(1000);
-    await turns();
-  };
-  await pass();
+  await pass(log);
   await log.grow(2);
-  await pass();
+  await pass(log);
   await log.fork(9, 2);
-  await pass();
-  await pass();
+  await pass(log);
+  await pass(log);
   const { code, text } = await watching;
   t.is(code, 1);
   t.regex(text, /signet-controller-0 5 .*\n.*signet-controller-0 6 /);
   t.regex(text, /are not what is signed/);
 });
+
+test("log watch says at once that the logs cannot be had, and later waits for them", async (t) => {
+  await using log = await LogMesh.create(5);
+  const gone = (): never => {
+    throw new MeshAccessError("failed", "The controller does not answer");
+  };
+  log.lie = gone;
+  await t.throwsAsync(said(logWatch, log.mesh, { clock: log.clock }), { code: "failed" });
+  log.lie = (_path, honest) => honest;
+  const watching = said(certsWatch, log.mesh, { clock: log.clock, options: { count: "1" } });
+  await pass(log);
+  log.lie = gone;
+  await pass(log);
+  log.lie = (_path, honest) => honest;
+  await log.grow(1);
+  await pass(log);
+  t.is((await watching).code, 0);
+});
+
+const named = (at: number, namespace: string): readonly LedgerEntry[] =>
+  logEntries(at, at + 1, {
+    namespace,
+    id: `spiffe://cluster.local/ns/${namespace}/sa/b`,
+    issuedAt: startMs,
+    notAfter: startMs + 840_000,
+  });
+
+test("certs watch prints each issuance once, as it comes, and ends after --count", async (t) => {
+  await using log = await LogMesh.create(3);
+  const issue = (...entries: readonly LedgerEntry[]): Promise<unknown> =>
+    Promise.all(entries.map((entry) => log.ledger.append(entry)));
+  const options = { namespace: "app-b", count: "2" };
+  const watching = said(certsWatch, log.mesh, { clock: log.clock, options });
+  await pass(log);
+  await pass(log);
+  await issue(...named(3, "app-b"), ...named(4, "app-c"));
+  await pass(log);
+  await pass(log);
+  await issue(...named(5, "app-b"), ...named(6, "app-b"));
+  await pass(log);
+  const { code, text } = await watching;
+  t.is(code, 0);
+  t.is(text, golden(new URL("../golden/certs-watch.txt", import.meta.url), text));
+  const json = { clock: log.clock, options: { count: "1" }, format: "json" } as const;
+  const next = said(certsWatch, log.mesh, json);
+  await pass(log);
+  await issue(...named(7, "app-b"));
+  await pass(log);
+  t.like(JSON.parse((await next).text) as object, {
+    serial: "7",
+    log: "signet-controller-0",
+    logIndex: 7,
+  });
+});
+
+for (const [title, entries, other] of [
+  ["forked", 9, 17],
+  ["rewound", 4, 1000],
+] as const) {
+  test(`certs watch fails when a log is ${title}, and prints nothing of what is not proven`, async (t) => {
+    await using log = await LogMesh.create(7);
+    const watching = said(certsWatch, log.mesh, { clock: log.clock });
+    await pass(log);
+    await log.fork(entries, Math.min(other, 3));
+    await pass(log);
+    const { code, text } = await watching;
+    t.is(code, 1);
+    t.notRegex(text, /spiffe:/);
+    t.regex(text, /not what is signed|lost or taken away/);
+  });
+}

@@ -9,10 +9,10 @@ import { readGrowth } from "../log/answers.ts";
 import type { LogHead } from "../log/answers.ts";
 import { copyName } from "../log/copy-check.ts";
 import { copyLog } from "../log/copy.ts";
-import { LogFollower } from "../log/follower.ts";
 import { LogFault } from "../log/log-fault.ts";
 import { signedLogs } from "../log/signed-logs.ts";
 import type { SignedLog } from "../log/signed-logs.ts";
+import { watchLogs } from "../log/watch.ts";
 import { readSeen, seenOf, writeSeen } from "../log/witness.ts";
 import type { Seen } from "../log/witness.ts";
 import { isSameDigest } from "#/transparency/hash.ts";
@@ -22,44 +22,25 @@ import { counted } from "../text.ts";
 import type { CommandContext } from "./context.ts";
 import { meshOf, option, word } from "./context.ts";
 
-/** How often a log is looked at, milliseconds. */
-const watchMs = 1_000;
 const witnessSeconds = { byDefault: 30, max: 86_400 };
 
 /** Prints what is issued from now on, until it is stopped; exits with 1 when a log takes something back. */
 export async function logWatch(context: CommandContext, given?: Mesh): Promise<number> {
-  const { clock, signal, print } = context;
+  const { print } = context;
   const mesh = given ?? (await meshOf(context));
-  const followers = new Map<string, LogFollower>();
   print.note("Watching the logs: what is issued from now on. Stop with Ctrl-C.");
-  while (!signal.aborted) {
-    try {
-      for (const { head, origin } of await signedLogs(mesh, clock.now())) {
-        const follower = followers.get(origin);
-        if (follower === undefined) {
-          followers.set(origin, await LogFollower.startAt(mesh, head));
-        } else {
-          for await (const { from, entries } of follower.advance(head)) {
-            print.lines(entries.map((entry, at) => entryLine(entry, from + at, head, context)));
-          }
-        }
-      }
-    } catch (error) {
-      if (error instanceof LogFault) return alarmed(context, error.message);
-      // A controller that restarts is no news; one that answers nobody will be said by signet check.
-      if (!(error instanceof MeshError)) throw error;
+  try {
+    for await (const { pod, from, entries } of watchLogs(mesh, context)) {
+      print.lines(entries.map((entry, at) => entryLine(entry, from + at, pod, context)));
     }
-    await sleep(clock, watchMs, signal);
+    return EXIT_OK;
+  } catch (error) {
+    if (error instanceof LogFault) return alarmed(context, error.message);
+    throw error;
   }
-  return EXIT_OK;
 }
 
-function entryLine(
-  entry: string,
-  index: number,
-  { pod }: LogHead,
-  { print }: CommandContext,
-): string {
+function entryLine(entry: string, index: number, pod: string, { print }: CommandContext): string {
   if (print.format === "json") return JSON.stringify({ log: pod, index, entry: JSON.parse(entry) });
   const told = JSON.parse(entry) as Readonly<Record<string, unknown>>;
   const at = new Date(Number(told["issuedAt"])).toISOString();
@@ -183,7 +164,7 @@ function interval(context: CommandContext): number {
   });
 }
 
-function alarmed({ print }: CommandContext, fault: string): number {
+export function alarmed({ print }: CommandContext, fault: string): number {
   const { paint, glyphs } = print.style;
   if (print.format === "json") print.json({ isGood: false, fault });
   else print.lines([`${paint.red(glyphs.failed)} ${fault}`]);

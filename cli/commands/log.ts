@@ -1,5 +1,6 @@
 // `signet log`: the logs of what was issued, and proofs that nothing was left out, added or changed in them.
 import { readFileSync } from "node:fs";
+import { base64 } from "#/lib/base64.ts";
 import { messageOf } from "#/lib/errors.ts";
 import { EXIT_FAILED, EXIT_OK } from "../exit-codes.ts";
 import { newestByPod, readIssued } from "../issued.ts";
@@ -195,8 +196,4 @@ function readJson(file: string): unknown {
       cause,
     });
   }
-}
-
-function base64(digest: Uint8Array): string {
-  return Buffer.from(digest).toString("base64");
 }

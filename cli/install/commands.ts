@@ -57,6 +57,12 @@ export const install: Command = {
       long: "--no-storage",
       summary: "for clusters without a storage class: a ledger is lost with its controller's pod",
     },
+    {
+      long: "--wrapping-key",
+      summary:
+        "a Secret of signet-system that you made: under its entry `key` root and intermediate are wrapped",
+      value: { name: "SECRET", kind: "text" },
+    },
     trustDomain,
     {
       long: "--svid-lifetime",
@@ -77,6 +83,15 @@ export const install: Command = {
     {
       command: "signet install --replicas 1 --no-storage | kubectl apply -f -",
       shows: "a small cluster, to try it; storage cannot be changed in place later",
+    },
+    {
+      command:
+        'kubectl -n signet-system create secret generic wrap --from-literal=key="$(openssl rand -hex 32)"',
+      shows: "a key to wrap keys under; keep a copy, without it nobody opens them again",
+    },
+    {
+      command: "signet install --wrapping-key wrap | kubectl apply -f -",
+      shows: "keys at rest are wrapped under it, those that are there already, too",
     },
     { command: "signet install | kubectl diff -f -", shows: "what an upgrade would change" },
   ],

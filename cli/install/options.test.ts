@@ -10,6 +10,7 @@ test("readInstallOptions without options asks for nothing else than k8s/ says", 
     trustDomain: null,
     svidLifetimeS: null,
     imagePullSecret: null,
+    wrappingKeySecret: null,
   });
 });
 
@@ -23,6 +24,7 @@ test("readInstallOptions reads each option", (t) => {
     "trust-domain": "mesh.example.org",
     "svid-lifetime": "1h30m",
     "image-pull-secret": "registry",
+    "wrapping-key": "wrap",
   });
   t.deepEqual(options, {
     images: { registry: "localhost:5000/acme/signet_mesh", tag: "v1.2.3-rc.1" },
@@ -31,11 +33,16 @@ test("readInstallOptions reads each option", (t) => {
     trustDomain: "mesh.example.org",
     svidLifetimeS: 5400,
     imagePullSecret: "registry",
+    wrappingKeySecret: "wrap",
   });
   t.deepEqual(readInstallOptions({ "no-storage": true }).storage, { kind: "none" });
 });
 
 for (const [name, value] of [
+  ["wrapping-key", ""],
+  ["wrapping-key", "Wrap"],
+  ["wrapping-key", "signet-system/wrap"],
+  ["wrapping-key", "signet-ca"],
   ["replicas", "0"],
   ["replicas", "10"],
   ["replicas", "1.5"],

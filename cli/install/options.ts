@@ -19,6 +19,8 @@ export interface InstallOptions {
   readonly trustDomain: string | null;
   readonly svidLifetimeS: number | null;
   readonly imagePullSecret: string | null;
+  /** A Secret of signet-system under whose key the authorities' keys are wrapped; null: they are not. */
+  readonly wrappingKeySecret: string | null;
 }
 
 export interface ImageOptions {
@@ -40,6 +42,7 @@ const registryCharactersMax = 200;
 const tagForm = /^\w[\w.-]{0,127}$/;
 /** Of a storage class or a Secret. */
 const objectName = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
+const authoritySecret = "signet-ca";
 const quantity = /^[1-9]\d{0,9}(?:M|G|T|Mi|Gi|Ti)$/;
 
 /** Throws UsageError. */
@@ -54,6 +57,7 @@ export function readInstallOptions(given: Given): InstallOptions {
     trustDomain,
     svidLifetimeS: readLifetime(valueOf(given, "svid-lifetime")),
     imagePullSecret: matching(given, "image-pull-secret", objectName, "the name of a Secret"),
+    wrappingKeySecret: readWrappingKeySecret(given),
   };
 }
 
@@ -90,6 +94,13 @@ function readStorage(given: Given): Storage {
   const storageClass = matching(given, "storage", objectName, "the name of a storage class");
   const size = matching(given, "storage-size", quantity, "a size as 512Mi or 4Gi");
   return { kind: "volume", storageClass, size };
+}
+
+function readWrappingKeySecret(given: Given): string | null {
+  const name = matching(given, "wrapping-key", objectName, "the name of a Secret");
+  // What it would wrap lies in there.
+  if (name === authoritySecret) throw refused("wrapping-key", name, "a Secret of your own");
+  return name;
 }
 
 function readLifetime(text: string | null): number | null {

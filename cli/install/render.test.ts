@@ -94,3 +94,33 @@ test("renderObject without storage does what the development overlay does", (t) 
   const operations = parseYaml(overlay.patches[0].patch)[0]!.value() as Loose[];
   t.deepEqual(spec.template.spec.volumes.at(-1), operations.find(({ op }) => op === "add").value);
 });
+
+test("renderObject mounts the wrapping key for controllers alone, and they start without it to say so", (t) => {
+  const plain = rendered({});
+  const objects = rendered({ "wrapping-key": "wrap", "no-storage": true });
+  const { spec } = one(objects, "StatefulSet", "signet-controller").spec.template;
+  const [container] = spec.containers;
+  t.deepEqual(container.env.at(-1), {
+    name: "SIGNET_KEY_ENCRYPTION_FILE",
+    value: "/run/signet/wrapping-key/key",
+  });
+  t.deepEqual(container.volumeMounts.at(-1), {
+    name: "wrapping-key",
+    mountPath: "/run/signet/wrapping-key",
+    readOnly: true,
+  });
+  t.deepEqual(spec.volumes.at(-1), {
+    name: "wrapping-key",
+    secret: {
+      secretName: "wrap",
+      optional: true,
+      defaultMode: 0o440,
+      items: [{ key: "key", path: "key" }],
+    },
+  });
+  // Group and user that its mode is for.
+  t.is(spec.securityContext.fsGroup, spec.securityContext.runAsGroup);
+  const injector = one(objects, "Deployment", "signet-injector");
+  t.deepEqual(injector, one(plain, "Deployment", "signet-injector"));
+  t.false(JSON.stringify(plain).includes("SIGNET_KEY_ENCRYPTION_FILE"));
+});

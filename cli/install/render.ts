@@ -5,6 +5,9 @@ import type { ImageOptions, InstallOptions, Storage } from "./options.ts";
 type Loose = Readonly<Record<string, unknown>>;
 
 const ledgerVolume = "data";
+const wrappingKey = { volume: "wrapping-key", folder: "/run/signet/wrapping-key", file: "key" };
+/** Octal 440: of root, readable for the controllers' group. */
+const wrappingKeyMode = 0o440;
 /** As much as node's disk may be taken by a ledger that nothing else holds. */
 const ledgerSizeLimit = "256Mi";
 const ownImage = /^signet\/(controller|injector|proxy|proxy-init)$/;
@@ -12,11 +15,13 @@ const ownImage = /^signet\/(controller|injector|proxy|proxy-init)$/;
 /** The very same object when nothing of it changes. */
 export function renderObject(object: KubernetesObject, options: InstallOptions): KubernetesObject {
   switch (object.kind) {
-    case "StatefulSet":
-      return renderWorkload(object, options, [
+    case "StatefulSet": {
+      const changed = renderWorkload(object, options, [
         ...variable("SIGNET_TRUST_DOMAIN", options.trustDomain),
         ...variable("SIGNET_SVID_LIFETIME_S", options.svidLifetimeS),
       ]);
+      return withWrappingKey(withStorage(changed, options.storage), options.wrappingKeySecret);
+    }
     case "Deployment":
       return renderWorkload(object, options, [
         ...variable("SIGNET_TRUST_DOMAIN", options.trustDomain),
@@ -48,7 +53,7 @@ function renderWorkload(
   const containers = (podSpec["containers"] as readonly Loose[]).map((container) =>
     renderContainer(container, options.images, added),
   );
-  const changed: KubernetesObject = {
+  return {
     ...object,
     spec: {
       ...spec,
@@ -56,7 +61,6 @@ function renderWorkload(
       template: { ...template, spec: { ...podSpec, containers } },
     },
   };
-  return object.kind === "StatefulSet" ? withStorage(changed, options.storage) : changed;
 }
 
 function renderContainer(container: Loose, images: ImageOptions, added: readonly Loose[]): Loose {
@@ -98,6 +102,32 @@ function withStorage(object: KubernetesObject, storage: Storage): KubernetesObje
     default:
       return storage satisfies never;
   }
+}
+
+/**
+ * The Secret as a file. Optional, so that the controller starts without it and says in its log what is
+ * missing: it ends then, and takes up no key that is not wrapped.
+ */
+function withWrappingKey(object: KubernetesObject, secretName: string | null): KubernetesObject {
+  if (secretName === null) return object;
+  const { volume: name, folder, file } = wrappingKey;
+  const items = [{ key: file, path: file }];
+  const secret = { secretName, optional: true, defaultMode: wrappingKeyMode, items };
+  const spec = object["spec"] as Loose;
+  const template = spec["template"] as Loose;
+  const podSpec = template["spec"] as Loose;
+  const mount = { name, mountPath: folder, readOnly: true };
+  const told = { name: "SIGNET_KEY_ENCRYPTION_FILE", value: `${folder}/${file}` };
+  const containers = (podSpec["containers"] as readonly Loose[]).map((container) => {
+    const env = [...(container["env"] as readonly Loose[]), told];
+    const volumeMounts = [...(container["volumeMounts"] as readonly Loose[]), mount];
+    return Object.assign({}, container, { env, volumeMounts });
+  });
+  const volumes = [...(podSpec["volumes"] as readonly Loose[]), { name, secret }];
+  return {
+    ...object,
+    spec: { ...spec, template: { ...template, spec: { ...podSpec, containers, volumes } } },
+  };
 }
 
 function renderClaim(claim: Loose, storage: Storage & { kind: "volume" }): Loose {

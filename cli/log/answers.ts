@@ -1,5 +1,6 @@
 // What the controllers' read API says of their logs, taken apart carefully: what is to be proven is not
 // believed beforehand. Pure.
+import { base64 } from "#/lib/base64.ts";
 import { hashLeaf } from "#/transparency/hash.ts";
 import type { Digest } from "#/transparency/hash.ts";
 import { isConsistent, isIncluded } from "#/transparency/verify.ts";
@@ -112,11 +113,7 @@ export function isEntryOf({ entry }: Inclusion, { chain, id }: IssuedCertificate
   try {
     const told = JSON.parse(entry) as { readonly certificate?: unknown; readonly id?: unknown };
     const leaf = chain[0];
-    return (
-      leaf !== undefined &&
-      told.certificate === Buffer.from(leaf).toString("base64") &&
-      told.id === id
-    );
+    return leaf !== undefined && told.certificate === base64(leaf) && told.id === id;
   } catch {
     return false;
   }

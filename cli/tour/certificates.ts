@@ -1,9 +1,10 @@
 // Every identity is listed, and what `signet certs` says of a certificate is what openssl says.
 import { inspectChain } from "#/identity/inspect.ts";
-import { parsePem, toPem } from "#/identity/bundle.ts";
+import { toPem } from "#/identity/bundle.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { newestByPod, readIssued } from "../issued.ts";
 import type { IssuedCertificate } from "../issued.ts";
+import { rootsOf } from "../log/signed.ts";
 import { podName } from "../mesh.ts";
 import { colonHex, formatTime, shortIdentity } from "../text.ts";
 import { hold } from "./claim.ts";
@@ -21,7 +22,7 @@ async function prove(context: TourContext): Promise<readonly string[]> {
   const { mesh, clock } = context;
   const answers = await mesh.inspect("/v1/certificates");
   const issued = newestByPod(answers.flatMap(readIssued));
-  const roots = parsePem((await mesh.bundle()) ?? "");
+  const roots = await rootsOf(mesh);
   const trustDomain = await mesh.trustDomain();
   const meshed = (await mesh.pods()).filter(
     ({ isMeshed, namespace }) => isMeshed && namespace !== SYSTEM_NAMESPACE,

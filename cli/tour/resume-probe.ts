@@ -49,7 +49,8 @@ async function certify(address: string, trustDomain: string): Promise<Certified>
   });
   try {
     const token = readFileSync(TOKEN_FILE, "utf8").trim();
-    const request = { csr: createCsr(privateKey), token, lifetimeS: LIFETIME_S, serving: false };
+    const csr = createCsr(privateKey, { token });
+    const request = { csr, token, lifetimeS: LIFETIME_S, serving: false };
     const { certificateChain } = await connection.issue(request, ISSUE_DEADLINE_MS);
     return {
       key: privateKey.export({ type: "pkcs8", format: "pem" }),

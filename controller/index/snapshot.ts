@@ -15,6 +15,7 @@ import type { ServerPolicy } from "#/api/policy.ts";
 import type { EndpointSliceRecord, PodReference, ServicePortRecord } from "#/cluster/events.ts";
 import type { ServiceRecord } from "#/cluster/events.ts";
 import { keyOfMeta } from "#/cluster/events.ts";
+import { base64 } from "#/lib/base64.ts";
 import { assertNever } from "#/lib/assert.ts";
 import type { Resolution } from "./workloads.ts";
 import type { Routes } from "./routes.ts";
@@ -133,12 +134,12 @@ function contentOf(resource: Resource): unknown {
       return { ...resource.policy, ports: [...resource.policy.ports] };
     case "trustBundle": {
       const { trustDomain, roots, authority } = resource.bundle;
-      const texts = roots.map((root) => Buffer.from(root).toString("base64"));
+      const texts = roots.map((root) => base64(root));
       return { trustDomain, roots: texts, authority };
     }
     case "tokenKeys":
       return resource.authorities.map(({ keyId, publicKey }) => {
-        return [keyId, Buffer.from(publicKey).toString("base64")];
+        return [keyId, base64(publicKey)];
       });
     case "suspensions":
       return [...resource.suspended].sort();

@@ -6,6 +6,7 @@ import test from "ava";
 import type { Controller } from "../app.ts";
 import { makePending } from "#/ca/rotation/offline.ts";
 import { fingerprint, parsePem } from "#/identity/bundle.ts";
+import type { MeshError } from "#/lib/errors.ts";
 import { Site, added, podObject, ready, synced } from "#/test/kit/controller-site.ts";
 import { LiveSidecar } from "#/test/kit/live-sidecar.ts";
 import { until } from "#/test/kit/controller-server.ts";
@@ -253,7 +254,11 @@ test("keys are wrapped where they are stored, and a controller without what they
   bench.environment = { SIGNET_KEY_ENCRYPTION_KEY: "cd".repeat(32) };
   await t.throwsAsync(bench.start(), { message: /wrapped under another key/ });
   bench.environment = { SIGNET_KEY_ENCRYPTION_FILE: bench.file("none") };
-  await t.throwsAsync(bench.start(), { code: "authority_sealed", message: /Cannot read/ });
+  const missing = await t.throwsAsync(bench.start(), {
+    code: "authority_sealed",
+    message: /Cannot read the key that keys are wrapped under, ".*\/none": there is no such file$/,
+  });
+  t.regex((missing as unknown as MeshError).next, /create secret generic NAME --from-file=key/);
   writeFileSync(bench.file("kek"), `${"cd".repeat(32)}\n${"ab".repeat(32)}\n`);
   bench.environment = { SIGNET_KEY_ENCRYPTION_FILE: bench.file("kek") };
   await t.notThrowsAsync(bench.start());

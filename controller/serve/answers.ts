@@ -6,10 +6,6 @@ export function badRequest(state: string): AdminReply {
   return json({ error: `Cannot answer: ${state}` }, 400);
 }
 
-export function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("base64");
-}
-
 /** The answer to a question that takes no parameter and has one. */
 export function unknownParameter(url: URL): AdminReply | null {
   const [name] = url.searchParams.keys();

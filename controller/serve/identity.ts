@@ -73,6 +73,7 @@ const statuses: Readonly<Record<CaErrorCode, RpcErrorCode>> = {
   csr_asks_for_names: "permission_denied",
   csr_asks_for_authority: "permission_denied",
   csr_asks_for_extensions: "permission_denied",
+  csr_not_bound: "permission_denied",
   key_reused: "permission_denied",
   serving_not_granted: "permission_denied",
   audience_invalid: "invalid_argument",

@@ -7,9 +7,10 @@ import type { LedgerRecord } from "#/ca/ledger/entry.ts";
 import type { Ledger } from "#/ca/ledger/ledger.ts";
 import type { Issuer } from "#/ca/issuer.ts";
 import { keyOfMeta } from "#/cluster/events.ts";
+import { base64 } from "#/lib/base64.ts";
 import type { AdminReply, AdminRoute } from "#/lib/admin.ts";
 import { json } from "#/lib/admin.ts";
-import { badRequest, base64, unknownParameter } from "./answers.ts";
+import { badRequest, unknownParameter } from "./answers.ts";
 import { signetVersion } from "#/lib/version.ts";
 import type { Mesh } from "../index/mesh.ts";
 import { isInjected, isLive } from "../index/workloads.ts";
@@ -56,6 +57,8 @@ function certificates(
   const namespace = parameters.get("namespace");
   const pod = parameters.get("pod");
   const serial = parameters.get("serial");
+  // A name alone is nobody's, and all entries would be looked at for it.
+  if (pod !== null && namespace === null) return badRequest("a pod is named with its namespace");
   const records = ledger.query({
     ...(namespace === null ? {} : { namespace }),
     ...(pod === null ? {} : { pod }),

@@ -6,11 +6,12 @@ import { recordsMax } from "#/ca/ledger/entry.ts";
 import type { HeadSigner } from "#/ca/ledger/head-signer.ts";
 import type { Ledger } from "#/ca/ledger/ledger.ts";
 import type { Issuer } from "#/ca/issuer.ts";
+import { base64 } from "#/lib/base64.ts";
 import type { AdminReply, AdminRoute } from "#/lib/admin.ts";
 import { json } from "#/lib/admin.ts";
 import { frontierRoot } from "#/transparency/frontier.ts";
 import { tileHeight, tileWidth } from "#/transparency/tile.ts";
-import { badRequest, base64 } from "./answers.ts";
+import { badRequest } from "./answers.ts";
 
 export interface LogOptions {
   readonly ledger: Omit<Ledger, "append" | "prune" | typeof Symbol.asyncDispose>;

@@ -6,15 +6,17 @@ const quiet = "--disable-warning=ExperimentalWarning";
 const hardening = ["--disable-sigusr1", "--disallow-code-generation-from-strings"];
 /** And no child processes, addons or written files, but what is named. */
 const confined = [...hardening, "--permission", "--allow-net", "--allow-fs-read=*"];
+/** Foreign functions: the controller gives them up once its memory is private. Node warns of them. */
+const foreign = ["--allow-ffi", "--disable-warning=PERM0003"];
 const proxy = [
-  // The kernel is asked for the original destination by a foreign function; Node warns of it.
-  "--allow-ffi",
-  "--disable-warning=PERM0003",
+  // The kernel is asked for each original destination by one.
+  ...foreign,
   "--max-semi-space-size=4",
   // The folder of the Workload API's socket: what a killed sidecar left there has to be taken away.
   "--allow-fs-write=/run/spiffe",
 ];
 const controller = [
+  ...foreign,
   // The ledger, in its thread, and the admin socket. Node warns of threads.
   "--allow-worker",
   "--disable-warning=PERM0006",

@@ -228,7 +228,7 @@ export class Certifier {
     }
     const token = await readToken(config.tokenFile);
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    const csr = createCsr(privateKey);
+    const csr = createCsr(privateKey, { token });
     const roots = this.#roots;
     const connection = connect(roots, null);
     try {

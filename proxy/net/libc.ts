@@ -1,4 +1,5 @@
-// The C library, through node:ffi. The only file that calls native code; what it may call stands here.
+// The C library, through node:ffi. The only file that calls native code but for lib/private-memory.ts; what it
+// may call stands here.
 import { dlopen } from "node:ffi";
 import { Socket } from "node:net";
 

@@ -211,8 +211,11 @@ export async function createAuthorities(
   return { root, intermediate };
 }
 
-/** A request with a new key, as sidecars send it. */
-export function newCsr(): { readonly csr: Uint8Array; readonly privateKey: KeyObject } {
+/** A request with a new key, as sidecars send it with this token. */
+export function newCsr(token: string): {
+  readonly csr: Uint8Array;
+  readonly privateKey: KeyObject;
+} {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  return { csr: createCsr(privateKey), privateKey };
+  return { csr: createCsr(privateKey, { token }), privateKey };
 }

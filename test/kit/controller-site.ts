@@ -126,12 +126,13 @@ export class Site implements AsyncDisposable {
   }
 
   /** `root`: what is trusted, when it is not the first one any more. */
-  async issue(controller: Controller, token?: string, root?: Uint8Array): Promise<Svid> {
+  async issue(controller: Controller, held?: string, root?: Uint8Array): Promise<Svid> {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    const csr = createCsr(privateKey);
+    const token = held ?? (await this.token());
+    const csr = createCsr(privateKey, { token });
     const connection = this.connect(controller, null, root);
     try {
-      const request = { csr, token: token ?? (await this.token()), lifetimeS: 0, serving: false };
+      const request = { csr, token, lifetimeS: 0, serving: false };
       const answer = await connection.issue(request, 5000);
       const leaf = new X509Certificate(answer.certificateChain[0]!);
       return {

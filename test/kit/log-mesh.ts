@@ -67,6 +67,8 @@ export class LogMesh implements AsyncDisposable {
 
   get mesh(): Mesh {
     const asked = {
+      place: "this machine",
+      trustDomain: async () => trustDomain,
       bundle: async () => toPem(this.#root),
       inspect: async (path: string) => [this.lie(path, await this.#answer(path))],
     };

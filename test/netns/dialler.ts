@@ -69,7 +69,7 @@ async function certified({
     expectedIdentity: parseSpiffeId("spiffe://cluster.local/ns/signet-system/sa/signet-controller"),
     clock: systemClock,
   });
-  const request = { csr: createCsr(privateKey), token, lifetimeS: 0, serving: false };
+  const request = { csr: createCsr(privateKey, { token }), token, lifetimeS: 0, serving: false };
   const { certificateChain } = await connection.issue(request, 5000);
   connection.close();
   const key = privateKey.export({ type: "pkcs8", format: "pem" });

@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdtempSync,
   readFileSync,
+  statSync,
   readdirSync,
   rmSync,
   writeFileSync,
@@ -128,6 +129,21 @@ async function assertPodsAreContained(t: ExecutionContext, client: LocalClient):
   t.regex(readFileSync(application?.logFile ?? "", "utf8"), /Response #1\n/);
 }
 
+/** Sidecars and controller: the kernel gives the files of a process that cannot be dumped to root. */
+async function assertMemoryIsPrivate(t: ExecutionContext, client: LocalClient): Promise<void> {
+  for (const [pod, name] of [
+    ["app-a", "proxy"],
+    ["app-b-v1", "proxy"],
+    ["signet-controller", "controller"],
+  ] as const) {
+    const { containers } = await find(client, pod);
+    const pid = containers.find((each) => each.name === name)?.pid;
+    t.is(statSync(`/proc/${pid}/environ`).uid, 0, `attack-20 ${pod}`);
+    t.regex(readFileSync(`/proc/${pid}/status`, "utf8"), /^Uid:\t(?!0\t)/m);
+    t.regex(readFileSync(`/proc/${pid}/limits`, "utf8"), /^Max core file size +0 +0 /m);
+  }
+}
+
 async function assertPodsFindNames(t: ExecutionContext, client: LocalClient): Promise<void> {
   const look = (name: string): Promise<{ code: number; stdout: string; stderr: string }> => {
     const asked = `require("dns").lookup(${JSON.stringify(name)}, (error, address) => console.log(error?.code ?? address))`;
@@ -194,6 +210,7 @@ netnsTest("the local mesh carries the demo, contains its pods and leaves nothing
   await assertWorkloadApi(t, client);
   await assertMeshedTraffic(t, client);
   await assertPodsAreContained(t, client);
+  await assertMemoryIsPrivate(t, client);
   await assertPodsFindNames(t, client);
   await assertEndpointIsInspected(t, names);
   const command = [

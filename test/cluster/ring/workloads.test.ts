@@ -9,6 +9,7 @@ import { readyPod } from "../kit/pods.ts";
 import {
   appB,
   client,
+  faultOf,
   meshed,
   pod,
   policy,

@@ -10,6 +10,7 @@ import { ResponseHead } from "../http1/response-head.ts";
 import { Body } from "./body.ts";
 import { readFast } from "../net/fast-read.ts";
 import type { Expiring } from "../net/deadline.ts";
+import { reset } from "../net/reset.ts";
 import { severedFor } from "../net/sever.ts";
 import type { ConnectionFacts, PoolContext, StreamSink, UpstreamFailure } from "./transport.ts";
 import type { UpstreamStream } from "./transport.ts";
@@ -123,7 +124,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
       this.#pool.context.onCertificateEnd("drained");
     }
     this.#over();
-    this.#socket.destroy();
+    this.#drop();
   }
 
   onDeadline(): void {
@@ -274,8 +275,14 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     const sink = this.#sink;
     const sent = this.#sent;
     this.#over();
-    this.#socket.destroy();
+    this.#drop();
     sink?.onStreamFailed(failure, sent);
+  }
+
+  /** An endpoint may take a request that ends in a FIN for a whole one, and act on half of it. */
+  #drop(): void {
+    if (this.#sent && !this.#requestDone) reset(this.#socket);
+    else this.#socket.destroy();
   }
 
   #over(): void {

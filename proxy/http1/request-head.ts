@@ -186,7 +186,10 @@ export class RequestHead {
       if (code !== 0) return code;
     }
     this.needsRewrite =
-      (fields.seen & STRIPPED) !== 0 || this.newTarget !== null || this.host.rewritten !== null;
+      (fields.seen & STRIPPED) !== 0 ||
+      fields.padded ||
+      this.newTarget !== null ||
+      this.host.rewritten !== null;
     return 0;
   }
 

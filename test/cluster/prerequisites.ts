@@ -1,6 +1,6 @@
 // What must be on the machine: root, Linux, and programs that come as Debian packages. What is missing
 // is installed; what cannot be is an error, never a reason to test less.
-import { existsSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { systemFolders } from "#/local/machine.ts";
 import { succeed } from "./command.ts";
@@ -45,6 +45,18 @@ const spiffePrograms: typeof programs = [
   ["javac", "default-jdk-headless"],
 ];
 
+/** Of the origins of test/conformance alone. */
+const originPrograms: typeof programs = [
+  ["nginx", "nginx-light"],
+  ["apache2", "apache2-bin"],
+  ["python3", "python3"],
+  ["pip3", "python3-pip"],
+  ["unzip", "unzip"],
+];
+
+/** Debian asks this file before it starts a service that a package brings. */
+const servicePolicy = "/usr/sbin/policy-rc.d";
+
 /** Where a program is, or null. */
 export function findProgram(name: string): string | null {
   if (name.startsWith("/")) return existsSync(name) ? name : null;
@@ -63,25 +75,44 @@ export function ensureSpiffePrerequisites(): Promise<void> {
   return ensure(spiffePrograms);
 }
 
+/** Origins need root only to be installed. */
+export function ensureOriginPrerequisites(): Promise<void> {
+  return install(originPrograms);
+}
+
 async function ensure(wanted: typeof programs): Promise<void> {
   if (process.platform !== "linux" || process.getuid?.() !== 0) {
     throw new RigError("prerequisite_missing", "A cluster of its own needs Linux and root", {
       next: "Run it as root, or name a cluster that is there in SIGNET_TEST_KUBECONFIG",
     });
   }
+  await install(wanted);
+}
+
+async function install(wanted: typeof programs): Promise<void> {
   const missing = wanted.filter(([program]) => findProgram(program) === null);
   const packages = [...new Set(missing.map(([, debian]) => debian))];
   if (packages.length === 0) return;
   const names = packages.join(" ");
-  if (findProgram("apt-get") === null) {
+  if (findProgram("apt-get") === null || process.getuid?.() !== 0) {
     throw new RigError("prerequisite_missing", `Missing on this machine: ${names}`, {
-      next: "Install these Debian packages, or what has the same programs elsewhere",
+      next: "Install these Debian packages as root, or what has the same programs elsewhere",
     });
   }
   const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   await step(`Installing ${names}`, async () => {
     await succeed("apt-get", ["update", "-qq"], { environment });
-    const install = ["install", "-y", "-qq", "--no-install-recommends"];
-    await succeed("apt-get", [...install, ...packages], { environment });
+    const words = ["install", "-y", "-qq", "--no-install-recommends", ...packages];
+    await withoutServices(() => succeed("apt-get", words, { environment }));
   });
+}
+
+async function withoutServices(work: () => Promise<unknown>): Promise<void> {
+  const isOurs = !existsSync(servicePolicy);
+  if (isOurs) writeFileSync(servicePolicy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  try {
+    await work();
+  } finally {
+    if (isOurs) rmSync(servicePolicy);
+  }
 }

@@ -78,16 +78,18 @@ test("llhttp property: a response that we pass on is one response to it, too", a
   const vector = fc.constantFrom(...vectors).map(({ bytes }) => bytes);
   const head = fc.oneof(arbitraryResponse, mutated(arbitraryResponse), mutated(vector));
   const body = fc.oneof(fc.constantFrom("", "hello"), arbitraryChunked, mutated(arbitraryChunked));
+  let tried = 0;
   let compared = 0;
   const options = fuzzOptions(t, 500);
   await fc.assert(
     fc.asyncProperty(head, body, async (front, rest) => {
+      tried += 1;
       const result = await compare(bytesOf(front + rest));
       t.is(result.fault, "");
       if (result.compared) compared += 1;
     }),
     options,
   );
-  t.log(`${compared} of ${options.numRuns} were accepted and compared`);
-  t.true(compared > options.numRuns / 10);
+  t.log(`${compared} of ${tried} were accepted and compared`);
+  t.true(compared > tried / 10);
 });

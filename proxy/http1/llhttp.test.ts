@@ -149,16 +149,18 @@ test("llhttp property: what we accept and send on, it accepts with the same mean
     fc.tuple(head, body).map((parts) => parts.join("")),
     fc.tuple(chunkedHead, chunked).map((parts) => parts.join("")),
   );
+  let tried = 0;
   let compared = 0;
   const options = fuzzOptions(t, 2000);
   await fc.assert(
     fc.asyncProperty(message, async (text) => {
+      tried += 1;
       const result = await compare(server, bytesOf(text));
       t.is(result.fault, "");
       if (result.compared) compared += 1;
     }),
     options,
   );
-  t.log(`${compared} of ${options.numRuns} were accepted and compared`);
-  t.true(compared > options.numRuns / 10);
+  t.log(`${compared} of ${tried} were accepted and compared`);
+  t.true(compared > tried / 10);
 });

@@ -208,7 +208,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
       if (end < 0) return -1;
       last = this.#body.complete;
     }
-    if (last) this.#responseDone();
+    if (last) this.#responseDone(end === bytes.length);
     this.#sink?.onResponse(head, bytes, end, last);
     if (last) this.#streamOver();
     return head.switching ? -1 : end;
@@ -221,7 +221,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     this.#touch(this.#pool.context.limits.streamIdleTimeoutMs);
     const part = offset === 0 && end === bytes.length ? bytes : bytes.subarray(offset, end);
     if (this.#discarding) this.#discard(part.length);
-    if (last) this.#responseDone();
+    if (last) this.#responseDone(end === bytes.length);
     this.#sink?.onResponseBytes(part, last);
     if (last) this.#streamOver();
     return end;
@@ -240,9 +240,11 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     if (this.#discarded > DISCARD_BYTES_MAX) this.close("abandoned");
   }
 
-  #responseDone(): void {
+  /** `alone`: nothing came behind it. What did is no answer to whoever waits for the connection. */
+  #responseDone(alone: boolean): void {
     if (this.#state === CLOSED) return;
     this.#state = IDLE;
+    if (!alone) this.#keepAlive = false;
     this.#touch(this.#pool.context.limits.idleTimeoutMs);
   }
 

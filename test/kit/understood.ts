@@ -140,7 +140,7 @@ function fieldsIn(fields: FieldIndex, bytes: Buffer): readonly string[] {
 }
 
 /** Content of a chunked body that is known to be well formed. */
-function unchunked(text: string): string {
+export function unchunked(text: string): string {
   let rest = text;
   let content = "";
   for (;;) {

@@ -3,7 +3,7 @@
 import path from "node:path";
 import { admitted } from "../../kit/hostile/paths.ts";
 import type { SentRequest, Understood } from "../../kit/understood.ts";
-import type { Answer, Attempt, Awaited } from "./lab.ts";
+import type { Answer, Attempt, Awaited } from "../../kit/hostile/lab.ts";
 import type { Seen } from "./origin.ts";
 
 /** How an attack ended; `refused` by the sidecar, `declined` by the origin, `waiting`: it never was complete. */

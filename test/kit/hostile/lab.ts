@@ -8,8 +8,9 @@ import { ResponseHead } from "#/proxy/http1/response-head.ts";
 import { compileRoute } from "#/proxy/outbound/route.ts";
 import { Body } from "#/proxy/stream/body.ts";
 import { alpnHttp1 } from "#/proxy/tls/credentials.ts";
-import { MeshPair, ask, endpointOf, idOf } from "../../kit/mesh-pair.ts";
-import type { InboundHalf } from "../../kit/mesh-pair.ts";
+import { unchunked } from "../understood.ts";
+import { MeshPair, ask, endpointOf, idOf } from "../mesh-pair.ts";
+import type { InboundHalf } from "../mesh-pair.ts";
 
 export const surfaces = ["member", "application"] as const;
 export type Surface = (typeof surfaces)[number];
@@ -178,7 +179,9 @@ class Reading {
     if (end < 0 || !(body.complete || (head.bodyKind === BODY.close && this.#closed))) return false;
     this.#held = held.subarray(end);
     if (!head.interim) {
-      this.#answers.push({ status: head.status, body: held.toString("latin1", start, end) });
+      const raw = held.toString("latin1", start, end);
+      const content = head.bodyKind === BODY.chunked ? unchunked(raw) : raw;
+      this.#answers.push({ status: head.status, body: content });
     }
     return true;
   }

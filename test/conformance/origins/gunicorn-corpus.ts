@@ -2,13 +2,17 @@
 // (line ends as \r\n, bytes as \xHH, true line ends mean nothing).
 import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
+import { understand } from "../../kit/understood.ts";
 
 export interface CorpusRequest {
   readonly name: string;
   readonly bytes: Buffer;
 }
 
-/** `folder` is gunicorn's; `kind` what it thinks of them. */
+/**
+ * `folder` is gunicorn's; `kind` what it thinks of them. Many have no Host, for which a sidecar looks no
+ * further: of those there is another one that has it.
+ */
 export function gunicornCorpus(
   folder: string,
   kind: "valid" | "invalid",
@@ -17,10 +21,25 @@ export function gunicornCorpus(
   return readdirSync(requests)
     .filter((name) => name.endsWith(".http"))
     .toSorted()
-    .map((name) => ({
-      name: `${kind}/${name.slice(0, -".http".length)}`,
-      bytes: unescaped(readFileSync(path.join(requests, name))),
-    }));
+    .flatMap((file) => {
+      const name = `${kind}/${file.slice(0, -".http".length)}`;
+      const bytes = unescaped(readFileSync(path.join(requests, file)));
+      const { end } = understand(bytes);
+      const lacksHost = typeof end !== "string" && end.reason === "host_missing";
+      const withHost = { name: `${name} with a Host`, bytes: withHosts(bytes) };
+      return lacksHost ? [{ name, bytes }, withHost] : [{ name, bytes }];
+    });
+}
+
+/** A Host in every head that has none. */
+function withHosts(bytes: Buffer): Buffer {
+  const heads = /(HTTP\/1\.[01]\r\n)((?:[^\r\n]+\r\n)*\r\n)/g;
+  const text = bytes
+    .toString("latin1")
+    .replaceAll(heads, (all, line: string, rest: string) =>
+      /^host:/im.test(rest) ? all : `${line}Host: b\r\n${rest}`,
+    );
+  return Buffer.from(text, "latin1");
 }
 
 function unescaped(file: Buffer): Buffer {

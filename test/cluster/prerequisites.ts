@@ -49,6 +49,7 @@ const spiffePrograms: typeof programs = [
 const originPrograms: typeof programs = [
   ["nginx", "nginx-light"],
   ["apache2", "apache2-bin"],
+  ["setpriv", "util-linux"],
   ["python3", "python3"],
   ["pip3", "python3-pip"],
   ["unzip", "unzip"],

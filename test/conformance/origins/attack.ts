@@ -22,7 +22,7 @@ import { emptyTally } from "./tally.ts";
 import type { Tally } from "./tally.ts";
 
 /** For the record of a request that was answered already. */
-const toldMsMax = 3000;
+const toldMsMax = 20_000;
 /** A request that nobody waits for has come by then. */
 const settledMs = 300;
 

@@ -30,7 +30,7 @@ export interface Program {
   readonly port: number | null;
 }
 
-const startMsMax = 20_000;
+const startMsMax = 60_000;
 const retryMs = 20;
 
 export class ProcessOrigin implements Origin {
@@ -39,14 +39,13 @@ export class ProcessOrigin implements Origin {
   port = 0;
   readonly #child: ChildProcess;
   #said = "";
-  readonly #end = (): void => void this.#child.kill();
 
   private constructor(name: string, { command, parameters, environment }: Program) {
     this.name = name;
     const env = { ...process.env, ...environment };
-    this.#child = spawn(command, parameters, { env, stdio: ["ignore", "pipe", "pipe"] });
-    // Whoever dies takes its servers along.
-    process.once("exit", this.#end);
+    // Whoever dies, however it does, takes its servers along.
+    const words = ["--pdeathsig=TERM", command, ...parameters];
+    this.#child = spawn("setpriv", words, { env, stdio: ["ignore", "pipe", "pipe"] });
     this.#child.on("error", (error) => (this.#said += error.message));
     this.#child.stderr?.on("data", (bytes: Buffer) => (this.#said += bytes.toString()));
     createInterface({ input: this.#child.stdout! }).on("line", (line) => this.#line(line));
@@ -67,7 +66,6 @@ export class ProcessOrigin implements Origin {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const child = this.#child;
-    process.off("exit", this.#end);
     if (child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGTERM");

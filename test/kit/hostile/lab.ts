@@ -37,7 +37,7 @@ export interface Awaited {
 }
 
 /** Of the other end; longer than anything takes. */
-const silenceMsMax = 5000;
+const silenceMsMax = 20_000;
 /** Between pieces, so that each is read by itself. */
 const pieceMs = 1;
 /** For what must not come. */

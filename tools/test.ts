@@ -6,11 +6,29 @@ import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 
 const fuzzRuns = "20000";
+interface Fuzz {
+  readonly environment: Readonly<Record<string, string>>;
+  /** Test files at a time. */
+  readonly concurrency: number;
+  /** Without a result for longer, the run has failed. */
+  readonly silenceSMax: number;
+}
+
+const slack = 20 * 60;
+const manyRuns: Fuzz = { environment: { FUZZ_RUNS: fuzzRuns }, concurrency: 2, silenceSMax: slack };
+
+/** Readers beside ours, and bytes changed: what runs for so long in CI. */
+const fuzzedForSeconds = [
+  "proxy/http1/llhttp.test.ts",
+  "proxy/http1/llhttp-response.test.ts",
+  "proxy/http1/mutations.test.ts",
+];
 const usage = `Runs Signet's tests: in process, and in network namespaces with the kernel's iptables (needs root).
 
   npm test                              everything, a few minutes
   npm test -- ca proxy/http1            files and folders
   npm run fuzz [-- FILES]               property tests alone, ${fuzzRuns} runs each
+  npm run fuzz -- --seconds 60 [FILES]  each for so long; without files, those of the HTTP/1 parser
   FUZZ_SEED=1 npm test -- FILE          repeats the runs that a failure printed
 
 Ends with one line: N passed, N failed, N skipped.
@@ -19,23 +37,36 @@ Ends with one line: N passed, N failed, N skipped.
 const flag = { type: "boolean", default: false } as const;
 try {
   const { values, positionals } = parseArgs({
-    options: { help: { ...flag, short: "h" }, fuzz: flag },
+    options: { help: { ...flag, short: "h" }, fuzz: flag, seconds: { type: "string" } },
     allowPositionals: true,
   });
   if (values.help) process.stdout.write(usage);
-  else process.exitCode = await run(values.fuzz, positionals);
+  else if (values.seconds !== undefined)
+    process.exitCode = await runFor(values.seconds, positionals);
+  else process.exitCode = await run(positionals, values.fuzz ? manyRuns : null);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
   process.exitCode = 2;
 }
 
-async function run(fuzz: boolean, files: readonly string[]): Promise<number> {
-  const environment = { ...process.env, ...(fuzz ? { FUZZ_RUNS: fuzzRuns } : {}) };
-  const fuzzOnly = fuzz ? ["--match=*property*", "--timeout=20m"] : [];
+/** All files side by side: it takes as long as is asked for. */
+function runFor(seconds: string, files: readonly string[]): Promise<number> {
+  if (!/^[1-9]\d{0,5}$/.test(seconds)) throw new RangeError(`Cannot run for "${seconds}" seconds`);
+  const chosen = files.length === 0 ? fuzzedForSeconds : files;
+  return run(chosen, {
+    environment: { FUZZ_SECONDS: seconds },
+    concurrency: chosen.length,
+    silenceSMax: Number(seconds) + slack,
+  });
+}
+
+async function run(files: readonly string[], fuzz: Fuzz | null): Promise<number> {
+  const { environment, concurrency } = fuzz ?? { environment: {}, concurrency: 2 };
+  const fuzzOnly = fuzz === null ? [] : ["--match=*property*", `--timeout=${fuzz.silenceSMax}s`];
   const ava = spawn(
     process.execPath,
-    ["node_modules/.bin/ava", "--tap", "--concurrency=2", ...fuzzOnly, ...files],
-    { stdio: ["ignore", "pipe", "inherit"], env: environment },
+    ["node_modules/.bin/ava", "--tap", `--concurrency=${concurrency}`, ...fuzzOnly, ...files],
+    { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, ...environment } },
   );
   const ended = new Promise<number>((resolve) => ava.on("exit", (code) => resolve(code ?? 1)));
   let passed = 0;

@@ -9,6 +9,9 @@ export const FIELDS_MAX = 128;
 /** Offsets per field: name start, name end, value start, value end (whitespace around it left out). */
 export const FIELD_STRIDE = 4;
 
+/** CR LF. */
+export const LINE_END_BYTES = 2;
+
 // Imported bindings are looked up each time, a module's own constants are not: 10 % of the scan.
 const token = TOKEN;
 const value = VALUE;
@@ -37,6 +40,8 @@ export class FieldIndex {
   repeated = 0;
   /** Of each kind in `seen`, the first field's number; other entries mean nothing. */
   readonly first: Uint8Array = new Uint8Array(32);
+  /** A value has other blanks around it than one space before it. */
+  padded = false;
   /** While incomplete: the first byte not looked at yet. */
   at = 0;
   #phase: number = PHASE.start;
@@ -45,6 +50,7 @@ export class FieldIndex {
     this.count = 0;
     this.seen = 0;
     this.repeated = 0;
+    this.padded = false;
     this.at = 0;
     this.#phase = PHASE.start;
   }
@@ -183,6 +189,14 @@ export class FieldIndex {
     this.first[kind] = field;
   }
 
+  /** Whether it is one that makes `padded`. */
+  isPadded(buffer: Uint8Array, field: number): boolean {
+    const slot = field * FIELD_STRIDE;
+    const lineEnd = this.offsets[slot + FIELD_STRIDE]!;
+    const before = isPadding(buffer, this.offsets[slot + 1]! + 1, this.offsets[slot + 2]!);
+    return before || this.offsets[slot + 3]! + LINE_END_BYTES !== lineEnd;
+  }
+
   valueStart(field: number): number {
     return this.offsets[field * FIELD_STRIDE + 2]!;
   }
@@ -196,6 +210,9 @@ export class FieldIndex {
     const valueStart = offsets[slot + 2]!;
     let valueEnd = offsets[slot + 3]!;
     while (valueEnd > valueStart && isBlank(buffer[valueEnd - 1]!)) valueEnd -= 1;
+    if (valueEnd !== offsets[slot + 3] || isPadding(buffer, offsets[slot + 1]! + 1, valueStart)) {
+      this.padded = true;
+    }
     offsets[slot + 3] = valueEnd;
     const kind = kindOf(buffer, offsets[slot]!, offsets[slot + 1]!);
     this.kinds[this.count] = kind;
@@ -207,6 +224,11 @@ export class FieldIndex {
     }
     this.count += 1;
   }
+}
+
+/** Whether the blanks before a value are others than one space, or none. */
+function isPadding(buffer: Uint8Array, start: number, end: number): boolean {
+  return end - start > 1 || (end - start === 1 && buffer[start] !== 0x20);
 }
 
 function isBlank(byte: number): boolean {

@@ -6,12 +6,8 @@ import test from "ava";
 import * as fc from "fast-check";
 import { fuzzOptions } from "#/test/kit/fuzz.ts";
 import { arbitraryChunked, arbitraryResponse, mutated } from "#/test/kit/http1-arbitrary.ts";
+import { understandResponse } from "#/test/kit/understood.ts";
 import { bytesOf, readVectors } from "#/test/kit/vectors.ts";
-import { ChunkedScanner } from "./chunked.ts";
-import { BODY } from "./framing.ts";
-import { METHOD } from "./method.ts";
-import { ResponseHead } from "./response-head.ts";
-import { responseBytes } from "./writer.ts";
 
 interface Reading {
   readonly status: number;
@@ -49,25 +45,10 @@ function readByNode(bytes: Buffer): Promise<Reading | string> {
 
 /** What we make of it and would send on; null when refused, unfinished, or not the final response. */
 function readByUs(bytes: Buffer): { readonly reading: Reading; readonly sent: Buffer } | null {
-  const head = new ResponseHead();
-  head.reset(METHOD.get, false);
-  const start = head.parse(bytes, 0, bytes.length);
-  if (start < 0 || head.interim) return null;
-  let end = start;
-  let bodyBytes = head.contentLength;
-  if (head.bodyKind === BODY.length) end = start + head.contentLength;
-  else if (head.bodyKind === BODY.close) {
-    end = bytes.length;
-    bodyBytes = end - start;
-  } else if (head.bodyKind === BODY.chunked) {
-    const scanner = new ChunkedScanner();
-    end = start + scanner.consume(bytes, start, bytes.length);
-    if (!scanner.done) return null;
-    bodyBytes = scanner.contentBytes;
-  }
-  if (end > bytes.length) return null;
-  const sent = Buffer.concat([responseBytes(head, null), bytes.subarray(start, end)]);
-  return { reading: { status: head.status, bodyBytes }, sent };
+  const response = understandResponse(bytes);
+  if (response === null) return null;
+  const { status, body } = response;
+  return { reading: { status, bodyBytes: body.length }, sent: response.bytes };
 }
 
 async function compare(bytes: Buffer): Promise<{ compared: boolean; fault: string }> {
@@ -97,16 +78,18 @@ test("llhttp property: a response that we pass on is one response to it, too", a
   const vector = fc.constantFrom(...vectors).map(({ bytes }) => bytes);
   const head = fc.oneof(arbitraryResponse, mutated(arbitraryResponse), mutated(vector));
   const body = fc.oneof(fc.constantFrom("", "hello"), arbitraryChunked, mutated(arbitraryChunked));
+  let tried = 0;
   let compared = 0;
   const options = fuzzOptions(t, 500);
   await fc.assert(
     fc.asyncProperty(head, body, async (front, rest) => {
+      tried += 1;
       const result = await compare(bytesOf(front + rest));
       t.is(result.fault, "");
       if (result.compared) compared += 1;
     }),
     options,
   );
-  t.log(`${compared} of ${options.numRuns} were accepted and compared`);
-  t.true(compared > options.numRuns / 10);
+  t.log(`${compared} of ${tried} were accepted and compared`);
+  t.true(compared > tried / 10);
 });

@@ -67,7 +67,7 @@ function removeSegments(path: Buffer): Buffer | number {
     while (next < path.length && path[next] !== SLASH) next += 1;
     const last = next === path.length;
     const dots = dotsOf(path, at + 1, next);
-    if (dots < 0 || (path[at + 1] === SEMICOLON && !last)) return CODE.ambiguous_path;
+    if (dots < 0 || (isParameter(path, at + 1) && !last)) return CODE.ambiguous_path;
     if (dots === 2) while (length > 0 && path[--length] !== SLASH);
     if (dots === 0) {
       path.copyWithin(length, at, next);
@@ -88,7 +88,13 @@ function dotsOf(path: Uint8Array, start: number, end: number): number {
   while (start + dots < end && path[start + dots] === DOT) dots += 1;
   if (dots === 0 || dots > 2) return 0;
   if (start + dots === end) return dots;
-  return path[start + dots] === SEMICOLON ? -1 : 0;
+  return isParameter(path, start + dots) ? -1 : 0;
+}
+
+/** Whether parameters begin here; some look for them after they have decoded. */
+function isParameter(path: Uint8Array, at: number): boolean {
+  if (path[at] === SEMICOLON) return true;
+  return path[at] === PERCENT && path[at + 1] === 0x33 && path[at + 2] === 0x42;
 }
 
 function escapedTwice(path: Buffer): boolean {

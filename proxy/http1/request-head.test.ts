@@ -192,6 +192,15 @@ test("attack-50 request target of the largest size is accepted, one byte more is
   t.is(parseCut(head, endless, 0, []), "method_too_long");
 });
 
+test("attack-37 request head gives all values of a field that is repeated", (t) => {
+  const bytes = bytesOf("GET / HTTP/1.1\r\nHost: b\r\nUser: a\r\nX: y\r\nUSER:\t b \r\n\r\n");
+  const head = new RequestHead();
+  head.parse(bytes, 0, bytes.length);
+  t.is(head.value(bytesOf("user")), "a, b");
+  t.is(head.value(bytesOf("x")), "y");
+  t.is(head.value(bytesOf("z")), null);
+});
+
 test("request head property: any cut gives the same answer", (t) => {
   const head = new RequestHead();
   const bytes = fc.oneof(arbitraryRequest, mutated(arbitraryRequest), arbitraryVector());

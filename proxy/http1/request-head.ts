@@ -105,11 +105,17 @@ export class RequestHead {
     return textOf(this.buffer, this.line.pathEnd, this.line.targetEnd);
   }
 
-  /** The value of the first field with this lower-case name, or null. */
+  /** The value of the field with this lower-case name, null without; several are joined with ", ". */
   value(lowerName: Uint8Array): string | null {
-    const field = this.fields.find(this.buffer, lowerName);
-    if (field < 0) return null;
-    return textOf(this.buffer, this.fields.valueStart(field), this.fields.valueEnd(field));
+    const { buffer, fields } = this;
+    let text: string | null = null;
+    let field = fields.find(buffer, lowerName);
+    while (field >= 0) {
+      const one = textOf(buffer, fields.valueStart(field), fields.valueEnd(field));
+      text = text === null ? one : `${text}, ${one}`;
+      field = fields.find(buffer, lowerName, field + 1);
+    }
+    return text;
   }
 
   /** Makes ready for the next request; keeps only the memory of the last Host. */
@@ -186,7 +192,10 @@ export class RequestHead {
       if (code !== 0) return code;
     }
     this.needsRewrite =
-      (fields.seen & STRIPPED) !== 0 || this.newTarget !== null || this.host.rewritten !== null;
+      (fields.seen & STRIPPED) !== 0 ||
+      fields.padded ||
+      this.newTarget !== null ||
+      this.host.rewritten !== null;
     return 0;
   }
 

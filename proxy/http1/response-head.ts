@@ -122,7 +122,7 @@ export class ResponseHead {
     const code = this.#frame(framing);
     if (code !== 0) return code;
     if (fields.has(KIND.server)) this.#readServer(buffer);
-    this.needsRewrite = (fields.seen & STRIPPED) !== 0;
+    this.needsRewrite = (fields.seen & STRIPPED) !== 0 || fields.padded;
     return 0;
   }
 

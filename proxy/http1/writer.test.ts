@@ -38,6 +38,25 @@ test("request bytes are a view of the received ones when nothing changes", (t) =
   t.is(bytes.length, head.buffer.length);
 });
 
+test("attack-42 bytes that are sent on have one space before each value, and no blank after it", (t) => {
+  const lines = [
+    "Transfer-Encoding: \t chunked \t ",
+    "Host:\tb",
+    "A:",
+    "B: ",
+    "C:\t d\te  ",
+    "F:g \t",
+  ];
+  const sent = ["Transfer-Encoding: chunked", "Host: b", "A:", "B: ", "C: d\te", "F:g"];
+  const head = request("POST /a HTTP/1.1", ...lines);
+  t.true(head.needsRewrite);
+  t.deepEqual(linesIn(requestBytes(head, null)), ["POST /a HTTP/1.1", ...sent]);
+  const answer = response("HTTP/1.1 200 OK", "server: signet", "Content-Length:\t5 ", "A: b");
+  t.true(answer.needsRewrite);
+  const expected = ["HTTP/1.1 200 OK", "server: signet", "Content-Length: 5", "A: b"];
+  t.deepEqual(linesIn(responseBytes(answer, null)), expected);
+});
+
 test("request bytes begin after an empty line that came first", (t) => {
   const head = request("", "GET /a HTTP/1.1", "Host: b");
   t.deepEqual(linesIn(requestBytes(head, null)), ["GET /a HTTP/1.1", "Host: b"]);
@@ -100,7 +119,7 @@ test("attack-38 attack-39 request bytes carry the target and Host that were judg
   t.deepEqual(linesIn(requestBytes(head, null)), [
     "GET /b?c=%2F HTTP/1.1",
     "A: 1",
-    "Host:  b:80 ",
+    "Host: b:80",
     "C: 2",
   ]);
 });

@@ -1,7 +1,7 @@
 // Makes the bytes of a head that is sent on: contiguous runs of the received ones, with lines left out,
 // replaced or added. A head that stays as it is costs nothing: it is a view of the received bytes.
 import { CR } from "./bytes.ts";
-import { FIELD_STRIDE } from "./field-index.ts";
+import { FIELD_STRIDE, LINE_END_BYTES } from "./field-index.ts";
 import type { FieldIndex } from "./field-index.ts";
 import { KIND, STRIPPED, kindSet } from "./field-kind.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -11,6 +11,7 @@ import type { ResponseHead } from "./response-head.ts";
 export type Lines = Buffer;
 
 const NO_LINES: Lines = Buffer.alloc(0);
+const BLANK = Buffer.from(" ", "latin1");
 const CRLF = Buffer.from("\r\n", "latin1");
 const SERVER = Buffer.from("server: signet\r\n", "latin1");
 const WEBSOCKET = Buffer.from("connection: Upgrade\r\nupgrade: websocket\r\n", "latin1");
@@ -38,7 +39,8 @@ export function requestBytes(
   const { fields, buffer, line, newTarget } = head;
   const hostAs = head.host.rewritten;
   const drop = fields.seen & stripped;
-  if (drop === 0 && newTarget === null && hostAs === null && insert === null) {
+  const same = drop === 0 && newTarget === null && hostAs === null && !fields.padded;
+  if (same && insert === null) {
     return buffer.subarray(head.start, head.end);
   }
   const added = (newTarget?.length ?? 0) + (hostAs?.length ?? 0) + (insert?.length ?? 0);
@@ -66,7 +68,8 @@ export function responseBytes(
   const { fields, buffer } = head;
   const drop = fields.seen & (stripped | (1 << KIND.server));
   const hasServer = fields.has(KIND.serverSignet);
-  if (drop === 0 && hasServer && insert === null) return buffer.subarray(head.start, head.end);
+  const same = drop === 0 && hasServer && !fields.padded;
+  if (same && insert === null) return buffer.subarray(head.start, head.end);
   const added = SERVER.length + (insert?.length ?? 0);
   open(head.end - head.start + added + WEBSOCKET.length);
   copyFields(fields, buffer, head.start, drop, null);
@@ -88,7 +91,10 @@ function close(insert: Lines | null): Buffer {
   return written;
 }
 
-/** Copies from `from` up to the blank line, without the kinds in `drop`. */
+/**
+ * Copies from `from` up to the blank line, without the kinds in `drop`. Blanks around values become one
+ * space: recipients disagree on which of them they take off.
+ */
 function copyFields(
   fields: FieldIndex,
   buffer: Buffer,
@@ -96,21 +102,28 @@ function copyFields(
   drop: number,
   hostAs: Buffer | null,
 ): void {
-  const { offsets, kinds, count } = fields;
+  const { offsets, kinds, count, padded } = fields;
   let runStart = from;
-  if (drop !== 0 || hostAs !== null) {
+  if (drop !== 0 || hostAs !== null || padded) {
     for (let field = 0; field < count; field += 1) {
       const kind = kinds[field]!;
-      if (kind === KIND.other) continue;
+      if (kind === KIND.other && !padded) continue;
       const slot = field * FIELD_STRIDE;
       if (((drop >>> kind) & 1) === 1) {
         copy(buffer, runStart, offsets[slot]!);
         runStart = offsets[slot + FIELD_STRIDE]!;
-      } else if (kind === KIND.host && hostAs !== null) {
-        copy(buffer, runStart, offsets[slot + 2]!);
-        copy(hostAs, 0, hostAs.length);
-        runStart = offsets[slot + 3]!;
+        continue;
       }
+      const isPadded = padded && fields.isPadded(buffer, field);
+      const isHost = kind === KIND.host && hostAs !== null;
+      if (!isPadded && !isHost) continue;
+      const nameEnd = offsets[slot + 1]!;
+      const valueStart = offsets[slot + 2]!;
+      copy(buffer, runStart, isPadded ? nameEnd + 1 : valueStart);
+      if (isPadded && valueStart > nameEnd + 1) copy(BLANK, 0, BLANK.length);
+      if (isHost) copy(hostAs, 0, hostAs.length);
+      else copy(buffer, valueStart, offsets[slot + 3]!);
+      runStart = isPadded ? offsets[slot + FIELD_STRIDE]! - LINE_END_BYTES : offsets[slot + 3]!;
     }
   }
   // The index keeps the offset of the blank line as if it were one more field.

@@ -19,7 +19,7 @@ import { reset } from "../net/reset.ts";
 import type { Splice } from "../net/splice.ts";
 import { Body } from "./body.ts";
 import { statusOfFailure } from "./failure-status.ts";
-import { joinBody } from "./join.ts";
+import { appended, joinBody } from "./join.ts";
 import { Replay } from "./replay.ts";
 import { openTunnel } from "./tunnel.ts";
 import type { Dispatcher, ExchangeContext, LiveRequest } from "./dispatcher.ts";
@@ -30,6 +30,7 @@ const READ_BODY = 1;
 const REQUEST_READ = 2;
 const CLOSED = 3;
 
+const NO_BYTES = Buffer.alloc(0);
 const CLOSE = linesOf("connection: close");
 
 /** Bytes that a caller may send ahead (pipelining) while a response is on its way. */
@@ -204,7 +205,7 @@ export class Exchange implements LiveRequest, Expiring {
 
   #data(bytes: Buffer): void {
     if (this.#state === CLOSED) return;
-    const buffer = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes]);
+    const buffer = appended(this.#pending, bytes);
     this.#pending = null;
     this.#process(buffer);
   }
@@ -318,12 +319,9 @@ export class Exchange implements LiveRequest, Expiring {
     this.#state = READ_HEAD;
     this.deadlineMs = this.#context.deadlines.nowMs + this.#context.limits.idleTimeoutMs;
     this.#resumeReading();
-    if (this.#pending !== null && !this.#processing) {
-      const pending = this.#pending;
-      this.#pending = null;
-      // Not from within the response's own call: a long pipeline must not deepen the stack.
-      setImmediate(() => this.#data(pending));
-    }
+    // Not from within the response's own call: a long pipeline must not deepen the stack. What was sent
+    // ahead stays where it is until then: bytes that come meanwhile belong behind it.
+    if (this.#pending !== null && !this.#processing) setImmediate(() => this.#data(NO_BYTES));
   }
 
   #endSocket(): void {

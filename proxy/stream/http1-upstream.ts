@@ -10,6 +10,7 @@ import { ResponseHead } from "../http1/response-head.ts";
 import { Body } from "./body.ts";
 import { readFast } from "../net/fast-read.ts";
 import type { Expiring } from "../net/deadline.ts";
+import { reset } from "../net/reset.ts";
 import { severedFor } from "../net/sever.ts";
 import { plaintextFacts } from "./transport.ts";
 import type { ConnectionFacts, PoolContext, StreamSink, UpstreamFailure } from "./transport.ts";
@@ -133,7 +134,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
       this.#pool.context.onCertificateEnd("drained");
     }
     this.#over();
-    this.#socket.destroy();
+    this.#drop();
   }
 
   onDeadline(): void {
@@ -219,7 +220,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
       if (end < 0) return -1;
       last = this.#body.complete;
     }
-    if (last) this.#responseDone();
+    if (last) this.#responseDone(end === bytes.length);
     this.#sink?.onResponse(head, bytes, end, last);
     if (last) this.#streamOver();
     return head.switching ? -1 : end;
@@ -232,7 +233,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     this.#touch(this.#pool.context.limits.streamIdleTimeoutMs);
     const part = offset === 0 && end === bytes.length ? bytes : bytes.subarray(offset, end);
     if (this.#discarding) this.#discard(part.length);
-    if (last) this.#responseDone();
+    if (last) this.#responseDone(end === bytes.length);
     this.#sink?.onResponseBytes(part, last);
     if (last) this.#streamOver();
     return end;
@@ -251,9 +252,11 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     if (this.#discarded > DISCARD_BYTES_MAX) this.close("abandoned");
   }
 
-  #responseDone(): void {
+  /** `alone`: nothing came behind it. What did is no answer to whoever waits for the connection. */
+  #responseDone(alone: boolean): void {
     if (this.#state === CLOSED) return;
     this.#state = IDLE;
+    if (!alone) this.#keepAlive = false;
     this.#touch(this.#idleTimeoutMs);
   }
 
@@ -286,8 +289,14 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     const sink = this.#sink;
     const sent = this.#sent;
     this.#over();
-    this.#socket.destroy();
+    this.#drop();
     sink?.onStreamFailed(failure, sent);
+  }
+
+  /** An endpoint may take a request that ends in a FIN for a whole one, and act on half of it. */
+  #drop(): void {
+    if (this.#sent && !this.#requestDone) reset(this.#socket);
+    else this.#socket.destroy();
   }
 
   #over(): void {

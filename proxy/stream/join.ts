@@ -1,7 +1,13 @@
-// A head and the body bytes that came with it, as one buffer: one write, one TLS record. When the head
-// is a view of the received bytes nothing is copied.
+// Bytes that belong together, as one buffer: one write, one TLS record. Nothing is copied that lies together
+// already.
 
-/** `head` followed by bytes[headEnd, bodyEnd). */
+/** `held` and what came after it; copied only where each has some. */
+export function appended(held: Buffer | null, bytes: Buffer): Buffer {
+  if (held === null) return bytes;
+  return bytes.length === 0 ? held : Buffer.concat([held, bytes]);
+}
+
+/** `head` followed by bytes[headEnd, bodyEnd), the part of its body that came with it. */
 export function joinBody(head: Buffer, bytes: Buffer, headEnd: number, bodyEnd: number): Buffer {
   if (bodyEnd === headEnd) return head;
   const isView =

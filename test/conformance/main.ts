@@ -1,6 +1,8 @@
-// `npm run test:conformance`: what the CA makes and what our verifier says, judged by programs that others
-// wrote. Builds them from their Go modules, runs the test files of this folder, and ends with one line:
+// `npm run test:conformance`: what the CA makes, what our verifier says and what our parser lets through,
+// judged by programs that others wrote. Fetches them, runs the test files of this folder, and ends with one line:
 // N passed, N failed, N skipped.
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -10,18 +12,23 @@ import { RigError } from "../cluster/errors.ts";
 import { takeLock } from "../cluster/lock.ts";
 import { say } from "../cluster/progress.ts";
 import { conclude, runTests } from "../cluster/ring.ts";
+import { originEnvironment } from "./origin-parts.ts";
+import { tallyTable } from "./origins/tally.ts";
+import type { Tally } from "./origins/tally.ts";
 import { spiffeClients } from "./spiffe-clients.ts";
 
 const certificatesDefault = 2000;
 const usage = `Judges Signet by what others wrote: go-spiffe on chains of certificates, zlint on certificates,
-tessera on logs.
+tessera on logs, the SPIFFE libraries of Go, Python and Java on the Workload API, seven servers on what the
+sidecars pass on to them under attack.
 
   npm run test:conformance                                everything, ${certificatesDefault} certificates
   npm run test:conformance -- --certificates 100000       as many as you have time for
   npm run test:conformance -- FILES                       test files of test/conformance
 
 The first run builds small Go programs (a Go compiler is fetched where there is none of at least
-1.25) and fetches the other libraries; they are kept in ~/.cache/signet. Ends with one line: N passed, N failed, N skipped.
+1.25) and fetches the other libraries; they are kept in ~/.cache/signet. nginx, Apache, Maven and Java
+are installed where they are missing. Ends with one line: N passed, N failed, N skipped.
 `;
 
 const folder = path.dirname(fileURLToPath(import.meta.url));
@@ -66,7 +73,10 @@ async function judge(files: readonly string[], certificates: string): Promise<nu
     requires: { "github.com/transparency-dev/tessera": "v1.0.4" },
   });
   const { go, python, java } = await spiffeClients();
+  const tallies = mkdtempSync(path.join(tmpdir(), "signet-tallies-"));
   const environment = {
+    ...(await originEnvironment(parts)),
+    SIGNET_TEST_TALLIES: tallies,
     SIGNET_TEST_RING: "conformance",
     SIGNET_TEST_SPIFFE_VERIFY: path.join(spiffeVerify, "spiffe-verify"),
     SIGNET_TEST_CERTIFICATE_LINT: path.join(certificateLint, "certificate-lint"),
@@ -76,5 +86,20 @@ async function judge(files: readonly string[], certificates: string): Promise<nu
     SIGNET_TEST_PYTHON_SPIFFE: python,
     SIGNET_TEST_JAVA_SPIFFE: java,
   };
-  return conclude([await runTests({ files, environment, concurrency: 2 })]);
+  try {
+    const counts = await runTests({ files, environment, concurrency: 2 });
+    sayTallies(tallies);
+    return conclude([counts]);
+  } finally {
+    rmSync(tallies, { recursive: true });
+  }
+}
+
+/** What each origin's tests left. */
+function sayTallies(folder: string): void {
+  const tallies = readdirSync(folder).map((file): readonly [string, Record<string, Tally>] => {
+    const text = readFileSync(path.join(folder, file), "utf8");
+    return [path.basename(file, ".json"), JSON.parse(text) as Record<string, Tally>];
+  });
+  if (tallies.length > 0) process.stdout.write(tallyTable(tallies));
 }

@@ -105,13 +105,14 @@ export class MeshPair implements AsyncDisposable {
     return new MeshPair(authority, makeCredentials(svid, bundleOf(authority)));
   }
 
-  /** An inbound side of the pod `name`, and the application that it leads to. */
+  /** An inbound side of the pod `name`, and the application that it leads to, or the port of one. */
   async addInbound(
     name: string,
-    app: (socket: Socket) => void,
+    app: ((socket: Socket) => void) | number,
     leaf: LeafOptions = {},
   ): Promise<InboundHalf> {
-    const target: Target = { address: "127.0.0.1", port: await this.#listen(app) };
+    const served = typeof app === "number" ? app : await this.#listen(app);
+    const target: Target = { address: "127.0.0.1", port: served };
     const svid = await this.#authority.issue(idOf(name), leaf);
     const own = this.#watch(svid);
     const acceptor = new TlsAcceptor(own);

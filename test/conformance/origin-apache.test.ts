@@ -1,0 +1,4 @@
+// Attacks on apache behind the sidecars.
+import { attackOrigin } from "./origins/attack.ts";
+
+attackOrigin("apache");

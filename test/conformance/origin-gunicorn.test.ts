@@ -1,0 +1,4 @@
+// Attacks on gunicorn behind the sidecars.
+import { attackOrigin } from "./origins/attack.ts";
+
+attackOrigin("gunicorn");

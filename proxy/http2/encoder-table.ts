@@ -1,0 +1,189 @@
+// The dynamic table of an encoder (RFC 7541 section 2.3.2), found by what its lines say. An entry is
+// known by its serial number: 0 for the first that was ever inserted.
+import { TABLE_BYTES_MAX, TABLE_ENTRIES_MAX } from "./limits.ts";
+import { nameHash } from "./name-index.ts";
+import { STATIC_ENTRIES } from "./static-table.ts";
+
+const ENTRY_BYTES = 32;
+/** A longer line would push out too much of what is more useful. Its text, bytes. */
+const LINE_BYTES_MAX = TABLE_BYTES_MAX / 4;
+/** A power of two. */
+const ENTRY_SLOTS = TABLE_ENTRIES_MAX;
+/** Numbers of one entry: where its text lies, the lengths of its parts, the hashes of line and name. */
+const STRIDE = 5;
+/** Twice the table: then what is live moves back to the beginning. */
+const LOG_BYTES = 2 * TABLE_BYTES_MAX;
+
+// Lines and names are looked for in PROBES places from where their hash points. What is not found there
+// although it is in the table is only written again.
+const LINE_SLOTS = 512;
+const NAME_SLOTS = 128;
+const PROBES = 4;
+/** Of a value, so many bytes at its beginning and at its end go into its hash. */
+const SAMPLED_BYTES = 8;
+
+export const NOT_FOUND = -1;
+
+/** A number for a line. Lines that differ only inside long values share it: whoever finds by it compares. */
+export function lineHash(name: number, bytes: Uint8Array, start: number, end: number): number {
+  let hash = Math.imul(name ^ (end - start), 0x01000193);
+  const middle = Math.min(end, start + SAMPLED_BYTES);
+  for (let at = start; at < middle; at += 1) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
+  for (let at = Math.max(middle, end - SAMPLED_BYTES); at < end; at += 1) {
+    hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
+  }
+  return hash ^ (hash >>> 15);
+}
+
+export class EncoderTable {
+  readonly #log = new Uint8Array(LOG_BYTES);
+  #tail = 0;
+  readonly #entries = new Int32Array(ENTRY_SLOTS * STRIDE);
+  readonly #lineSlots = new Float64Array(LINE_SLOTS).fill(NOT_FOUND);
+  readonly #nameSlots = new Float64Array(NAME_SLOTS).fill(NOT_FOUND);
+  /** The serial number of the oldest live entry, and of the next one. */
+  #oldest = 0;
+  #next = 0;
+  #bytes = 0;
+  #bytesMax = TABLE_BYTES_MAX;
+
+  get bytesMax(): number {
+    return this.#bytesMax;
+  }
+
+  /** `bytesMax` is at most TABLE_BYTES_MAX. */
+  resize(bytesMax: number): void {
+    this.#bytesMax = bytesMax;
+    this.#evict(bytesMax);
+  }
+
+  isLive(serial: number): boolean {
+    return serial >= this.#oldest;
+  }
+
+  /** What the wire calls a live entry. */
+  indexOf(serial: number): number {
+    return STATIC_ENTRIES + this.#next - serial;
+  }
+
+  /** The hash of a live entry's name. */
+  nameHashOf(serial: number): number {
+    return this.#entries[(serial % ENTRY_SLOTS) * STRIDE + 4]!;
+  }
+
+  /** The live entry with this line, or NOT_FOUND. The name's bytes are followed by nothing in particular. */
+  find(
+    hash: number,
+    bytes: Uint8Array,
+    nameStart: number,
+    nameEnd: number,
+    valueStart: number,
+    valueEnd: number,
+  ): number {
+    const entries = this.#entries;
+    for (let probe = 0; probe < PROBES; probe += 1) {
+      const serial = this.#lineSlots[(hash + probe) & (LINE_SLOTS - 1)]!;
+      if (serial < this.#oldest) continue;
+      const entry = (serial % ENTRY_SLOTS) * STRIDE;
+      if (entries[entry + 3] !== hash) continue;
+      const start = entries[entry]!;
+      const nameLength = entries[entry + 1]!;
+      if (nameLength !== nameEnd - nameStart) continue;
+      if (entries[entry + 2] !== valueEnd - valueStart) continue;
+      if (!this.#isAt(start, bytes, nameStart, nameEnd)) continue;
+      if (this.#isAt(start + nameLength, bytes, valueStart, valueEnd)) return serial;
+    }
+    return NOT_FOUND;
+  }
+
+  /** A live entry with this name, or NOT_FOUND. */
+  findName(hash: number, bytes: Uint8Array, start: number, end: number): number {
+    const serial = this.#nameSlots[hash & (NAME_SLOTS - 1)]!;
+    if (serial < this.#oldest) return NOT_FOUND;
+    const entry = (serial % ENTRY_SLOTS) * STRIDE;
+    if (this.#entries[entry + 1] !== end - start) return NOT_FOUND;
+    return this.#isAt(this.#entries[entry]!, bytes, start, end) ? serial : NOT_FOUND;
+  }
+
+  /** Whether a line of so many bytes may become an entry. */
+  takes(length: number): boolean {
+    return length <= LINE_BYTES_MAX && length + ENTRY_BYTES <= this.#bytesMax;
+  }
+
+  /** Makes an entry of a line that `takes` said yes to, and returns its serial number. */
+  insert(
+    hash: number,
+    bytes: Uint8Array,
+    nameStart: number,
+    nameEnd: number,
+    valueStart: number,
+    valueEnd: number,
+  ): number {
+    const nameLength = nameEnd - nameStart;
+    const length = nameLength + valueEnd - valueStart;
+    this.#evict(this.#bytesMax - length - ENTRY_BYTES);
+    if (this.#tail + length > LOG_BYTES) this.#moveBack();
+    const serial = this.#next;
+    const entry = (serial % ENTRY_SLOTS) * STRIDE;
+    const name = nameHash(bytes, nameStart, nameEnd);
+    this.#entries[entry] = this.#tail;
+    this.#entries[entry + 1] = nameLength;
+    this.#entries[entry + 2] = length - nameLength;
+    this.#entries[entry + 3] = hash;
+    this.#entries[entry + 4] = name;
+    this.#append(bytes, nameStart, nameEnd);
+    this.#append(bytes, valueStart, valueEnd);
+    this.#next = serial + 1;
+    this.#bytes += length + ENTRY_BYTES;
+    this.#nameSlots[name & (NAME_SLOTS - 1)] = serial;
+    this.#lineSlots[this.#freeSlot(hash)] = serial;
+    return serial;
+  }
+
+  /** A place for a line of this hash: one whose entry is gone, else that of the oldest. */
+  #freeSlot(hash: number): number {
+    let best = hash & (LINE_SLOTS - 1);
+    for (let probe = 1; probe < PROBES; probe += 1) {
+      const slot = (hash + probe) & (LINE_SLOTS - 1);
+      if (this.#lineSlots[slot]! < this.#lineSlots[best]!) best = slot;
+    }
+    return best;
+  }
+
+  #append(bytes: Uint8Array, start: number, end: number): void {
+    const log = this.#log;
+    let to = this.#tail;
+    for (let at = start; at < end; at += 1, to += 1) log[to] = bytes[at]!;
+    this.#tail = to;
+  }
+
+  #isAt(at: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const log = this.#log;
+    let from = at;
+    for (let other = start; other < end; other += 1, from += 1) {
+      if (log[from] !== bytes[other]) return false;
+    }
+    return true;
+  }
+
+  #moveBack(): void {
+    let to = 0;
+    for (let serial = this.#oldest; serial < this.#next; serial += 1) {
+      const entry = (serial % ENTRY_SLOTS) * STRIDE;
+      const start = this.#entries[entry]!;
+      const length = this.#entries[entry + 1]! + this.#entries[entry + 2]!;
+      this.#log.copyWithin(to, start, start + length);
+      this.#entries[entry] = to;
+      to += length;
+    }
+    this.#tail = to;
+  }
+
+  #evict(bytesMax: number): void {
+    while (this.#oldest < this.#next && this.#bytes > bytesMax) {
+      const entry = (this.#oldest % ENTRY_SLOTS) * STRIDE;
+      this.#bytes -= this.#entries[entry + 1]! + this.#entries[entry + 2]! + ENTRY_BYTES;
+      this.#oldest += 1;
+    }
+  }
+}

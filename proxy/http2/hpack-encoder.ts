@@ -101,6 +101,13 @@ export class HpackEncoder {
     }
   }
 
+  /** Adds fields that were encoded elsewhere, without any table. */
+  raw(fields: Uint8Array): void {
+    this.reserve(fields.length);
+    this.bytes.set(fields, this.length);
+    this.length += fields.length;
+  }
+
   line(line: FieldLine): void {
     const memo = line.line & (MEMO_SLOTS - 1);
     this.reserve(INTEGER_BYTES_MAX);

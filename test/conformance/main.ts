@@ -1,5 +1,5 @@
-// `npm run test:conformance`: what the CA makes and what our verifier says, judged by programs that others
-// wrote. Builds them from their Go modules, runs the test files of this folder, and ends with one line:
+// `npm run test:conformance`: what the CA makes, what our verifier says and how our HTTP/2 speaks, judged by
+// programs that others wrote. Builds them from their Go modules, runs the test files of this folder, and ends with one line:
 // N passed, N failed, N skipped.
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,13 +13,13 @@ import { conclude, runTests } from "../cluster/ring.ts";
 
 const certificatesDefault = 2000;
 const usage = `Judges Signet by what others wrote: go-spiffe on chains of certificates, zlint on certificates,
-tessera on logs.
+tessera on logs, h2spec on HTTP/2.
 
   npm run test:conformance                                everything, ${certificatesDefault} certificates
   npm run test:conformance -- --certificates 100000       as many as you have time for
   npm run test:conformance -- FILES                       test files of test/conformance
 
-The first run builds three small Go programs (a Go compiler is fetched where there is none of at
+The first run builds four small Go programs (a Go compiler is fetched where there is none of at
 least 1.25); they are kept in ~/.cache/signet. Ends with one line: N passed, N failed, N skipped.
 `;
 
@@ -64,12 +64,23 @@ async function judge(files: readonly string[], certificates: string): Promise<nu
     parts,
     requires: { "github.com/transparency-dev/tessera": "v1.0.4" },
   });
+  const h2spec = await goPart({
+    name: "h2spec",
+    parts,
+    // It names no versions itself.
+    requires: {
+      "github.com/summerwind/h2spec": "v2.2.1+incompatible",
+      "github.com/fatih/color": "v1.19.0",
+      "golang.org/x/net": "v0.62.0",
+    },
+  });
   const environment = {
     SIGNET_TEST_RING: "conformance",
     SIGNET_TEST_SPIFFE_VERIFY: path.join(spiffeVerify, "spiffe-verify"),
     SIGNET_TEST_CERTIFICATE_LINT: path.join(certificateLint, "certificate-lint"),
     SIGNET_TEST_CERTIFICATES: certificates,
     SIGNET_TEST_LOG_CHECK: path.join(logCheck, "log-check"),
+    SIGNET_TEST_H2SPEC: path.join(h2spec, "h2spec"),
   };
   return conclude([await runTests({ files, environment, concurrency: 2 })]);
 }

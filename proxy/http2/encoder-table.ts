@@ -35,6 +35,11 @@ export function lineHash(name: number, bytes: Uint8Array, start: number, end: nu
   return hash ^ (hash >>> 15);
 }
 
+/** Where an entry lies. By bits: a serial number is a double, and the remainder of one is slow. */
+function entryOf(serial: number): number {
+  return (serial & (ENTRY_SLOTS - 1)) * STRIDE;
+}
+
 export class EncoderTable {
   readonly #log = new Uint8Array(LOG_BYTES);
   #tail = 0;
@@ -68,10 +73,10 @@ export class EncoderTable {
 
   /** The hash of a live entry's name. */
   nameHashOf(serial: number): number {
-    return this.#entries[(serial % ENTRY_SLOTS) * STRIDE + 4]!;
+    return this.#entries[entryOf(serial) + 4]!;
   }
 
-  /** The live entry with this line, or NOT_FOUND. The name's bytes are followed by nothing in particular. */
+  /** The live entry with this line, or NOT_FOUND. */
   find(
     hash: number,
     bytes: Uint8Array,
@@ -84,7 +89,7 @@ export class EncoderTable {
     for (let probe = 0; probe < PROBES; probe += 1) {
       const serial = this.#lineSlots[(hash + probe) & (LINE_SLOTS - 1)]!;
       if (serial < this.#oldest) continue;
-      const entry = (serial % ENTRY_SLOTS) * STRIDE;
+      const entry = entryOf(serial);
       if (entries[entry + 3] !== hash) continue;
       const start = entries[entry]!;
       const nameLength = entries[entry + 1]!;
@@ -100,7 +105,7 @@ export class EncoderTable {
   findName(hash: number, bytes: Uint8Array, start: number, end: number): number {
     const serial = this.#nameSlots[hash & (NAME_SLOTS - 1)]!;
     if (serial < this.#oldest) return NOT_FOUND;
-    const entry = (serial % ENTRY_SLOTS) * STRIDE;
+    const entry = entryOf(serial);
     if (this.#entries[entry + 1] !== end - start) return NOT_FOUND;
     return this.#isAt(this.#entries[entry]!, bytes, start, end) ? serial : NOT_FOUND;
   }
@@ -124,7 +129,7 @@ export class EncoderTable {
     this.#evict(this.#bytesMax - length - ENTRY_BYTES);
     if (this.#tail + length > LOG_BYTES) this.#moveBack();
     const serial = this.#next;
-    const entry = (serial % ENTRY_SLOTS) * STRIDE;
+    const entry = entryOf(serial);
     const name = nameHash(bytes, nameStart, nameEnd);
     this.#entries[entry] = this.#tail;
     this.#entries[entry + 1] = nameLength;
@@ -169,7 +174,7 @@ export class EncoderTable {
   #moveBack(): void {
     let to = 0;
     for (let serial = this.#oldest; serial < this.#next; serial += 1) {
-      const entry = (serial % ENTRY_SLOTS) * STRIDE;
+      const entry = entryOf(serial);
       const start = this.#entries[entry]!;
       const length = this.#entries[entry + 1]! + this.#entries[entry + 2]!;
       this.#log.copyWithin(to, start, start + length);
@@ -181,7 +186,7 @@ export class EncoderTable {
 
   #evict(bytesMax: number): void {
     while (this.#oldest < this.#next && this.#bytes > bytesMax) {
-      const entry = (this.#oldest % ENTRY_SLOTS) * STRIDE;
+      const entry = entryOf(this.#oldest);
       this.#bytes -= this.#entries[entry + 1]! + this.#entries[entry + 2]! + ENTRY_BYTES;
       this.#oldest += 1;
     }

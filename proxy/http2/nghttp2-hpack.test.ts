@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import test from "ava";
 import * as fc from "fast-check";
-import { fuzzOptions } from "#/test/kit/fuzz.ts";
+import { timedFuzzOptions } from "#/test/kit/fuzz.ts";
 import { encodeFields, fieldsOf } from "#/test/kit/header-fields.ts";
 import type { Field } from "#/test/kit/header-fields.ts";
 import { frame, preface, settings } from "#/test/kit/http2-frame.ts";
@@ -68,7 +68,7 @@ test("nghttp2 property: it reads our blocks as we meant them", async (t) => {
         );
       },
     ),
-    fuzzOptions(t, 100),
+    timedFuzzOptions(t, 100),
   );
 });
 
@@ -110,6 +110,6 @@ test("nghttp2 property: we read its blocks as it meant them", async (t) => {
         heads.map(([path, fields]) => headOf(path, fields)),
       );
     }),
-    fuzzOptions(t, 100),
+    timedFuzzOptions(t, 100),
   );
 });

@@ -13,7 +13,7 @@ export interface Outgoing {
   /** Bytes that the peer will take; negative after it made its windows smaller. */
   sendWindow: number;
   /** Content that waits: parts, where the first one begins, and bytes of all. */
-  readonly queue: Buffer[];
+  queue: Buffer[];
   queueOffset: number;
   queuedBytes: number;
   /** After the queue: nothing, END_STREAM, or trailers (a block that needs no table). */
@@ -27,6 +27,9 @@ export interface Outgoing {
   /** The queue is empty. */
   onSent(ended: boolean): void;
 }
+
+/** The queue of a stream that never had to wait: most of them. Nothing is put into it. */
+export const NO_QUEUE: Buffer[] = [];
 
 /** Encodes blocks that can be sent later: they need nothing of any table. Used for a whole block at once. */
 const timeless = new HpackEncoder();
@@ -90,6 +93,7 @@ export class Sender {
       stream.queueOffset = start;
       stream.progressMs = this.nowMs;
     }
+    if (stream.queue === NO_QUEUE) stream.queue = [];
     stream.queue.push(bytes);
     stream.queuedBytes += bytes.length - start;
     stream.queueEnd = last;
@@ -109,7 +113,7 @@ export class Sender {
 
   /** Nothing more is sent of a stream. */
   drop(stream: Outgoing): void {
-    stream.queue.length = 0;
+    stream.queue = NO_QUEUE;
     stream.queuedBytes = 0;
     stream.queueEnd = false;
     stream.trailers = null;

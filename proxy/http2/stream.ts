@@ -7,6 +7,7 @@ import type { StreamFault } from "./fault.ts";
 import type { FieldBlock } from "./field-block.ts";
 import type { HpackEncoder } from "./hpack-encoder.ts";
 import type { ResponseFields } from "./response-fields.ts";
+import { NO_QUEUE } from "./sender.ts";
 import type { Outgoing, Sender } from "./sender.ts";
 
 /** How a stream ended before its time. */
@@ -67,7 +68,7 @@ export class Http2Stream implements Outgoing {
   /** Bytes released that the peer was not told of. */
   released = 0;
   sendWindow: number;
-  readonly queue: Buffer[] = [];
+  queue: Buffer[] = NO_QUEUE;
   queueOffset = 0;
   queuedBytes = 0;
   queueEnd = false;

@@ -19,3 +19,11 @@ export function fuzzOptions(
   t.log(`FUZZ_SEED=${seed} FUZZ_RUNS=${numRuns}`);
   return { numRuns, seed };
 }
+
+/** For properties that cost milliseconds each: no more than a minute, however many runs were asked for. */
+export function timedFuzzOptions(
+  t: { log(...values: unknown[]): void },
+  defaultRuns: number,
+): { readonly numRuns: number; readonly seed: number; readonly interruptAfterTimeLimit: number } {
+  return { ...fuzzOptions(t, defaultRuns), interruptAfterTimeLimit: 60_000 };
+}

@@ -8,11 +8,12 @@ import { TABLE_BYTES_MAX, TABLE_ENTRIES_MAX } from "./limits.ts";
 
 /** Counted for each entry besides its text (RFC 7541 section 4.1). */
 const ENTRY_BYTES = 32;
-/** A power of two, as many entries as there can be. */
-const SLOTS = TABLE_ENTRIES_MAX;
-const LOG_BYTES_MIN = 4096;
+/** Powers of two: places of entries that there can be, and that are there at first. */
+const SLOTS_MAX = TABLE_ENTRIES_MAX;
+const SLOTS_FIRST = 32;
+const LOG_BYTES_MIN = 2048;
 /** Beyond so much the live entries move back. */
-const LOG_BYTES_COMPACTED = 16 * 1024;
+const LOG_BYTES_COMPACTED = 8 * 1024;
 /** A log that one large block made larger is given back. */
 const LOG_BYTES_KEPT = 64 * 1024;
 
@@ -21,9 +22,10 @@ export class DecoderTable {
   log: Buffer;
   tail: number = staticBytes.length;
   /** Records of the entries, by slot. */
-  readonly records: Int32Array = new Int32Array(SLOTS * FIELD_STRIDE);
-  readonly lines: Float64Array = new Float64Array(SLOTS);
-  #newest = SLOTS - 1;
+  records: Int32Array = new Int32Array(SLOTS_FIRST * FIELD_STRIDE);
+  lines: Float64Array = new Float64Array(SLOTS_FIRST);
+  #mask = SLOTS_FIRST - 1;
+  #newest = SLOTS_FIRST - 1;
   #count = 0;
   #bytes = 0;
   #bytesMax = TABLE_BYTES_MAX;
@@ -39,7 +41,7 @@ export class DecoderTable {
 
   /** Where the record of entry `index` (0 is the newest) lies, or -1. */
   recordOf(index: number): number {
-    return index < this.#count ? ((this.#newest - index) & (SLOTS - 1)) * FIELD_STRIDE : -1;
+    return index < this.#count ? ((this.#newest - index) & this.#mask) * FIELD_STRIDE : -1;
   }
 
   /** Room for `count` more bytes in the log. */
@@ -67,7 +69,8 @@ export class DecoderTable {
     // A line larger than the table empties it (RFC 7541 section 4.4).
     this.#evict(this.#bytesMax - size);
     if (size > this.#bytesMax) return;
-    this.#newest = (this.#newest + 1) & (SLOTS - 1);
+    if (this.#count > this.#mask) this.#addPlaces();
+    this.#newest = (this.#newest + 1) & this.#mask;
     this.records.set(source, this.#newest * FIELD_STRIDE);
     this.lines[this.#newest] = line;
     this.#count += 1;
@@ -80,10 +83,27 @@ export class DecoderTable {
     else if (this.#count === 0) this.tail = staticBytes.length;
   }
 
+  #addPlaces(): void {
+    const records = new Int32Array(SLOTS_MAX * FIELD_STRIDE);
+    const lines = new Float64Array(SLOTS_MAX);
+    const count = this.#count;
+    for (let index = 0; index < count; index += 1) {
+      const from = this.recordOf(index);
+      const to = count - 1 - index;
+      records.set(this.records.subarray(from, from + FIELD_STRIDE), to * FIELD_STRIDE);
+      lines[to] = this.lines[from / FIELD_STRIDE]!;
+    }
+    this.records = records;
+    this.lines = lines;
+    this.#mask = SLOTS_MAX - 1;
+    this.#newest = count - 1;
+  }
+
   #moveBack(): void {
     const { records } = this;
     const source = this.log;
-    const target = source.length > LOG_BYTES_KEPT ? Buffer.allocUnsafe(LOG_BYTES_MIN * 4) : source;
+    const target =
+      source.length > LOG_BYTES_KEPT ? Buffer.allocUnsafe(LOG_BYTES_COMPACTED) : source;
     if (target !== source) staticBytes.copy(target, 0);
     let to = staticBytes.length;
     // Oldest first: they lie in this order, so nothing is written over before it is moved.

@@ -13,6 +13,9 @@ const ENTRY_SLOTS = TABLE_ENTRIES_MAX;
 const STRIDE = 5;
 /** Twice the table: then what is live moves back to the beginning. */
 const LOG_BYTES = 2 * TABLE_BYTES_MAX;
+const LOG_BYTES_FIRST = 1024;
+const NONE: Int32Array = new Int32Array(0);
+const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 // Lines and names are looked for in PROBES places from where their hash points. What is not found there
 // although it is in the table is only written again.
@@ -41,11 +44,13 @@ function entryOf(serial: number): number {
 }
 
 export class EncoderTable {
-  readonly #log = new Uint8Array(LOG_BYTES);
+  // Made when the first line is kept: connections that are only open cost little.
+  #log: Uint8Array = NO_BYTES;
   #tail = 0;
-  readonly #entries = new Int32Array(ENTRY_SLOTS * STRIDE);
-  readonly #lineSlots = new Float64Array(LINE_SLOTS).fill(NOT_FOUND);
-  readonly #nameSlots = new Float64Array(NAME_SLOTS).fill(NOT_FOUND);
+  #entries: Int32Array = NONE;
+  /** Places of entries, by the hashes of their lines and names. */
+  #lineSlots: Uint8Array = NO_BYTES;
+  #nameSlots: Uint8Array = NO_BYTES;
   /** The serial number of the oldest live entry, and of the next one. */
   #oldest = 0;
   #next = 0;
@@ -86,8 +91,9 @@ export class EncoderTable {
     valueEnd: number,
   ): number {
     const entries = this.#entries;
+    if (this.#oldest === this.#next) return NOT_FOUND;
     for (let probe = 0; probe < PROBES; probe += 1) {
-      const serial = this.#lineSlots[(hash + probe) & (LINE_SLOTS - 1)]!;
+      const serial = this.#serialAt(this.#lineSlots[(hash + probe) & (LINE_SLOTS - 1)]!);
       if (serial < this.#oldest) continue;
       const entry = entryOf(serial);
       if (entries[entry + 3] !== hash) continue;
@@ -103,7 +109,8 @@ export class EncoderTable {
 
   /** A live entry with this name, or NOT_FOUND. */
   findName(hash: number, bytes: Uint8Array, start: number, end: number): number {
-    const serial = this.#nameSlots[hash & (NAME_SLOTS - 1)]!;
+    if (this.#oldest === this.#next) return NOT_FOUND;
+    const serial = this.#serialAt(this.#nameSlots[hash & (NAME_SLOTS - 1)]!);
     if (serial < this.#oldest) return NOT_FOUND;
     const entry = entryOf(serial);
     if (this.#entries[entry + 1] !== end - start) return NOT_FOUND;
@@ -126,8 +133,10 @@ export class EncoderTable {
   ): number {
     const nameLength = nameEnd - nameStart;
     const length = nameLength + valueEnd - valueStart;
+    if (this.#entries === NONE) this.#allocate();
     this.#evict(this.#bytesMax - length - ENTRY_BYTES);
     if (this.#tail + length > LOG_BYTES) this.#moveBack();
+    if (this.#tail + length > this.#log.length) this.#growLog(length);
     const serial = this.#next;
     const entry = entryOf(serial);
     const name = nameHash(bytes, nameStart, nameEnd);
@@ -140,17 +149,42 @@ export class EncoderTable {
     this.#append(bytes, valueStart, valueEnd);
     this.#next = serial + 1;
     this.#bytes += length + ENTRY_BYTES;
-    this.#nameSlots[name & (NAME_SLOTS - 1)] = serial;
-    this.#lineSlots[this.#freeSlot(hash)] = serial;
+    this.#nameSlots[name & (NAME_SLOTS - 1)] = serial & (ENTRY_SLOTS - 1);
+    this.#lineSlots[this.#freeSlot(hash)] = serial & (ENTRY_SLOTS - 1);
     return serial;
+  }
+
+  #allocate(): void {
+    this.#log = new Uint8Array(LOG_BYTES_FIRST);
+    this.#entries = new Int32Array(ENTRY_SLOTS * STRIDE);
+    this.#lineSlots = new Uint8Array(LINE_SLOTS);
+    this.#nameSlots = new Uint8Array(NAME_SLOTS);
+  }
+
+  #growLog(count: number): void {
+    const larger = new Uint8Array(Math.min(LOG_BYTES, Math.max(this.#log.length * 2, count * 2)));
+    larger.set(this.#log);
+    this.#log = larger;
+  }
+
+  /** The serial number of the last entry that was put into a place; below `oldest` when it is gone. */
+  #serialAt(place: number): number {
+    const newest = this.#next - 1;
+    return newest - ((newest - place) & (ENTRY_SLOTS - 1));
   }
 
   /** A place for a line of this hash: one whose entry is gone, else that of the oldest. */
   #freeSlot(hash: number): number {
+    const slots = this.#lineSlots;
     let best = hash & (LINE_SLOTS - 1);
+    let oldest = this.#serialAt(slots[best]!);
     for (let probe = 1; probe < PROBES; probe += 1) {
       const slot = (hash + probe) & (LINE_SLOTS - 1);
-      if (this.#lineSlots[slot]! < this.#lineSlots[best]!) best = slot;
+      const serial = this.#serialAt(slots[slot]!);
+      if (serial < oldest) {
+        best = slot;
+        oldest = serial;
+      }
     }
     return best;
   }

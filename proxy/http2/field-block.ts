@@ -31,6 +31,8 @@ export const FLAG = {
 } as const;
 
 const NO_BYTES = Buffer.alloc(0);
+/** Room for so many is there at first: most blocks have fewer. */
+const FIELDS_FIRST = 32;
 
 /** Names and values of the static table; each decoder's bytes begin with them. */
 export const staticBytes: Buffer = Buffer.from(
@@ -63,9 +65,9 @@ export class FieldBlock {
   bytes: Buffer = NO_BYTES;
   count = 0;
   /** FIELD_STRIDE numbers per field. */
-  readonly records: Int32Array = new Int32Array(BLOCK_FIELDS_MAX * FIELD_STRIDE);
+  records: Int32Array = new Int32Array(FIELDS_FIRST * FIELD_STRIDE);
   /** The number of each field's line (line-number.ts). */
-  readonly lines: Float64Array = new Float64Array(BLOCK_FIELDS_MAX);
+  lines: Float64Array = new Float64Array(FIELDS_FIRST);
   /** Set of the kinds present (`1 << kind`). */
   seen = 0;
   /** Set of the kinds present more than once. */
@@ -105,6 +107,7 @@ export class FieldBlock {
       this.tooLarge = true;
       return;
     }
+    if (count === this.lines.length) this.#grow();
     const { records } = this;
     const kind = source[at + 4]!;
     const flags = source[at + 5]!;
@@ -129,6 +132,14 @@ export class FieldBlock {
     this.seen |= member;
     if (!isPseudo(kind)) this.#regular = true;
     else if (this.#regular) this.pseudoLate = true;
+  }
+
+  #grow(): void {
+    const { records, lines } = this;
+    this.records = new Int32Array(BLOCK_FIELDS_MAX * FIELD_STRIDE);
+    this.records.set(records);
+    this.lines = new Float64Array(BLOCK_FIELDS_MAX);
+    this.lines.set(lines);
   }
 
   has(kind: number): boolean {

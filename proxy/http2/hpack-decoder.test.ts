@@ -238,3 +238,19 @@ test("hpack property: any bytes end in fields or one of two errors, and never in
     fuzzOptions(t, 3000),
   );
 });
+
+test("hpack decoder keeps as many entries as the table may have", (t) => {
+  const decoder = new HpackDecoder();
+  // 127 entries of 33 bytes; empty values.
+  for (let index = 0; index < 200; index += 1) {
+    const name = String.fromCharCode(0x61 + (index % 26));
+    t.deepEqual(decode(decoder, hex(`4001${Buffer.from(name).toString("hex")}00`)), [[name, ""]]);
+    if (index < 124) {
+      // The oldest one.
+      const at = 62 + index;
+      const oldest = at < 127 ? hex((0x80 | at).toString(16)) : Buffer.of(0xff, at - 127);
+      t.deepEqual(decode(decoder, oldest), [["a", ""]]);
+    }
+  }
+  t.is(decode(decoder, Buffer.of(0xff, 62 + 124 - 127)), ERROR.compressionError);
+});

@@ -34,20 +34,22 @@ const CREDIT_MAX = 8;
 /** After so many lines that were not kept a name may try again once. */
 const RETRY_AFTER = 64;
 
-/** Places in which the entry of a numbered line is remembered. */
-const MEMO_SLOTS = 512;
+/** Places in which the entry of a numbered line is remembered: several connections' lines meet in one. */
+const MEMO_SLOTS = 256;
+const NO_MEMO: Float64Array = new Float64Array(0);
 
-const BLOCK_BYTES_FIRST = 1024;
+const BLOCK_BYTES_FIRST = 512;
+const NO_BYTES = Buffer.alloc(0);
 
 export class HpackEncoder {
   /** The block being written: bytes[0, length). */
-  bytes: Buffer = Buffer.allocUnsafe(BLOCK_BYTES_FIRST);
+  bytes: Buffer = NO_BYTES;
   length = 0;
   readonly #table = new EncoderTable();
   readonly #huffman: boolean;
   /** Of numbered lines: the number, and the entry it was found in or became. */
-  readonly #memoLines = new Float64Array(MEMO_SLOTS);
-  readonly #memoSerials = new Float64Array(MEMO_SLOTS);
+  #memoLines = NO_MEMO;
+  #memoSerials = NO_MEMO;
   /** By the hash of a name: entries it may still make, and lines since it may make none. */
   readonly #credits = new Uint8Array(NAMES).fill(CREDIT_FIRST);
   readonly #misses = new Uint8Array(NAMES);
@@ -70,6 +72,7 @@ export class HpackEncoder {
     this.length = 0;
     if (this.#announce < 0) return;
     const size = this.#table.bytesMax;
+    this.reserve(2 * INTEGER_BYTES_MAX);
     if (this.#announce < size) this.#integer(this.#announce, 5, SIZE_UPDATE);
     this.#integer(size, 5, SIZE_UPDATE);
     this.#announce = -1;
@@ -178,7 +181,9 @@ export class HpackEncoder {
   /** Room for `count` more bytes. */
   reserve(count: number): void {
     if (this.length + count <= this.bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.length + count));
+    const larger = Buffer.allocUnsafe(
+      Math.max(this.bytes.length * 2, this.length + count, BLOCK_BYTES_FIRST),
+    );
     this.bytes.copy(larger, 0, 0, this.length);
     this.bytes = larger;
   }
@@ -194,6 +199,10 @@ export class HpackEncoder {
   }
 
   #remember(line: number, serial: number): void {
+    if (this.#memoLines === NO_MEMO) {
+      this.#memoLines = new Float64Array(MEMO_SLOTS);
+      this.#memoSerials = new Float64Array(MEMO_SLOTS);
+    }
     const memo = line & (MEMO_SLOTS - 1);
     this.#memoLines[memo] = line;
     this.#memoSerials[memo] = serial;

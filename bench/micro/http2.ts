@@ -15,9 +15,9 @@ import { defaultConnectionLimits } from "#/proxy/http2/limits.ts";
 import { RequestFields } from "#/proxy/http2/request-fields.ts";
 import type { ConnectionOwner } from "#/proxy/http2/session.ts";
 import type { Http2Stream, StreamListener } from "#/proxy/http2/stream.ts";
-import { encodeFields } from "../../test/kit/header-fields.ts";
-import type { Field } from "../../test/kit/header-fields.ts";
-import { Http2Shell } from "../../test/kit/http2-shell.ts";
+import { encodeFields } from "#/test/kit/header-fields.ts";
+import type { Field } from "#/test/kit/header-fields.ts";
+import { Http2Shell } from "#/test/kit/http2-shell.ts";
 
 const CALLS = 50_000;
 const ROUNDS = 12;

@@ -170,7 +170,7 @@ export class Http2Connection {
     );
     stream.listener = listener;
     stream.headSent = true;
-    session.streams.lastId = id;
+    session.streams.open(id);
     session.streams.live.set(id, stream);
     session.sender.sendHead(stream, last);
     session.wake();

@@ -97,7 +97,7 @@ export class MessageReceiver {
   #onRequest(id: number, endStream: boolean, dependsOnItself: boolean): void {
     const session = this.#session;
     const { streams } = session;
-    streams.lastId = id;
+    streams.open(id);
     // The peer was told that nobody works on it, and counts on that.
     if (session.phase === PHASE.leaving) {
       streams.close(id, CLOSED.resetByUs);

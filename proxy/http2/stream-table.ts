@@ -7,9 +7,19 @@ const STREAM_ID_MAX: number = 2 ** 31 - 1;
 
 export class StreamTable {
   readonly live: Map<number, Http2Stream> = new Map();
-  /** The highest number that was opened, by whichever end is the client; 0 before the first. */
-  lastId = 0;
   readonly #closed = new ClosedStreams();
+  #lastId = 0;
+
+  /** The highest number that was opened, by whichever end is the client; 0 before the first. */
+  get lastId(): number {
+    return this.#lastId;
+  }
+
+  /** Marks an idle number as used, and with it all below. */
+  open(id: number): void {
+    this.#closed.advance(this.#lastId, id);
+    this.#lastId = id;
+  }
 
   /** Whether a number was not used yet. */
   isIdle(id: number): boolean {
@@ -24,7 +34,7 @@ export class StreamTable {
 
   /** How a number that is neither idle nor live ended: one of CLOSED. */
   howClosed(id: number): number {
-    return this.#closed.find(id);
+    return this.#closed.find(id, this.#lastId);
   }
 
   /** Marks a number as used that never was live, or no longer is. */

@@ -161,3 +161,26 @@ test("hpack encoder numbers of lines that collide in its memory never change a l
     }
   }
 });
+
+test("hpack encoder forgets the number of a line whose entry was evicted", (t) => {
+  const encoder = new HpackEncoder();
+  const decoder = new HpackDecoder();
+  const once = (field: Field, line: number): number => {
+    encoder.begin();
+    addField(encoder, field, line);
+    const hex = encoder.bytes.toString("hex", 0, encoder.length);
+    t.deepEqual(decodeInto(decoder, hex), [field]);
+    return encoder.length;
+  };
+  const first = fieldLine("x-first", "a");
+  const send = (): number => {
+    encoder.begin();
+    encoder.line(first);
+    const hex = encoder.bytes.toString("hex", 0, encoder.length);
+    t.deepEqual(decodeInto(decoder, hex), [["x-first", "a"]]);
+    return encoder.length;
+  };
+  t.deepEqual([send(), send()], [11, 1]);
+  for (let index = 0; index < 60; index += 1) once([`x-${index}`, "b".repeat(100)], 2000 + index);
+  t.deepEqual([send(), send()], [11, 1]);
+});

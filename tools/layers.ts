@@ -96,6 +96,7 @@ export const testPackages: readonly string[] = ["ava", "fast-check"];
 export const proxyLayers: Readonly<Record<string, readonly string[]>> = {
   detect: [],
   http1: [],
+  http2: ["http1"],
   net: [],
   tls: ["net"],
   observe: [],

@@ -41,7 +41,7 @@ export function readFraming(fields: FieldIndex, buffer: Uint8Array, minor: numbe
       return REFUSED_BASE + CODE.content_length_repeated;
     }
     const field = fields.first[KIND.contentLength]!;
-    return readLength(buffer, fields.valueStart(field), fields.valueEnd(field));
+    return readContentLength(buffer, fields.valueStart(field), fields.valueEnd(field));
   }
   if ((fields.repeated & (1 << KIND.transferEncoding)) !== 0) {
     return REFUSED_BASE + CODE.transfer_encoding_repeated;
@@ -56,7 +56,8 @@ export function framingRefusal(framing: number): number {
   return framing < FRAMING_CHUNKED ? framing - REFUSED_BASE : 0;
 }
 
-function readLength(buffer: Uint8Array, start: number, end: number): number {
+/** The length (>= 0) that a value of Content-Length says, or a number for `framingRefusal`. */
+export function readContentLength(buffer: Uint8Array, start: number, end: number): number {
   const digits = end - start;
   const bad = REFUSED_BASE + CODE.bad_content_length;
   if (digits < 1 || digits > LENGTH_DIGITS_MAX) return bad;

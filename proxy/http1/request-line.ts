@@ -2,37 +2,28 @@
 // goes on where it stopped however the bytes are cut.
 import {
   CR,
-  DOT,
   LF,
   PERCENT,
   QUERY,
-  SEMICOLON,
   SLASH,
   SPACE,
   TOKEN,
   ZERO,
   ascii,
   isAlphanumeric,
-  tableOf,
 } from "./bytes.ts";
 import { METHOD, METHOD_BYTES_MAX, methodOf } from "./method.ts";
 import type { MethodCode } from "./method.ts";
 import { CODE, MORE } from "./refusal.ts";
+import { PLAIN_PATH_BYTES, TARGET_BYTES, isAfterSlash } from "./target-bytes.ts";
 
 export const TARGET_BYTES_MAX: number = 16 * 1024;
 
 const PHASE = { start: 0, startLineFeed: 1, method: 2, path: 3, query: 4, version: 5 } as const;
 
-// Backslash and `#` are printable yet refused: recipients disagree on what they mean in a target.
-const inTarget = (byte: number): boolean =>
-  byte > SPACE && byte < 0x7f && byte !== 0x23 && byte !== 0x5c;
-/** What path.ts has to look at when it follows a slash. */
-const isAfterSlash = (byte: number): boolean =>
-  byte === SLASH || byte === DOT || byte === SEMICOLON;
-const inPlainPath = (byte: number): boolean =>
-  inTarget(byte) && byte !== QUERY && byte !== PERCENT && !isAfterSlash(byte);
-const TARGET = tableOf(inTarget);
-const PLAIN_PATH = tableOf(inPlainPath);
+// Imported bindings are looked up each time, a module's own constants are not.
+const TARGET = TARGET_BYTES;
+const PLAIN_PATH = PLAIN_PATH_BYTES;
 
 const VERSION_BYTES = 10;
 const VERSION = ascii("HTTP/1.1\r\n");

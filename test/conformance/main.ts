@@ -1,5 +1,5 @@
-// `npm run test:conformance`: what the CA makes, what our verifier says and what our parser lets through,
-// judged by programs that others wrote. Fetches them, runs the test files of this folder, and ends with one line:
+// `npm run test:conformance`: what the CA makes, what our verifier says, what our parser lets through and how our
+// HTTP/2 speaks, judged by programs that others wrote. Fetches them, runs the test files of this folder, and ends with one line:
 // N passed, N failed, N skipped.
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,8 +19,8 @@ import { spiffeClients } from "./spiffe-clients.ts";
 
 const certificatesDefault = 2000;
 const usage = `Judges Signet by what others wrote: go-spiffe on chains of certificates, zlint on certificates,
-tessera on logs, the SPIFFE libraries of Go, Python and Java on the Workload API, seven servers on what the
-sidecars pass on to them under attack.
+tessera on logs, the SPIFFE libraries of Go, Python and Java on the Workload API, h2spec on HTTP/2, seven
+servers on what the sidecars pass on to them under attack.
 
   npm run test:conformance                                everything, ${certificatesDefault} certificates
   npm run test:conformance -- --certificates 100000       as many as you have time for
@@ -74,6 +74,16 @@ async function judge(files: readonly string[], certificates: string): Promise<nu
   });
   const { go, python, java } = await spiffeClients();
   const tallies = mkdtempSync(path.join(tmpdir(), "signet-tallies-"));
+  const h2spec = await goPart({
+    name: "h2spec",
+    parts,
+    // It names no versions itself.
+    requires: {
+      "github.com/summerwind/h2spec": "v2.2.1+incompatible",
+      "github.com/fatih/color": "v1.19.0",
+      "golang.org/x/net": "v0.62.0",
+    },
+  });
   const environment = {
     ...(await originEnvironment(parts)),
     SIGNET_TEST_TALLIES: tallies,
@@ -85,6 +95,7 @@ async function judge(files: readonly string[], certificates: string): Promise<nu
     SIGNET_TEST_GO_SPIFFE: go,
     SIGNET_TEST_PYTHON_SPIFFE: python,
     SIGNET_TEST_JAVA_SPIFFE: java,
+    SIGNET_TEST_H2SPEC: path.join(h2spec, "h2spec"),
   };
   try {
     const counts = await runTests({ files, environment, concurrency: 2 });

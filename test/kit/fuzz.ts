@@ -57,3 +57,11 @@ function wanted(variable: string): number | undefined {
   const value = Number(process.env[variable] ?? "");
   return Number.isSafeInteger(value) && value > 0 ? value : undefined;
 }
+
+/** For properties that cost milliseconds each: no more than a minute, however many runs were asked for. */
+export function timedFuzzOptions(
+  t: { log(...values: unknown[]): void },
+  defaultRuns: number,
+): { readonly numRuns: number; readonly seed: number; readonly interruptAfterTimeLimit: number } {
+  return { ...fuzzOptions(t, defaultRuns), interruptAfterTimeLimit: 60_000 };
+}

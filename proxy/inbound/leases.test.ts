@@ -1,7 +1,7 @@
 import test from "ava";
 import type { MtlsMode } from "#/api/policy.ts";
 import { parseSpiffeId } from "#/identity/spiffe-id.ts";
-import type { SpiffeId } from "#/identity/spiffe-id.ts";
+import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
 import type { InboundRules } from "./authorize.ts";
 import { Leases } from "./leases.ts";
 import type { Lease } from "./leases.ts";
@@ -13,9 +13,17 @@ const policy = (
   mode: MtlsMode,
   ports: readonly [number, MtlsMode][] = [],
   suspended: readonly SpiffeId[] = [],
+  federated: readonly TrustDomain[] = [],
 ): InboundRules => ({
-  policy: { mode, ports: new Map(ports), requiresPostQuantum: false, source: "test" },
+  policy: {
+    mode,
+    ports: new Map(ports),
+    requiresPostQuantum: false,
+    foreignCallers: new Set(["spiffe://other.local"]),
+    source: "test",
+  },
   suspended: new Set(suspended),
+  federated: new Set(federated),
 });
 
 class Fixture {

@@ -141,6 +141,7 @@ export class Runtime {
       reason: this.#reason,
       next: this.#next,
       nodeNamespace: naming.nodeNamespace(this.#options.names),
+      trustDomain: this.#options.trustDomain,
       pods: [...this.cluster.running.values()].map((pod) => this.#viewOf(pod)),
     };
   }

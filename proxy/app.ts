@@ -158,9 +158,12 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
   });
 
   const workload = await workloadApi(config, { ...certification, metrics });
-  discovery.snapshot.onChange(({ bundle, jwtAuthorities }, previous) => {
-    const isSame = bundle === previous.bundle && jwtAuthorities === previous.jwtAuthorities;
-    if (bundle !== null && !isSame) workload?.trust(bundle, jwtAuthorities);
+  discovery.snapshot.onChange(({ bundle, jwtAuthorities, federated }, previous) => {
+    const isSame =
+      bundle === previous.bundle &&
+      jwtAuthorities === previous.jwtAuthorities &&
+      federated === previous.federated;
+    if (bundle !== null && !isSame) workload?.trust(bundle, jwtAuthorities, federated);
   });
 
   const overflow = (direction: string) => () => metrics.refusals.with(direction, "overflow").add();

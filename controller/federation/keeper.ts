@@ -157,10 +157,16 @@ export class FederationKeeper implements Disposable {
     const { fetch, store, fetched, clock, log } = this.#options;
     const { trustDomain } = kept.federation;
     try {
-      const held = kept.bundle ?? kept.federation.firstBundle;
-      const document = await fetch(kept.federation, held?.roots ?? []);
+      const document = await fetch(kept.federation, kept.bundle?.roots ?? []);
       if (kept.isOver) return;
-      const bundle = judgeBundle(document, { trustDomain, held, others: this.#others(kept) });
+      // What was held may have changed meanwhile, and others too.
+      const { bundle: held, federation } = kept;
+      const facts = {
+        trustDomain,
+        held: held ?? federation.firstBundle,
+        others: this.#others(kept),
+      };
+      const bundle = judgeBundle(document, facts);
       const fetchedAt = clock.now();
       // First where it outlives this process: what was told must not be taken back by a restart.
       store.write({ trustDomain, basis: kept.basis, document, fetchedAt });

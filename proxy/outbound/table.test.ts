@@ -84,6 +84,21 @@ test("resolve refuses everything before the first whole snapshot", (t) => {
   });
 });
 
+test("table reaches an endpoint of another trust domain by its service alone", (t) => {
+  const made = table();
+  const foreign = parseSpiffeId("spiffe://partner.mesh/ns/c/sa/c");
+  const endpoint = { address: "203.0.113.7", port: 8080, identity: foreign, pod: "" };
+  made.update(snapshot([route()], [{ ...cluster, endpoints: [endpoint] }]));
+  const resolved = made.resolve({ address: "10.78.0.1", port: 80 });
+  if (resolved.kind !== "service") throw new Error(resolved.kind);
+  const [picked] = resolved.port.routes[0]?.canary.pick()?.endpoints ?? [];
+  t.is(picked?.identity, foreign);
+  // Any namespace may write such an endpoint down, of an address that is everybody's.
+  t.is(made.resolve({ address: "203.0.113.7", port: 8080 }).kind, "passthrough");
+  made.update(snapshot([route()], [cluster]));
+  t.is(made.resolve({ address: "203.0.113.7", port: 8080 }).kind, "passthrough");
+});
+
 test("table picks no suspended endpoint while another is left, and names them when none is", (t) => {
   const made = table();
   const other = parseSpiffeId("spiffe://cluster.local/ns/c/sa/c");

@@ -4,6 +4,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { LocalClient } from "#/local/client.ts";
+import { rotationRequest } from "#/cli/rotation.ts";
 import { run } from "#/local/command.ts";
 import { launchLocal, stopLocal } from "#/local/launch.ts";
 import type { LocalMesh } from "#/local/launch.ts";
@@ -15,6 +16,7 @@ const bundlePort = 8445;
 /** Of the application, in both pods. */
 const servedPort = 8080;
 const shownPort = 18_080;
+const rotationMsMax = 90_000;
 
 const workload = `
 apiVersion: v1
@@ -134,6 +136,7 @@ export class FederatedMesh {
   async federate(
     other: FederatedMesh,
     change: Readonly<Record<string, unknown>> = {},
+    name = "partner",
   ): Promise<void> {
     const spec = {
       trustDomain: other.trustDomain,
@@ -145,11 +148,11 @@ export class FederatedMesh {
       trustDomainBundle: await other.bundle(),
       ...change,
     };
-    await this.apply({ kind: "FederatedTrustDomain", metadata: { name: "partner" }, spec });
+    await this.apply({ kind: "FederatedTrustDomain", metadata: { name }, spec });
   }
 
-  async withdraw(): Promise<void> {
-    await this.client.delete({ kind: "FederatedTrustDomain", namespace: "", name: "partner" });
+  async withdraw(name = "partner"): Promise<void> {
+    await this.client.delete({ kind: "FederatedTrustDomain", namespace: "", name });
   }
 
   /** A Service for the other mesh's pod: its address, and whom it has to prove to be. */
@@ -238,11 +241,32 @@ export class FederatedMesh {
     return this.client.metrics("trade/trader");
   }
 
-  /** The one federation as the read API tells it. */
-  async federation(): Promise<Readonly<Record<string, unknown>>> {
+  /** Replaces its root; resolves when that is done. */
+  async rotateRoot(): Promise<void> {
+    const id = `test-${Date.now()}`;
+    await this.apply({ ...rotationRequest("rotate", "root", id, Date.now()) });
+    const deadline = performance.now() + rotationMsMax;
+    for (;;) {
+      const text = await this.client.controller("/v1/authority").catch(() => "{}");
+      const { last, refusal } = JSON.parse(text) as {
+        last?: { id: string; end: string };
+        refusal?: object;
+      };
+      if (last?.id === id && last.end === "rotated") return;
+      if (performance.now() > deadline) {
+        throw new Error(`Its root is not replaced: ${text} ${JSON.stringify(refusal)}`);
+      }
+      await new Promise((next) => setTimeout(next, 200));
+    }
+  }
+
+  /** As the read API tells it; by default that with the other mesh. */
+  async federation(trustDomain?: string): Promise<Readonly<Record<string, unknown>>> {
     const text = await this.client.controller("/v1/federation");
     const { federations } = JSON.parse(text) as { federations: Record<string, unknown>[] };
-    return federations[0] ?? {};
+    const wanted =
+      trustDomain ?? (this.trustDomain === "mesh-a.test" ? "mesh-b.test" : "mesh-a.test");
+    return federations.find((each) => each["trustDomain"] === wanted) ?? {};
   }
 
   async stop(): Promise<void> {

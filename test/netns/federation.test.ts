@@ -56,6 +56,69 @@ async function assertNamed(t: ExecutionContext, a: FederatedMesh, b: FederatedMe
   await assertCalls(t, a, b);
 }
 
+/** The other one's root is replaced while both call each other: nobody may notice. */
+async function assertFollowed(
+  t: ExecutionContext,
+  a: FederatedMesh,
+  b: FederatedMesh,
+): Promise<void> {
+  const rootsOf = async (): Promise<readonly string[]> => {
+    const { roots } = await a.federation();
+    return (roots as { fingerprint: string }[]).map(({ fingerprint }) => fingerprint);
+  };
+  const before = await rootsOf();
+  const done = new AbortController();
+  const loading = [a, b].map(async (mesh) => {
+    const reports = [];
+    while (!done.signal.aborted) reports.push(await mesh.load(5));
+    return reports;
+  });
+  const begunAt = performance.now();
+  await b.rotateRoot().finally(() => done.abort());
+  const tookMs = performance.now() - begunAt;
+  const reports = (await Promise.all(loading)).flat();
+  const answered = reports.reduce((sum, each) => sum + each.answered, 0);
+  t.deepEqual(
+    reports.flatMap(({ failed }) => failed),
+    [],
+  );
+  t.log(`root replaced in ${(tookMs / 1000).toFixed(1)} s, ${answered} requests, 0 failed`);
+  t.true(answered > 100, `${answered} requests`);
+  const after = await until(rootsOf, (roots) => roots.length === 1 && roots[0] !== before[0]);
+  t.is(before.length, 1);
+  t.is(after.length, 1);
+  t.notDeepEqual(after, before);
+  await assertCalls(t, a, b);
+  await assertCalls(t, b, a);
+}
+
+/** What is no bundle of that trust domain changes nothing. */
+async function assertNotPoisoned(
+  t: ExecutionContext,
+  a: FederatedMesh,
+  b: FederatedMesh,
+): Promise<void> {
+  const own = JSON.parse(await a.bundle()) as Readonly<Record<string, unknown>>;
+  await a.federate(b, { trustDomain: a.trustDomain, ...webProfile }, "own-domain");
+  await a.federate(
+    b,
+    { trustDomain: "mesh-c.test", ...webProfile, trustDomainBundle: JSON.stringify(own) },
+    "own-root",
+  );
+  const poisoned = await until(
+    () => a.federation("mesh-c.test"),
+    ({ fault }) => (fault ?? null) !== null,
+  );
+  t.deepEqual(poisoned["roots"], []);
+  t.is((await a.federation(a.trustDomain))["trustDomain"], undefined, "its own is nobody else's");
+  await assertCalls(t, a, b);
+  await assertCalls(t, b, a);
+  for (const name of ["own-domain", "own-root"]) await a.withdraw(name);
+  await assertCalls(t, a, b);
+}
+
+const webProfile = { bundleEndpointProfile: { type: "https_web" } };
+
 netnsTest(
   "two meshes call each other by foreign identity, and part when it is taken back",
   async (t) => {
@@ -88,6 +151,9 @@ netnsTest(
     t.truthy(seen["fetchedAt"]);
     t.deepEqual(seen["told"], ["trade/trader"]);
     await assertNamed(t, a, b);
+
+    await assertFollowed(t, a, b);
+    await assertNotPoisoned(t, a, b);
 
     const holding = a.hold(30);
     await new Promise((next) => setTimeout(next, 1_000));

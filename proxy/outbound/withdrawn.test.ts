@@ -47,17 +47,17 @@ test("a withdrawn federation closes what is open to its trust domain, and admits
     open(other),
   ]);
   t.is(proven.federate(bundlesOf("partner.mesh", "other.mesh")), 0, "another root of it, perhaps");
-  const closed = untilClosed(toPartner!);
+  const closed = untilClosed(toPartner);
   t.is(proven.federate(bundlesOf("other.mesh")), 1);
   await closed;
-  t.is(severedFor(toPartner!), "trust_domain_not_federated");
-  t.false(toMember!.destroyed || toOther!.destroyed);
+  t.is(severedFor(toPartner), "trust_domain_not_federated");
+  t.false(toMember.destroyed || toOther.destroyed);
   t.deepEqual(
     [member, partner, other].map((id) => proven.refusalOf(id)),
     [null, "trust_domain_not_federated", null],
   );
   t.is(proven.federate(bundlesOf()), 1);
-  t.false(toMember!.destroyed);
+  t.false(toMember.destroyed);
   t.regex(
     metrics.registry.expose(),
     /refusals_total\{direction="outbound",reason="trust_domain_not_federated"\} 2/,

@@ -288,6 +288,7 @@ export async function joinNodes(one: FederatedMesh, other: FederatedMesh): Promi
   }
 }
 
+/** By its path: a package's program of that name goes before it in a test's PATH. */
 async function nft(namespace: string, rules: string): Promise<void> {
   await run("ip", ["netns", "exec", namespace, "/usr/sbin/nft", "-f", "-"], rules);
 }

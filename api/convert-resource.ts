@@ -1,6 +1,7 @@
 // Resources between wire and model. Out: every model has a wire form. In: every wire form has a model
 // or ends in a DiscoveryError; what a resource must be like beyond its shape is resource-check.ts.
 import { create } from "@bufbuild/protobuf";
+import type { JwtAuthority } from "#/identity/jwt-svid.ts";
 import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { assertNever } from "#/lib/assert.ts";
 import { messageOf } from "#/lib/errors.ts";
@@ -25,6 +26,7 @@ const kindsToWire = {
   trustBundle: wire.ResourceKind.TRUST_BUNDLE,
   suspensions: wire.ResourceKind.SUSPENSIONS,
   tokenKeys: wire.ResourceKind.TOKEN_KEYS,
+  federatedBundle: wire.ResourceKind.FEDERATED_BUNDLE,
 } as const satisfies Record<ResourceKind, wire.ResourceKind>;
 
 const protocolsToWire = {
@@ -70,6 +72,12 @@ function contentToWire(resource: Resource): wire.Resource["content"] {
     case "tokenKeys": {
       const authorities = resource.authorities.map((each) => create(wire.JwtAuthoritySchema, each));
       return { case: "tokenKeys", value: create(wire.TokenKeysSchema, { authorities }) };
+    }
+    case "federatedBundle": {
+      const { roots, jwtAuthorities } = resource.bundle;
+      const authorities = jwtAuthorities.map((each) => create(wire.JwtAuthoritySchema, each));
+      const init = { roots: [...roots], authorities };
+      return { case: "federatedBundle", value: create(wire.FederatedBundleSchema, init) };
     }
     case "suspensions": {
       const identities = [...resource.suspended].sort();
@@ -138,6 +146,7 @@ function policyToWire(policy: ServerPolicy): wire.ServerPolicy {
     ports: [...policy.ports].map(([port, mode]) => ({ port, mode: modesToWire[mode] })),
     source: policy.source,
     requiresPostQuantum: policy.requiresPostQuantum,
+    foreignCallers: [...policy.foreignCallers].sort(),
   });
 }
 
@@ -154,10 +163,15 @@ export function resourceFromWire(resource: wire.Resource): Resource {
     case "trustBundle":
       return { kind: "trustBundle", name, version, bundle: bundleFromWire(content.value) };
     case "tokenKeys": {
-      const authorities = content.value.authorities.map(({ keyId, publicKey }) => {
-        return { keyId, publicKey: new Uint8Array(publicKey) };
-      });
+      const authorities = authoritiesFromWire(content.value.authorities);
       return { kind: "tokenKeys", name, version, authorities };
+    }
+    case "federatedBundle": {
+      const roots = content.value.roots.map((root) => new Uint8Array(root));
+      const jwtAuthorities = authoritiesFromWire(content.value.authorities);
+      const trustDomain = ours(() => parseTrustDomain(name));
+      const bundle = { trustDomain, roots, jwtAuthorities };
+      return { kind: "federatedBundle", name, version, bundle };
     }
     case "suspensions":
       return { kind: "suspensions", name, version, suspended: suspendedFromWire(content.value) };
@@ -166,6 +180,12 @@ export function resourceFromWire(resource: wire.Resource): Resource {
     default:
       return assertNever(content);
   }
+}
+
+function authoritiesFromWire(authorities: readonly wire.JwtAuthority[]): readonly JwtAuthority[] {
+  return authorities.map(({ keyId, publicKey }) => {
+    return { keyId, publicKey: new Uint8Array(publicKey) };
+  });
 }
 
 function serviceFromWire(name: string, service: wire.Service): Service {
@@ -234,7 +254,9 @@ function policyFromWire(policy: wire.ServerPolicy): ServerPolicy {
     ports.set(port, known(modesFromWire, mode, "mode"));
   }
   const { requiresPostQuantum, source } = policy;
-  return { mode: known(modesFromWire, policy.mode, "mode"), ports, requiresPostQuantum, source };
+  const foreignCallers = new Set(policy.foreignCallers);
+  const mode = known(modesFromWire, policy.mode, "mode");
+  return { mode, ports, requiresPostQuantum, foreignCallers, source };
 }
 
 function bundleFromWire({ trustDomain, roots, authority }: wire.TrustBundle): TrustBundle {

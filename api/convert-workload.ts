@@ -14,7 +14,8 @@ import type {
   X509Svid,
 } from "./workload.ts";
 
-export function encodeX509Svid({ id, chain, privateKey, roots }: X509Svid): Uint8Array {
+export function encodeX509Svid(answer: X509Svid): Uint8Array {
+  const { id, chain, privateKey, roots, federated } = answer;
   const svid = create(wire.X509SVIDSchema, {
     spiffeId: id,
     x509Svid: Buffer.concat(chain),
@@ -23,16 +24,20 @@ export function encodeX509Svid({ id, chain, privateKey, roots }: X509Svid): Uint
   });
   return toBinary(
     wire.X509SVIDResponseSchema,
-    create(wire.X509SVIDResponseSchema, { svids: [svid] }),
+    create(wire.X509SVIDResponseSchema, { svids: [svid], federatedBundles: rootsOf(federated) }),
   );
 }
 
 export function encodeX509Bundles(bundles: X509Bundles): Uint8Array {
-  const entries = [...bundles].map(([name, roots]) => [trustDomainId(name), Buffer.concat(roots)]);
   return toBinary(
     wire.X509BundlesResponseSchema,
-    create(wire.X509BundlesResponseSchema, { bundles: Object.fromEntries(entries) }),
+    create(wire.X509BundlesResponseSchema, { bundles: rootsOf(bundles) }),
   );
+}
+
+function rootsOf(bundles: X509Bundles): Record<string, Buffer> {
+  const entries = [...bundles].map(([name, roots]) => [trustDomainId(name), Buffer.concat(roots)]);
+  return Object.fromEntries(entries) as Record<string, Buffer>;
 }
 
 export function encodeJwtBundles(bundles: JwtBundles): Uint8Array {

@@ -100,6 +100,17 @@ export interface TrustBundle {
   readonly authority?: string;
 }
 
+/** Of another trust domain that the mesh is federated with: it speaks for that one and for no other. */
+export interface FederatedBundle {
+  readonly trustDomain: TrustDomain;
+  /** DER; never empty. */
+  readonly roots: readonly Uint8Array[];
+  readonly jwtAuthorities: readonly JwtAuthority[];
+}
+
+/** By the trust domain that each speaks for. */
+export type FederatedBundles = ReadonlyMap<TrustDomain, FederatedBundle>;
+
 /** Identities that nobody speaks with, in either direction, whatever certificate they show. */
 export type Suspended = ReadonlySet<SpiffeId>;
 
@@ -109,11 +120,12 @@ export type ResourceKind =
   | "serverPolicy"
   | "trustBundle"
   | "suspensions"
-  | "tokenKeys";
+  | "tokenKeys"
+  | "federatedBundle";
 
 interface ResourceHead<Kind extends ResourceKind> {
   readonly kind: Kind;
-  /** Name of the service or cluster; empty for the kinds of which there is one. */
+  /** Name of the service, cluster or federated trust domain; empty for the kinds of which there is one. */
   readonly name: string;
   /** Hash of the content: equal versions are equal resources. */
   readonly version: string;
@@ -128,13 +140,17 @@ export type TokenKeysResource = ResourceHead<"tokenKeys"> & {
   readonly authorities: readonly JwtAuthority[];
 };
 export type SuspensionsResource = ResourceHead<"suspensions"> & { readonly suspended: Suspended };
+export type FederatedBundleResource = ResourceHead<"federatedBundle"> & {
+  readonly bundle: FederatedBundle;
+};
 export type Resource =
   | ServiceResource
   | ClusterResource
   | PolicyResource
   | BundleResource
   | SuspensionsResource
-  | TokenKeysResource;
+  | TokenKeysResource
+  | FederatedBundleResource;
 
 export interface ResourceKey {
   readonly kind: ResourceKind;

@@ -6,6 +6,8 @@ import type { Cluster, Endpoint, Resource, RetryPolicy, Route, RouteMatch } from
 import type { JwtAuthority } from "#/identity/jwt-svid.ts";
 import type { Service, ServicePort, Suspended, TrustBundle } from "./discovery.ts";
 import { DiscoveryError } from "./discovery.ts";
+import { messageOf } from "#/lib/errors.ts";
+import { checkForeignCaller } from "./policy.ts";
 import type { ServerPolicy } from "./policy.ts";
 
 /** Kubernetes puts 1,000 endpoints into one EndpointSlice; this is fifty of them. */
@@ -26,6 +28,8 @@ export const retryCodesMax = 32;
 export const rootsMax = 32;
 /** As many texts of 100 bytes make one message of 1 MB; whoever has more to suspend has another problem. */
 export const suspendedMax = 10_000;
+/** Names of foreign callers in one policy; whoever has more names their trust domain. */
+export const foreignCallersMax = 1_000;
 /** DER of one root: P-384 with long names stays below 2 KiB; RSA-4096 too. */
 export const rootBytesMax = 8192;
 /** Three days' keys of each intermediate that there may be at a time. */
@@ -70,6 +74,10 @@ export function checkResource(resource: Resource): void {
     case "suspensions":
       rule(name === "", at, "there is one list and it has no name");
       return checkSuspended(at, resource.suspended);
+    case "federatedBundle":
+      rule(resource.bundle.trustDomain === name, at, "the bundle is of another trust domain");
+      checkRoots(at, resource.bundle.roots);
+      return checkTokenKeys(at, resource.bundle.jwtAuthorities);
     default:
       assertNever(kind);
   }
@@ -165,17 +173,31 @@ function checkEndpoint(at: string, endpoint: Endpoint): void {
 function checkPolicy(at: string, policy: ServerPolicy): void {
   limit(at, "ports", policy.ports.size, portsPerServiceMax);
   for (const port of policy.ports.keys()) checkPort(at, port);
+  limit(at, "foreign callers", policy.foreignCallers.size, foreignCallersMax);
+  for (const caller of policy.foreignCallers) checkCaller(at, caller);
 }
 
-function checkBundle(at: string, bundle: TrustBundle): void {
-  rule(bundle.roots.length > 0, at, "it has no root");
-  limit(at, "roots", bundle.roots.length, rootsMax);
-  for (const root of bundle.roots) {
+/** One that cannot be read is nobody, and whoever wrote it meant somebody: it must not pass in silence. */
+function checkCaller(at: string, caller: string): void {
+  try {
+    checkForeignCaller(caller);
+  } catch (thrown) {
+    rule(false, at, messageOf(thrown));
+  }
+}
+
+function checkBundle(at: string, { roots, authority }: TrustBundle): void {
+  checkRoots(at, roots);
+  rule(authority === undefined || /^[0-9a-f]{64}$/.test(authority), at, "authority is no SHA-256");
+}
+
+function checkRoots(at: string, roots: readonly Uint8Array[]): void {
+  rule(roots.length > 0, at, "it has no root");
+  limit(at, "roots", roots.length, rootsMax);
+  for (const root of roots) {
     rule(root.length > 0, at, "a root is empty");
     limit(at, "root bytes", root.length, rootBytesMax);
   }
-  const { authority } = bundle;
-  rule(authority === undefined || /^[0-9a-f]{64}$/.test(authority), at, "authority is no SHA-256");
 }
 
 function checkTokenKeys(at: string, authorities: readonly JwtAuthority[]): void {

@@ -9,7 +9,12 @@ import * as paths from "./workload-paths.ts";
 import { RpcError, rpcCodeOf } from "./rpc-error.ts";
 import type { RpcErrorCode } from "./rpc-error.ts";
 import type { AnswerStream, WorkloadHandlers } from "./workload.ts";
-import { workloadHeader, workloadMessageBytesMax, workloadStreamsMax } from "./workload.ts";
+import {
+  workloadAnswerBytesMax,
+  workloadHeader,
+  workloadMessageBytesMax,
+  workloadStreamsMax,
+} from "./workload.ts";
 
 export interface WorkloadServing {
   readonly handlers: WorkloadHandlers;
@@ -24,7 +29,7 @@ export function serveWorkload(socket: Duplex, serving: WorkloadServing): ByteSer
   const { handlers } = serving;
   return serveBytes(socket, {
     messageBytesMax: workloadMessageBytesMax,
-    sendBytesMax: workloadMessageBytesMax,
+    sendBytesMax: workloadAnswerBytesMax,
     streamsMax: workloadStreamsMax,
     isOpen: true,
     refuse: (header) => refuse(header, serving),

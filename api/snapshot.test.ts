@@ -41,7 +41,13 @@ const policy: Resource = {
   kind: "serverPolicy",
   name: "",
   version: "1",
-  policy: { mode: "strict", ports: new Map(), requiresPostQuantum: false, source: "default" },
+  policy: {
+    mode: "strict",
+    ports: new Map(),
+    requiresPostQuantum: false,
+    foreignCallers: new Set(),
+    source: "default",
+  },
 };
 const badPolicy: Resource = {
   kind: "serverPolicy",
@@ -51,6 +57,7 @@ const badPolicy: Resource = {
     mode: "strict",
     ports: new Map([[0, "disable"]]),
     requiresPostQuantum: false,
+    foreignCallers: new Set(),
     source: "",
   },
 };

@@ -2,8 +2,11 @@
 // out, or a DiscoveryError and the old one stays in force. Pure; never changes what it was given.
 import type { JwtAuthority } from "#/identity/jwt-svid.ts";
 import { assertNever } from "#/lib/assert.ts";
+import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import type {
   Cluster,
+  FederatedBundle,
+  FederatedBundles,
   HeldResource,
   Resource,
   ResourceKey,
@@ -29,6 +32,8 @@ export interface Snapshot {
   readonly suspended: Suspended | null;
   /** What JWT-SVIDs are verified with; empty while nobody told. */
   readonly jwtAuthorities: readonly JwtAuthority[];
+  /** Other trust domains that the mesh is federated with. */
+  readonly federated: FederatedBundles;
   /** True once an update said so; stays true. */
   readonly synced: boolean;
   /** By keyOf; what `heldResources` tells the controller on the next stream. */
@@ -42,6 +47,7 @@ export const emptySnapshot: Snapshot = {
   bundle: null,
   suspended: null,
   jwtAuthorities: [],
+  federated: new Map(),
   synced: false,
   versions: new Map(),
 };
@@ -74,7 +80,7 @@ function checkKeys(update: Update): void {
     seen.add(text);
   }
   for (const { kind } of update.removals) {
-    if (kind !== "service" && kind !== "cluster") {
+    if (kind !== "service" && kind !== "cluster" && kind !== "federatedBundle") {
       throw invalid(`"${kind}" can be replaced and not removed`);
     }
   }
@@ -83,6 +89,7 @@ function checkKeys(update: Update): void {
 class Draft {
   services: Map<string, Service> | null = null;
   clusters: Map<string, Cluster> | null = null;
+  #federated: Map<TrustDomain, FederatedBundle> | null = null;
   readonly #versions: Map<string, HeldResource>;
   readonly #base: Snapshot;
   #policy: ServerPolicy | null;
@@ -112,6 +119,7 @@ class Draft {
     this.#versions.delete(keyOf(key));
     if (key.kind === "service") (this.services ??= new Map(this.#base.services)).delete(key.name);
     if (key.kind === "cluster") (this.clusters ??= new Map(this.#base.clusters)).delete(key.name);
+    if (key.kind === "federatedBundle") this.#changeFederated().delete(key.name as TrustDomain);
   }
 
   upsert(resource: Resource): void {
@@ -136,6 +144,9 @@ class Draft {
       case "tokenKeys":
         this.#jwtAuthorities = resource.authorities;
         return;
+      case "federatedBundle":
+        this.#changeFederated().set(resource.bundle.trustDomain, resource.bundle);
+        return;
       default:
         assertNever(kind);
     }
@@ -152,7 +163,13 @@ class Draft {
     if (isSynced && [this.#policy, this.#bundle, this.#suspended].includes(null)) {
       throw invalid("it ends the first state without server policy, trust bundle and suspensions");
     }
+    const federated = this.#federated ?? this.#base.federated;
+    // Whoever speaks for the mesh itself is told as its bundle, and by nobody else.
+    if (this.#bundle !== null && federated.has(this.#bundle.trustDomain)) {
+      throw invalid(`it federates the mesh with its own trust domain`);
+    }
     return {
+      federated,
       services: this.currentServices,
       clusters: this.currentClusters,
       policy: this.#policy,
@@ -162,6 +179,10 @@ class Draft {
       synced: isSynced,
       versions: this.#versions,
     };
+  }
+
+  #changeFederated(): Map<TrustDomain, FederatedBundle> {
+    return (this.#federated ??= new Map(this.#base.federated));
   }
 
   #setBundle(bundle: TrustBundle): void {

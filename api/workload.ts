@@ -10,6 +10,8 @@ export const workloadHeader = "workload.spiffe.io";
 
 /** Requests carry some names and a token at most. */
 export const workloadMessageBytesMax = 65_536;
+/** Answers carry the bundles of all federated trust domains; what clients take by default (gRPC: 4 MiB). */
+export const workloadAnswerBytesMax = 4_194_304;
 /** Calls at once on one connection; a client holds one stream for each kind of answer. */
 export const workloadStreamsMax = 16;
 
@@ -22,6 +24,8 @@ export interface X509Svid {
   readonly privateKey: Uint8Array;
   /** DER of every root that its trust domain has. */
   readonly roots: readonly Uint8Array[];
+  /** Of other trust domains. */
+  readonly federated: X509Bundles;
 }
 
 /** DER of the roots of each trust domain. */

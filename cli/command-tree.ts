@@ -4,6 +4,7 @@
 import { certs } from "./certs/commands.ts";
 import type { Argument, Command, Option } from "./command.ts";
 import { ca } from "./authority-commands.ts";
+import { federationCommands } from "./federation/commands.ts";
 import { identityCommands } from "./identity/commands.ts";
 import { inject, install, uninstall } from "./install/commands.ts";
 import { log } from "./log/commands.ts";
@@ -89,6 +90,19 @@ const local: Command = {
       options: [
         { long: "--check", summary: "walk through the tour instead: each claim with its evidence" },
         { long: "--detach", summary: "leave it running and return", excludes: "--check" },
+        {
+          long: "--trust-domain",
+          summary: "of its identities; for a second mesh to federate with",
+          value: { name: "NAME", kind: "text" },
+          byDefault: "cluster.local",
+          excludes: "--check",
+        },
+        {
+          long: "--manifests",
+          summary: "a file or folder of objects to start beside the demo",
+          value: { name: "PATH", kind: "file" },
+          excludes: "--check",
+        },
       ],
       examples: [
         { command: "signet local up", shows: "the live view" },
@@ -186,6 +200,7 @@ export const commandTree: Command = {
     ca,
     log,
     identityCommands,
+    federationCommands,
     strict,
     install,
     inject,

@@ -6,7 +6,7 @@ import { commandTree, leaves } from "./command-tree.ts";
 
 const context = { version: "0.0.0", width: 100 };
 
-for (const group of ["certs", "identity"]) {
+for (const group of ["certs", "identity", "federation"]) {
   test(`help of every "${group}" command as in its golden file`, (t) => {
     const paths = leaves().filter(({ path }) => path.startsWith(`${group} `));
     const texts = [group, ...paths.map(({ path }) => path)].map((path) => {

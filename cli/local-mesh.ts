@@ -1,12 +1,12 @@
 // The mesh on this machine, asked through the local runtime's control socket.
 import type { MeshError } from "#/lib/errors.ts";
+import { clusterDomain } from "#/local/names.ts";
 import { LocalClient } from "#/local/client.ts";
 import type { PodView } from "#/local/protocol.ts";
 import { MeshAccessError } from "./mesh.ts";
 import type { ExecuteOptions, Execution, KubernetesObject, Mesh, Pod } from "./mesh.ts";
 import { podName } from "./mesh.ts";
 
-const TRUST_DOMAIN = "cluster.local";
 const SYSTEM_NAMESPACE = "signet-system";
 const CONTROLLER = "signet-controller";
 const BUNDLE = "signet-trust-bundle";
@@ -42,7 +42,12 @@ export function localMesh(socketPath: string): Mesh {
       });
   return {
     place: "this machine",
-    trustDomain: async () => TRUST_DOMAIN,
+    // Of one that is gone there is nothing to ask: whatever is asked next says so.
+    trustDomain: () =>
+      client.status().then(
+        (status) => status.trustDomain,
+        () => clusterDomain,
+      ),
     pods: async () => (await client.status()).pods.map(podOf),
     objects: async (kind) => (await client.objects(kind)) as readonly KubernetesObject[],
     bundle: async () => bundleOf(await client.objects("ConfigMap")),

@@ -25,6 +25,7 @@ const reasons: Readonly<Record<string, string>> = {
   not_connected: "no controller is connected with its sidecar",
   bundle_not_acknowledged: "has not acknowledged the trust bundle",
   leaf_not_renewed: "has a certificate of the former issuers",
+  bundle_not_fetched: "are given the time to fetch the next root",
 };
 
 export function stepText({ step, of, isAborting }: RotationProgress, style: Style): string {

@@ -7,6 +7,7 @@ import { canonicalIp } from "#/lib/ip.ts";
 import { DecodeError } from "./decode-error.ts";
 import type {
   EndpointSliceRecord,
+  FederatedTrustDomainRecord,
   HttpRouteRecord,
   IdentitySuspensionRecord,
   Kind,
@@ -147,12 +148,33 @@ const meshMtlsShape = mtlsShape
     path: ["postQuantum"],
     message: "REQUIRE needs mode STRICT: this one takes plaintext",
   });
+/** A URI of SPIFFE, with or without a path; what it names is judged where trust domains are known. */
+const foreignCaller = z
+  .string()
+  .max(2048)
+  .regex(/^spiffe:\/\/[a-z0-9._-]{1,255}(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._-]+)*$/, "not a SPIFFE ID");
+
 const policyShape = z.object({
   metadata: metadataShape,
   spec: z.object({
     selector: lax(z.strictObject({ matchLabels: stringMap })),
     mtls: lax(meshMtlsShape),
     portLevelMtls: lax(z.record(z.string().regex(/^[1-9]\d{0,4}$/, "not a port"), mtlsShape)),
+    foreignCallers: lax(z.array(foreignCaller).max(1_000)),
+  }),
+});
+
+const federationShape = z.object({
+  metadata: metadataShape,
+  spec: z.object({
+    trustDomain: z.string().min(1).max(255),
+    bundleEndpointURL: z.string().min(1).max(2048),
+    bundleEndpointProfile: z.object({
+      type: z.string().min(1).max(64),
+      endpointSPIFFEID: z.string().max(2048).optional(),
+      caBundle: z.string().max(131_072).optional(),
+    }),
+    trustDomainBundle: z.string().max(262_144).optional(),
   }),
 });
 
@@ -163,6 +185,9 @@ const suspensionShape = z.object({
     reason: z.string().min(1).max(1024),
   }),
 });
+
+/** On an EndpointSlice: the SPIFFE ID that its endpoints must prove, those that are no pods of the mesh. */
+export const endpointIdentityAnnotation = "signet.dev/endpoint-identity";
 
 function decoder<Schema extends z.ZodType>(
   kind: Kind,
@@ -187,6 +212,10 @@ const decoders: ReadonlyMap<string, (value: unknown, key: string) => WorldObject
   [
     "signet.dev/v1alpha1 IdentitySuspension",
     decoder("IdentitySuspension", suspensionShape, toSuspension),
+  ],
+  [
+    "signet.dev/v1alpha1 FederatedTrustDomain",
+    decoder("FederatedTrustDomain", federationShape, toFederation),
   ],
 ]);
 
@@ -248,6 +277,7 @@ function toSlice(
     kind: "EndpointSlice",
     meta,
     service,
+    identity: meta.annotations[endpointIdentityAnnotation] ?? null,
     ports: (ports ?? []).flatMap(({ name, port, protocol }) =>
       isTcp(protocol) && typeof port === "number" ? [{ name: name ?? "", port }] : [],
     ),
@@ -295,6 +325,7 @@ function toPolicy(
     ports,
     requiresPostQuantum:
       postQuantum === undefined || postQuantum === null ? null : keyAgreements[postQuantum],
+    foreignCallers: spec.foreignCallers ?? null,
   };
 }
 
@@ -303,6 +334,13 @@ function toSuspension({
   spec,
 }: z.output<typeof suspensionShape>): IdentitySuspensionRecord {
   return { kind: "IdentitySuspension", meta: toMeta(metadata), ...spec };
+}
+
+function toFederation({
+  metadata,
+  spec,
+}: z.output<typeof federationShape>): FederatedTrustDomainRecord {
+  return { kind: "FederatedTrustDomain", meta: toMeta(metadata), spec };
 }
 
 function toMeta(metadata: z.output<typeof metadataShape>): Meta {

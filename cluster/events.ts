@@ -11,6 +11,7 @@ export type Kind =
   | "HTTPRoute"
   | "PeerAuthentication"
   | "IdentitySuspension"
+  | "FederatedTrustDomain"
   | "ServiceAccount";
 
 export type Labels = Readonly<Record<string, string>>;
@@ -98,6 +99,8 @@ export interface EndpointSliceRecord {
   /** Name of the service in the same namespace. */
   readonly service: string;
   readonly ports: readonly SlicePort[];
+  /** The annotation that says whom endpoints that are no pods must prove to be, as it was written; or null. */
+  readonly identity: string | null;
   readonly endpoints: readonly SliceEndpoint[];
 }
 
@@ -157,6 +160,8 @@ export interface PeerAuthenticationRecord {
   readonly ports: ReadonlyMap<number, Mode>;
   /** null: as the next wider policy says. */
   readonly requiresPostQuantum: boolean | null;
+  /** SPIFFE IDs, and IDs of whole trust domains, as they were written; null: as the next wider policy says. */
+  readonly foreignCallers: readonly string[] | null;
 }
 
 export interface IdentitySuspensionRecord {
@@ -168,6 +173,22 @@ export interface IdentitySuspensionRecord {
   readonly reason: string;
 }
 
+export interface FederatedTrustDomainRecord {
+  readonly kind: "FederatedTrustDomain";
+  readonly meta: Meta;
+  /** As it was written. */
+  readonly spec: {
+    readonly trustDomain: string;
+    readonly bundleEndpointURL: string;
+    readonly bundleEndpointProfile: {
+      readonly type: string;
+      readonly endpointSPIFFEID?: string | undefined;
+      readonly caBundle?: string | undefined;
+    };
+    readonly trustDomainBundle?: string | undefined;
+  };
+}
+
 export type WorldObject =
   | NamespaceRecord
   | ServiceAccountRecord
@@ -176,7 +197,8 @@ export type WorldObject =
   | EndpointSliceRecord
   | HttpRouteRecord
   | PeerAuthenticationRecord
-  | IdentitySuspensionRecord;
+  | IdentitySuspensionRecord
+  | FederatedTrustDomainRecord;
 
 /** invalid: cannot be read, what was known of it stays. disconnected: all that is known stays. */
 export type WorldEvent =

@@ -2,9 +2,9 @@
 // behind Issue. Wiring only: what anything does stands in its own file.
 import { serveController } from "#/api/serve.ts";
 import type { ControllerServer } from "#/api/rpc.ts";
-import { jwtKeyLifeMs } from "#/ca/jwt-keys.ts";
-import { writeBundleDocument } from "#/identity/bundle-document.ts";
+import type { BundleState } from "#/cluster/kubernetes/federation-status.ts";
 import { workloadId } from "#/identity/spiffe-id.ts";
+import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import type { Svid } from "#/identity/svid.ts";
 import { startAdmin } from "#/lib/admin.ts";
 import type { Clock } from "#/lib/clock.ts";
@@ -20,12 +20,16 @@ import { ExpiryWatch } from "./expiry-watch.ts";
 import type { Delta } from "./index/mesh.ts";
 import { Mesh } from "./index/mesh.ts";
 import { controllerAccount, meshNamespace } from "./index/policies.ts";
+import type { FederationKeeper } from "./federation/keeper.ts";
+import { openFederation } from "./federation/open.ts";
 import { declareMetrics } from "./metrics.ts";
 import type { ControllerMetrics } from "./metrics.ts";
+import { ownBundle } from "./own-bundle.ts";
 import { OwnIdentity } from "./own-identity.ts";
 import { startBundleEndpoint } from "./serve/bundle-endpoint.ts";
 import { RotationDriver } from "./rotation/driver.ts";
 import { authorityRoutes } from "./serve/authority.ts";
+import { federationRoutes } from "./serve/federation.ts";
 import { workloadDirectory } from "./serve/directory.ts";
 import { DiscoveryHub } from "./serve/discovery.ts";
 import { issue, issueJwt } from "./serve/identity.ts";
@@ -86,12 +90,18 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const { trust } = opened;
   mesh.setBundle(trust.get().bundle);
   const hub = new DiscoveryHub({ mesh, clock, log, metrics });
-  const publication = stack.use(world.publish(trust, mesh));
+  const bundleOf = (trustDomain: TrustDomain): BundleState | null => federation.state(trustDomain);
+  const publication = stack.use(world.publish(trust, mesh, bundleOf));
   const publish = (delta: Delta): void => {
     hub.publish(delta);
     publication.changed(delta);
   };
-  const loop = stack.use(new WorldLoop({ mesh, publish, clock, log, metrics }));
+  // Before the first sidecar is served: what it holds of others must not look withdrawn.
+  const prepare = (): void => federation.follow(mesh.federations.federations);
+  const loop = stack.use(new WorldLoop({ mesh, publish, prepare, clock, log, metrics }));
+  const { random, randomBytes } = options;
+  const common = { clock, random, randomBytes, log };
+  const federation = stack.use(openFederation({ config, mesh, trust, loop, metrics, ...common }));
   trust.onChange(({ bundle }) => {
     mesh.setBundle(bundle);
     loop.request();
@@ -102,15 +112,19 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const renewOwn = (): Promise<void> => identity.renew();
   const keeper = stack.use(new TrustKeeper({ store, issuer, trust, renewOwn, clock, log }));
   const { exchange, isWriter: isDriver } = publication;
-  const parts = { store, trust, keeper, ledger, hub, mesh, exchange, isDriver };
-  const { random, randomBytes } = options;
-  const common = { clock, random, randomBytes, log };
+  // Others are told of a root by the bundle endpoint alone.
+  const publishMs = (): number => {
+    const isFollowed = config.bundlePort !== null && mesh.federations.federations.length > 0;
+    return isFollowed ? config.bundleRefreshHintS * 1000 * 2 : 0;
+  };
+  const parts = { store, trust, keeper, ledger, hub, mesh, exchange, isDriver, publishMs };
   const rotation = stack.use(new RotationDriver({ ...parts, ...common, pod: config.pod }));
   stack.use(new ExpiryWatch({ trust, metrics, clock, log }));
   metrics.rotationWaiting.onCollect(() => {
     metrics.rotationWaiting.with().set(rotation.view().waiting.length);
   });
-  const admin = await serveAdmin({ options, opened, hub, mesh, registry, stack, store, rotation });
+  const shown = { store, rotation, federation };
+  const admin = await serveAdmin({ options, opened, hub, mesh, registry, stack, ...shown });
   stack.use(world.watch(loop.onEvent));
   log.info("controller started", { grpc_port: server.port, admin_port: admin.port });
   const held = stack.move();
@@ -170,11 +184,7 @@ async function serveSidecars({
   trust.onChange(() => server.setCredentials(credentialsOf(identity.svid.get())));
   if (config.bundlePort !== null) {
     const { svid } = identity;
-    const document = (): string => {
-      const since = Math.floor(clock.now() / jwtKeyLifeMs) * jwtKeyLifeMs;
-      const { roots } = trust.get().bundle;
-      return writeBundleDocument({ roots, jwtAuthorities: jwt.authorities(), since });
-    };
+    const document = documentOf({ options, opened });
     const requests = metrics.bundleRequests;
     stack.use(await startBundleEndpoint({ port: config.bundlePort, svid, document, requests }));
   }
@@ -183,6 +193,12 @@ async function serveSidecars({
     metrics.ownCertificateEnd.with().set(identity.svid.get().notAfter / 1000);
   });
   return { server, identity };
+}
+
+function documentOf({ options, opened }: Pick<Parts, "options" | "opened">): () => string {
+  const { config, clock } = options;
+  const { trust, jwt } = opened;
+  return () => ownBundle({ trust, jwt, clock, refreshHintS: config.bundleRefreshHintS });
 }
 
 async function serveAdmin({
@@ -194,10 +210,12 @@ async function serveAdmin({
   stack,
   store,
   rotation,
+  federation: keeper,
 }: Parts & {
   readonly registry: Registry;
   readonly store: AuthorityStore;
   readonly rotation: RotationDriver;
+  readonly federation: FederationKeeper;
 }): Promise<{ port: number }> {
   const { config, log } = options;
   const ready = (): { ready: boolean; reason: string } =>
@@ -220,6 +238,7 @@ async function serveAdmin({
     ...logRoutes(logged),
     ...logFileRoutes(logged),
     ...suspensionRoutes({ mesh, hub, pod }),
+    ...federationRoutes({ keeper, mesh, hub, document: documentOf({ options, opened }), pod }),
   };
   const common = { registry, ready, log };
   stack.use(

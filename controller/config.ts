@@ -7,6 +7,8 @@ import type { Environment } from "#/lib/config.ts";
 import type { LogLevel } from "#/lib/log.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
+import { messageOf } from "#/lib/errors.ts";
+import { parseAllowedEndpoints } from "./federation/addresses.ts";
 
 /** Where the world is watched, and by what the tokens of its pods are verified. */
 export type WorldConfig =
@@ -41,6 +43,10 @@ export interface ControllerConfig {
   readonly inspectPort: number | null;
   /** Of the bundle endpoint, for other trust domains; null: none. */
   readonly bundlePort: number | null;
+  /** How long others may wait until they ask it again, seconds. */
+  readonly bundleRefreshHintS: number;
+  /** Hosts with ports that alone may be asked for foreign bundles; null: all but those of this host and its link. */
+  readonly federationEndpoints: ReadonlySet<string> | null;
   readonly logLevel: LogLevel;
   /** This process's own pod, for the ledger; empty when it is not told. */
   readonly pod: { readonly name: string; readonly uid: string; readonly address: string };
@@ -49,6 +55,9 @@ export interface ControllerConfig {
 /** The lives that the CA grants. */
 const lifetimeSMin = 30;
 const lifetimeSMax = 86_400;
+/** Of the bundle endpoint: sooner is a flood, later is longer than a rotation ought to take. */
+const refreshHintSMin = 5;
+const refreshHintSMax = 3_600;
 
 const absolute = z.string().refine((text) => path.isAbsolute(text), "not an absolute path");
 const trustDomain = z.string().transform((text, context) => {
@@ -56,6 +65,14 @@ const trustDomain = z.string().transform((text, context) => {
     return parseTrustDomain(text);
   } catch {
     context.addIssue({ code: "custom", message: "not a trust domain" });
+    return z.NEVER;
+  }
+});
+const endpoints = z.string().transform((text, context) => {
+  try {
+    return parseAllowedEndpoints(text);
+  } catch (thrown) {
+    context.addIssue({ code: "custom", message: messageOf(thrown) });
     return z.NEVER;
   }
 });
@@ -81,6 +98,8 @@ const schema = z.object({
   SIGNET_ADMIN_SOCKET: absolute,
   SIGNET_INSPECT_PORT: port().optional(),
   SIGNET_BUNDLE_PORT: port().optional(),
+  SIGNET_BUNDLE_REFRESH_HINT_S: seconds(refreshHintSMin, refreshHintSMax).default(300),
+  SIGNET_FEDERATION_ENDPOINTS: endpoints.optional(),
   SIGNET_LOG_LEVEL: logLevel(),
   POD_NAME: z.string().default(""),
   POD_UID: z.string().default(""),
@@ -106,6 +125,8 @@ export function readControllerConfig(environment: Environment): ControllerConfig
     adminSocketPath: read.SIGNET_ADMIN_SOCKET,
     inspectPort: read.SIGNET_INSPECT_PORT ?? null,
     bundlePort: read.SIGNET_BUNDLE_PORT ?? null,
+    bundleRefreshHintS: read.SIGNET_BUNDLE_REFRESH_HINT_S,
+    federationEndpoints: read.SIGNET_FEDERATION_ENDPOINTS ?? null,
     logLevel: read.SIGNET_LOG_LEVEL,
     pod: { name: read.POD_NAME, uid: read.POD_UID, address: read.POD_IP },
   });

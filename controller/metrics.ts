@@ -19,6 +19,9 @@ export interface ControllerMetrics {
   readonly authorityShareLeft: GaugeFamily;
   readonly rotationWaiting: GaugeFamily;
   readonly bundleRequests: CounterFamily;
+  readonly foreignBundleFetches: CounterFamily;
+  readonly foreignBundleFetched: GaugeFamily;
+  readonly foreignBundleEnd: GaugeFamily;
 }
 
 const secondsBounds = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30];
@@ -94,6 +97,21 @@ export function declareMetrics(registry: Registry): ControllerMetrics {
       name("bundle_requests_total"),
       "Requests to the bundle endpoint, by status of the answer.",
       ["status"],
+    ),
+    foreignBundleFetches: registry.counter(
+      name("foreign_bundle_fetches_total"),
+      "Fetches of the bundles of federated trust domains, by what came of them.",
+      ["trust_domain", "outcome"],
+    ),
+    foreignBundleFetched: registry.gauge(
+      name("foreign_bundle_fetched_seconds"),
+      "When a federated trust domain's bundle was last fetched, seconds since the Unix epoch; 0: never.",
+      ["trust_domain"],
+    ),
+    foreignBundleEnd: registry.gauge(
+      name("foreign_bundle_not_after_seconds"),
+      "End of the root of a federated trust domain that lasts longest, seconds since the Unix epoch; 0: it has none.",
+      ["trust_domain"],
     ),
   };
 }

@@ -15,6 +15,8 @@ const gatherMs = 10;
 export interface WorldLoopOptions {
   readonly mesh: Mesh;
   readonly publish: (delta: Delta) => void;
+  /** Called before each compile: what follows from the world by another way than the index is set here. */
+  readonly prepare?: () => void;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: ControllerMetrics;
@@ -82,6 +84,7 @@ export class WorldLoop implements Disposable {
 
   #flush(): void {
     const { mesh, publish, clock, log, metrics } = this.#options;
+    this.#options.prepare?.();
     const startedAt = clock.monotonic();
     const delta = mesh.flush();
     metrics.compileSeconds.with().observe((clock.monotonic() - startedAt) / 1000);

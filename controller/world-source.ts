@@ -12,6 +12,8 @@ import { KubernetesError } from "#/cluster/kubernetes/kubernetes-error.ts";
 import { joinLease } from "#/cluster/kubernetes/lease.ts";
 import type { PolicyView } from "#/cluster/kubernetes/policy-status.ts";
 import { writePolicyStatus } from "#/cluster/kubernetes/policy-status.ts";
+import type { BundleState } from "#/cluster/kubernetes/federation-status.ts";
+import { writeFederationStatus } from "#/cluster/kubernetes/federation-status.ts";
 import type { RouteView } from "#/cluster/kubernetes/route-status.ts";
 import { writeRouteStatus } from "#/cluster/kubernetes/route-status.ts";
 import { writeSuspensionStatus } from "#/cluster/kubernetes/suspension-status.ts";
@@ -22,6 +24,7 @@ import { watchKubernetesWorld } from "#/cluster/kubernetes/world.ts";
 import type { WorldEvent } from "#/cluster/events.ts";
 import { watchWorldSocket } from "#/cluster/world-socket.ts";
 import { toPem } from "#/identity/bundle.ts";
+import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import { backoffDelayMs } from "#/lib/backoff.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { sleep } from "#/lib/clock.ts";
@@ -59,8 +62,11 @@ export interface WorldSource extends AsyncDisposable {
   /** Watches until disposed of. */
   watch(onEvent: (event: WorldEvent) => void): AsyncDisposable;
   /** Tells the world the mesh's roots, and its objects' writers what becomes of them. */
-  publish(trust: Watch<Trust>, mesh: Mesh): Publication;
+  publish(trust: Watch<Trust>, mesh: Mesh, bundleOf: BundleOf): Publication;
 }
+
+/** How it stands with the bundle of a federated trust domain; null: nothing was fetched or tried yet. */
+export type BundleOf = (trustDomain: TrustDomain) => BundleState | null;
 
 export interface Publication extends AsyncDisposable {
   /** Of several controllers one writes, and drives rotations. */
@@ -151,7 +157,7 @@ async function kubernetesWorld(
     },
     reviewer: { authority: "token-review", review: (token) => review(token).catch(rethrow) },
     watch: (onEvent) => watchKubernetesWorld({ ...parts, onEvent }),
-    publish(trust, mesh) {
+    publish(trust, mesh, bundleOf) {
       const stack = new AsyncDisposableStack();
       // A replica that comes back has its name again, and is not the one that held the lease.
       const identity = `${config.pod.name}_${Buffer.from(randomBytes(8)).toString("hex")}`;
@@ -182,6 +188,16 @@ async function kubernetesWorld(
         faultOf: (name: string) => suspensions.faultOf(name),
       };
       const suspended = stack.use(writeSuspensionStatus({ ...common, view }));
+      const { federations } = mesh;
+      const federationView = {
+        isInForce: (name: string) => federations.inForce(name) !== null,
+        faultOf: (name: string) => federations.faultOf(name),
+        bundleOf(name: string) {
+          const trustDomain = federations.inForce(name);
+          return trustDomain === null ? null : bundleOf(trustDomain);
+        },
+      };
+      const federated = stack.use(writeFederationStatus({ ...common, view: federationView }));
       return Object.assign(stack, {
         isWriter: writer.isHeld,
         exchange,
@@ -192,6 +208,7 @@ async function kubernetesWorld(
           }
           if (delta.changed.some(({ kind }) => kind === "service")) routes.request();
           suspended.request();
+          federated.request();
         },
       });
     },

@@ -1,5 +1,5 @@
-// A trust domain's bundle as others read it: the JWK Set of the SPIFFE Trust Domain and Bundle specification.
-// Pure.
+// A trust domain's bundle as others write and read it: the JWK Set of the SPIFFE Trust Domain and Bundle
+// specification. How one of another trust domain is read stands in foreign-bundle.ts. Pure.
 import { X509Certificate } from "node:crypto";
 import { readCertificate } from "./certificate.ts";
 import { jwkOf } from "./jwt-svid.ts";
@@ -11,19 +11,21 @@ export interface BundleDocument {
   readonly jwtAuthorities: readonly JwtAuthority[];
   /** Milliseconds since the Unix epoch: from when the keys for tokens are these. */
   readonly since: number;
+  /** How long a reader may wait until it asks again, seconds. */
+  readonly refreshHintS: number;
 }
 
-/** How long a reader may wait until it asks again. Keys for tokens are told a day ahead. */
-const refreshHintS = 300;
-
 /** JSON. */
-export function writeBundleDocument({ roots, jwtAuthorities, since }: BundleDocument): string {
+export function writeBundleDocument(document: BundleDocument): string {
+  const { roots, jwtAuthorities, since, refreshHintS } = document;
   const x509 = roots.map((der) => ({
     ...new X509Certificate(der).publicKey.export({ format: "jwk" }),
     use: "x509-svid",
     x5c: [Buffer.from(der).toString("base64")],
   }));
-  const jwt = jwtAuthorities.map((authority) => ({ ...jwkOf(authority), use: "jwt-svid" }));
+  const jwt = jwtAuthorities.map((authority) =>
+    Object.assign({ use: "jwt-svid" }, jwkOf(authority)),
+  );
   return JSON.stringify({
     keys: [...x509, ...jwt],
     spiffe_sequence: sequenceOf(roots, since),

@@ -36,6 +36,9 @@ export type IdentityErrorCode =
   | "jwt_signature_invalid"
   | "jwt_claims_invalid"
   | "jwt_audience_wrong"
-  | "jwt_expired";
+  | "jwt_expired"
+  | "bundle_malformed"
+  | "bundle_trust_domain_foreign"
+  | "bundle_root_invalid";
 
 export class IdentityError extends MeshError<IdentityErrorCode> {}

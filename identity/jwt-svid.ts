@@ -55,6 +55,20 @@ export function verifyJwtSvid(token: string, rules: JwtRules): JwtFacts {
   return readClaims(readObject(payload), rules);
 }
 
+/**
+ * Of which trust domain a token says it is: by whose keys it is to be verified, which nothing has done yet. null
+ * for what names none.
+ */
+export function claimedTrustDomain(token: string): TrustDomain | null {
+  if (token.length > jwtCharactersMax) return null;
+  try {
+    const { sub } = readObject(token.split(".")[1] ?? "");
+    return typeof sub === "string" ? trustDomainOf(parseSpiffeId(sub)) : null;
+  } catch {
+    return null;
+  }
+}
+
 /** The JWK Set of the authorities (RFC 7517), as Workload API and bundles carry it. */
 export function jwksOf(authorities: readonly JwtAuthority[]): string {
   return JSON.stringify({ keys: authorities.map((authority) => jwkOf(authority)) });

@@ -32,6 +32,8 @@ export interface LaunchOptions {
   readonly repository: string;
   readonly authorityDirectory: string;
   readonly manifests: readonly string[];
+  /** Default "cluster.local"; that of the authorities that are there already. */
+  readonly trustDomain?: string;
   readonly onProgress: (progress: Progress) => void;
   /** Ends the set-up at once and cleans up; without effect once the mesh is up. */
   readonly signal?: AbortSignal;
@@ -111,6 +113,7 @@ function startRuntime({
   repository,
   authorityDirectory,
   manifests,
+  trustDomain = naming.clusterDomain,
 }: LaunchOptions): ChildProcess {
   mkdirSync(names.stateDirectory, { recursive: true, mode: 0o711 });
   // Only the last run's: every run begins a new one.
@@ -121,6 +124,7 @@ function startRuntime({
     repository: absolute(repository),
     authorityDirectory: absolute(authorityDirectory),
     manifests: manifests.map(absolute),
+    trustDomain,
   });
   const child = spawn(
     "nsenter",

@@ -34,7 +34,12 @@ export interface KubernetesObject {
 }
 
 /** Kinds that live in no namespace. */
-const clusterKinds = new Set(["Namespace", "CustomResourceDefinition", "IdentitySuspension"]);
+const clusterKinds = new Set([
+  "Namespace",
+  "CustomResourceDefinition",
+  "IdentitySuspension",
+  "FederatedTrustDomain",
+]);
 
 export function isClusterWide(kind: string): boolean {
   return clusterKinds.has(kind);

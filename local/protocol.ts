@@ -34,6 +34,8 @@ export interface Status {
   /** What to do about the reason; empty when there is none. */
   readonly next: string;
   readonly nodeNamespace: string;
+  /** Of its identities. */
+  readonly trustDomain: string;
   readonly pods: readonly PodView[];
 }
 

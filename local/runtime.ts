@@ -38,6 +38,7 @@ export interface RuntimeOptions {
   /** Folder with root.crt, intermediate.crt, intermediate.key; made when it is not there. */
   readonly authorityDirectory: string;
   readonly manifests: readonly string[];
+  readonly trustDomain: string;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -52,9 +53,9 @@ const suffixCharacters = 5;
 
 /** Sees that there is an authority, then makes the runtime; nothing runs before `start`. */
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const trustDomain = parseTrustDomain(naming.clusterDomain);
+  const trustDomain = parseTrustDomain(options.trustDomain);
   await ensureDevelopmentCertificates(options.authorityDirectory, trustDomain);
-  return new Runtime(options);
+  return new Runtime({ ...options, trustDomain });
 }
 
 export class Runtime {
@@ -87,6 +88,7 @@ export class Runtime {
     const rootsPem = readFileSync(path.join(authorityDirectory, "root.crt"), "utf8");
     this.cluster = new Cluster({
       ...options,
+      trustDomain: parseTrustDomain(options.trustDomain),
       store: this.store,
       signer: this.#signer,
       trust: trustOf(rootsPem, ""),
@@ -139,6 +141,7 @@ export class Runtime {
       reason: this.#reason,
       next: this.#next,
       nodeNamespace: naming.nodeNamespace(this.#options.names),
+      trustDomain: this.#options.trustDomain,
       pods: [...this.cluster.running.values()].map((pod) => this.#viewOf(pod)),
     };
   }
@@ -181,7 +184,8 @@ export class Runtime {
       const follow = (trust: Trust): void => this.cluster.setTrust(trust);
       this.#resources.use(followTrust(authority, clock, log, follow));
       this.#resources.defer(passRequestsOn(this.store, authority));
-      for (const object of systemObjects(this.#folders, tokenIssuer))
+      const { trustDomain } = this.#options;
+      for (const object of systemObjects(this.#folders, tokenIssuer, trustDomain))
         await this.cluster.apply(object);
       await this.cluster.apply(defaultNamespace);
     });

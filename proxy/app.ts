@@ -90,7 +90,7 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
   const credentials = watchCredentials(certifier, discovery, trustDomain);
   const rules = new Watch<InboundRules | null>(null);
   const ownPorts = [inboundPort, outboundPort, adminPort];
-  const table = new RouteTable(pod.addresses, ownPorts);
+  const table = new RouteTable(pod.addresses, ownPorts, trustDomain);
 
   const proven = new ProvenConnections({ own: ownId, clock, deadlines, metrics });
   const poolContext = (direction: string) => ({
@@ -147,6 +147,8 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     const wanted = table.update(snapshot);
     outboundTransport.retain((endpoint) => wanted.has(endpoint));
     applySuspensions(snapshot, ownId, proven, log);
+    const withdrawn = proven.federate(snapshot.federated);
+    if (withdrawn > 0) log.info("withdrawn federation closed connections", { count: withdrawn });
     const next = inboundRules(snapshot, rules.get());
     if (next !== rules.get()) rules.set(next);
   });
@@ -156,9 +158,12 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
   });
 
   const workload = await workloadApi(config, { ...certification, metrics });
-  discovery.snapshot.onChange(({ bundle, jwtAuthorities }, previous) => {
-    const isSame = bundle === previous.bundle && jwtAuthorities === previous.jwtAuthorities;
-    if (bundle !== null && !isSame) workload?.trust(bundle, jwtAuthorities);
+  discovery.snapshot.onChange(({ bundle, jwtAuthorities, federated }, previous) => {
+    const isSame =
+      bundle === previous.bundle &&
+      jwtAuthorities === previous.jwtAuthorities &&
+      federated === previous.federated;
+    if (bundle !== null && !isSame) workload?.trust(bundle, jwtAuthorities, federated);
   });
 
   const overflow = (direction: string) => () => metrics.refusals.with(direction, "overflow").add();
@@ -231,7 +236,7 @@ async function drained(
   }
 }
 
-/** A new SVID or a new bundle makes new credentials; an expired SVID leaves none. */
+/** A new SVID or a new bundle, also of another trust domain, makes new credentials; an expired SVID leaves none. */
 function watchCredentials(
   certifier: Certifier,
   discovery: DiscoveryWatch,
@@ -244,13 +249,14 @@ function watchCredentials(
       trustDomain,
       roots: certifier.roots(),
     };
-    credentials.set(svid === null ? null : makeCredentials(svid, bundle));
+    const { federated } = discovery.snapshot.get();
+    credentials.set(svid === null ? null : makeCredentials(svid, bundle, federated));
   };
   certifier.svid.onChange(update);
   discovery.snapshot.onChange((next, previous) => {
-    if (next.bundle === previous.bundle || next.bundle === null) return;
-    certifier.trust(next.bundle);
-    update();
+    const isBundleNew = next.bundle !== previous.bundle && next.bundle !== null;
+    if (isBundleNew) certifier.trust(next.bundle);
+    if (isBundleNew || next.federated !== previous.federated) update();
   });
   update();
   return credentials;
@@ -262,12 +268,13 @@ function requiresPostQuantum(rules: InboundRules | null): boolean {
 
 /** The same object while nothing of it changed. */
 function inboundRules(
-  { policy, suspended }: Snapshot,
+  { policy, suspended, federated }: Snapshot,
   present: InboundRules | null,
 ): InboundRules | null {
   if (policy === null || suspended === null) return null;
-  if (present?.policy === policy && present.suspended === suspended) return present;
-  return { policy, suspended };
+  const isSame = present?.policy === policy && present.suspended === suspended;
+  if (isSame && present.federated === federated) return present;
+  return { policy, suspended, federated };
 }
 
 /** After the table has them: what breaks off here is not tried again at another suspended endpoint. */

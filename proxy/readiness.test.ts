@@ -15,6 +15,7 @@ const policy = {
   mode: "strict",
   ports: new Map(),
   requiresPostQuantum: false,
+  foreignCallers: new Set<string>(),
   source: "test",
 } as const;
 const whole: Snapshot = { ...emptySnapshot, policy, synced: true };

@@ -29,6 +29,7 @@ const commands = {
 /** A program the mesh calls, and the Debian package that has it. */
 const systemTools = [
   ["iptables-restore", "iptables"],
+  ["nft", "nftables"],
   ["ip", "iproute2"],
   ["tcpdump", "tcpdump"],
   ["sysctl", "procps"],

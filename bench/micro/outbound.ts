@@ -117,7 +117,7 @@ function main(): void {
     services: new Map(all.map((index) => [service(index).name, service(index)])),
     clusters: new Map([...all, SERVICES].map((index) => [clusterName(index), cluster(index)])),
   };
-  const table = new RouteTable(["10.200.0.1"], [4000, 5000, 4100]);
+  const table = new RouteTable(["10.200.0.1"], [4000, 5000, 4100], trustDomain);
   const started = performance.now();
   table.update(snapshot);
   const firstMs = (performance.now() - started).toFixed(0);

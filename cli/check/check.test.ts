@@ -27,10 +27,11 @@ function meshOf(
   texts: Readonly<Record<string, string>>,
   pods: readonly Pod[],
   objects: readonly object[] = [],
+  federations: readonly object[] = [],
 ): Mesh {
   const mesh = {
     pods: async () => pods,
-    inspect: async () => [{}],
+    inspect: async () => [{ pod: "signet-controller-0", federations }],
     objects: async () => objects,
     logsHint: (name: string, container: string | null) =>
       `signet local logs ${name}${container === null ? "" : ` -c ${container}`}`,
@@ -42,6 +43,19 @@ function meshOf(
   };
   return mesh as unknown as Mesh;
 }
+
+test("checkMesh names a foreign bundle that is not had", async (t) => {
+  const federation = {
+    trustDomain: "partner.mesh",
+    roots: [],
+    fetchedAt: null,
+    fault: { code: "endpoint_unreachable", message: "Cannot fetch the bundle: nobody answers" },
+  };
+  const [, finding] = await checkMesh(meshOf({}, [], [], [federation]), NOW);
+  t.is(finding?.verdict, "failed");
+  t.regex(finding?.what ?? "", /^trust domain partner\.mesh at signet-controller-0 has no bundle/);
+  t.is(finding?.next, "See: signet federation show partner.mesh");
+});
 
 test("checkMesh says of each pod how it is, and what to do when it is not well", async (t) => {
   const pods = [

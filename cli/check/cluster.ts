@@ -9,6 +9,7 @@ import type { ClusterFacts, PodFacts, Replicas } from "./cluster-facts.ts";
 import { failed, passed, told } from "./findings.ts";
 import type { Finding } from "./findings.ts";
 import { checkAuthorities } from "./authorities.ts";
+import { checkFederation } from "./federation.ts";
 import { checkPod } from "./pods.ts";
 import { suspendedFindings, suspendedPod, suspensionsOf } from "./suspended.ts";
 
@@ -33,11 +34,13 @@ export async function checkCluster(
   const isAway = facts.controller?.ready === 0;
   const controllers = isAway ? [] : await checkControllers(mesh, now);
   const authorities = isAway ? [] : await checkAuthorities(mesh, now);
+  const federation = isAway ? [] : await checkFederation(mesh, now);
   return [
     ...fitness(facts, true),
     ...parts(facts),
     ...controllers,
     ...authorities,
+    ...federation,
     ...refusedPolicies(facts.policies),
     ...withoutSidecar(facts),
     ...(await checkSidecars(mesh, now)),

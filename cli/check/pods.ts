@@ -6,6 +6,7 @@ import { podName } from "../mesh.ts";
 import { formatDuration } from "../text.ts";
 import { failed, passed, told } from "./findings.ts";
 import type { Finding } from "./findings.ts";
+import { checkFederation } from "./federation.ts";
 import { suspendedFindings, suspendedPod, suspensionsOf } from "./suspended.ts";
 
 /** Health of a mesh; one line that says so when none runs. */
@@ -24,11 +25,12 @@ export async function checkMesh(mesh: Mesh, now: number): Promise<readonly Findi
       return failed("mesh", what, `See: ${mesh.logsHint("signet-system/signet-controller", null)}`);
     },
   );
+  const federation = controller.verdict === "failed" ? [] : await checkFederation(mesh, now);
   const suspensions = await suspensionsOf(mesh);
   const each = await Promise.all(
     pods.map(async (pod) => suspendedPod(pod, suspensions) ?? checkPod(mesh, pod, now)),
   );
-  return [controller, ...suspendedFindings(suspensions), ...each];
+  return [controller, ...federation, ...suspendedFindings(suspensions), ...each];
 }
 
 /** A sidecar's own word on how it is, and kubelet's on the pod. */

@@ -6,6 +6,8 @@ import { certsWho } from "./certs-who.ts";
 import { certsInspect, certsList } from "./certs.ts";
 import { checkAll } from "./check.ts";
 import type { Action } from "./context.ts";
+import { federationAdd, federationBundle, federationRemove } from "./federation.ts";
+import { federationList, federationShow } from "./federation.ts";
 import { identityList, identityResume, identitySuspend } from "./identity.ts";
 import { injectManifests } from "./inject.ts";
 import { printInstall } from "./install.ts";
@@ -36,6 +38,11 @@ export const actions: Readonly<Record<string, Action>> = {
   "identity list": (context) => identityList(context),
   "identity suspend": (context) => identitySuspend(context),
   "identity resume": (context) => identityResume(context),
+  "federation list": (context) => federationList(context),
+  "federation show": (context) => federationShow(context),
+  "federation bundle": (context) => federationBundle(context),
+  "federation add": (context) => federationAdd(context),
+  "federation remove": (context) => federationRemove(context),
   "log head": (context) => logHead(context),
   "log prove": (context) => logProve(context),
   "log show": (context) => logShow(context),

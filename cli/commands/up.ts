@@ -3,7 +3,7 @@
 import path from "node:path";
 import { launchLocal } from "#/local/launch.ts";
 import type { Ending, LocalMesh } from "#/local/launch.ts";
-import { controlSocket, nodeNamespace } from "#/local/names.ts";
+import { clusterDomain, controlSocket, nodeNamespace } from "#/local/names.ts";
 import type { Progress } from "#/local/protocol.ts";
 import { MeshAccessError } from "../mesh.ts";
 import { noteProgress, progressLine, renderProgress } from "../live/progress.ts";
@@ -14,7 +14,7 @@ import { localWire } from "../tour/local-wire.ts";
 import { walkTour } from "../tour/tour.ts";
 import { EXIT_FAILED, EXIT_OK } from "../exit-codes.ts";
 import type { Action, CommandContext } from "./context.ts";
-import { localMeshOf } from "./context.ts";
+import { localMeshOf, option } from "./context.ts";
 
 const DRAW_MS = 100;
 /** Bringing up and cleaning up included; what is not done by then is not confirmed. */
@@ -106,12 +106,17 @@ async function bringUp(context: CommandContext, launch: typeof launchLocal): Pro
     print.note("signet: stopping and cleaning up");
   };
   signal.addEventListener("abort", stopping, { once: true });
+  const given = option(context, "trust-domain");
+  const trustDomain = given === clusterDomain ? null : given;
+  const manifests = option(context, "manifests");
   try {
     return await launch({
       names,
       repository,
-      authorityDirectory: path.join(repository, AUTHORITY),
-      manifests: [path.join(repository, MANIFESTS)],
+      // A root speaks for one trust domain: another one has its own.
+      authorityDirectory: path.join(repository, AUTHORITY, trustDomain ?? ""),
+      manifests: [path.join(repository, MANIFESTS), ...(manifests === null ? [] : [manifests])],
+      ...(trustDomain === null ? {} : { trustDomain }),
       onProgress: (event) => progress.note(event),
       signal,
     });

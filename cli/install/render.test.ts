@@ -26,6 +26,7 @@ test("readBase reads what the kustomization names, in its order, each once", (t)
   t.is(names[0], "Namespace signet-system");
   t.is(names[1], "CustomResourceDefinition peerauthentications.signet.dev");
   t.is(names[2], "CustomResourceDefinition identitysuspensions.signet.dev");
+  t.is(names[3], "CustomResourceDefinition federatedtrustdomains.signet.dev");
   t.is(new Set(names).size, names.length);
   t.true(names.indexOf("Deployment signet-injector") < names.indexOf(webhooks));
   t.throws(() => readBase(path.join(repository, "certs-dev")), { instanceOf: BaseError });

@@ -29,6 +29,7 @@ const order: readonly string[] = [
   "ConfigMap",
   "PeerAuthentication",
   "IdentitySuspension",
+  "FederatedTrustDomain",
   "CustomResourceDefinition",
   "ClusterRoleBinding",
   "ClusterRole",
@@ -52,20 +53,23 @@ export async function surveyMesh(
   signal: AbortSignal,
 ): Promise<Survey> {
   const wanted = base.map((object) => referenceTo(object.kind, object));
-  const [present, pods, labelled, bundles, policies, suspensions, claims] = await Promise.all([
-    Promise.all(wanted.map((each) => isThere(client, each, signal))),
-    list(client, "Pod"),
-    list(client, "Namespace", null, { labelSelector: "signet.dev/inject=enabled" }),
-    findBundles(client),
-    list(client, "PeerAuthentication"),
-    list(client, "IdentitySuspension"),
-    list(client, "PersistentVolumeClaim", MESH_NAMESPACE),
-  ]);
+  const [present, pods, labelled, bundles, policies, suspensions, federations, claims] =
+    await Promise.all([
+      Promise.all(wanted.map((each) => isThere(client, each, signal))),
+      list(client, "Pod"),
+      list(client, "Namespace", null, { labelSelector: "signet.dev/inject=enabled" }),
+      findBundles(client),
+      list(client, "PeerAuthentication"),
+      list(client, "IdentitySuspension"),
+      list(client, "FederatedTrustDomain"),
+      list(client, "PersistentVolumeClaim", MESH_NAMESPACE),
+    ]);
   const found = [
     ...wanted.filter((_, index) => present[index]),
     ...bundles,
     ...policies.map((each) => referenceTo("PeerAuthentication", each)),
     ...suspensions.map((each) => referenceTo("IdentitySuspension", each)),
+    ...federations.map((each) => referenceTo("FederatedTrustDomain", each)),
     ...claims.map((each) => referenceTo("PersistentVolumeClaim", each)),
   ];
   const running = (pods as readonly PodObject[]).filter(isRunning);

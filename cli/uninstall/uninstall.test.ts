@@ -187,6 +187,7 @@ test("removeMesh deletes step by step, each once the last one's are gone", async
     "configmaps",
     "customresourcedefinitions",
     "customresourcedefinitions",
+    "customresourcedefinitions",
     "clusterrolebindings",
     "clusterrolebindings",
     "clusterroles",

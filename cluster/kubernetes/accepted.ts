@@ -30,20 +30,24 @@ export interface Acceptance {
   /** Where the object is: its name, and its namespace if it has one. */
   readonly metadata: { readonly name: string; readonly namespace?: string };
   readonly verdict: Verdict;
+  /** What else is to be said, by type. What was said before and is not among these is taken back. */
+  readonly others?: Readonly<Record<string, Verdict>>;
 }
 
 /** The write of the verdict; null when it stands there already. Pure. */
 export function acceptedPatch(
-  { kind, metadata, verdict }: Acceptance,
+  { kind, metadata, verdict, others = {} }: Acceptance,
   { generation, conditions: told }: Kept,
   now: number,
 ): StatusPatch | null {
-  const condition = conditionOf("Accepted", verdict, { generation, told, now });
-  if (isTold(condition, told)) return null;
+  const conditions = Object.entries({ Accepted: verdict, ...others }).map(([type, each]) => {
+    return conditionOf(type, each, { generation, told, now });
+  });
+  if (conditions.every((condition) => isTold(condition, told))) return null;
   return {
     query: { fieldManager, force: "true" },
     contentType: "application/apply-patch+yaml",
-    body: { apiVersion, kind, metadata, status: { conditions: [condition] } },
+    body: { apiVersion, kind, metadata, status: { conditions } },
   };
 }
 

@@ -39,6 +39,11 @@ const resources: Readonly<Record<string, Resource>> = {
     plural: "identitysuspensions",
     isClusterWide: true,
   },
+  FederatedTrustDomain: {
+    apiVersion: "signet.dev/v1alpha1",
+    plural: "federatedtrustdomains",
+    isClusterWide: true,
+  },
   CustomResourceDefinition: {
     apiVersion: "apiextensions.k8s.io/v1",
     plural: "customresourcedefinitions",

@@ -27,6 +27,11 @@ export const watchedKinds: readonly WatchedKind[] = [
     apiVersion: "signet.dev/v1alpha1",
     path: "/apis/signet.dev/v1alpha1/peerauthentications",
   },
+  {
+    kind: "FederatedTrustDomain",
+    apiVersion: "signet.dev/v1alpha1",
+    path: "/apis/signet.dev/v1alpha1/federatedtrustdomains",
+  },
   { kind: "Namespace", apiVersion: "v1", path: "/api/v1/namespaces" },
   { kind: "ServiceAccount", apiVersion: "v1", path: "/api/v1/serviceaccounts" },
   { kind: "Pod", apiVersion: "v1", path: "/api/v1/pods" },

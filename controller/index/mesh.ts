@@ -3,7 +3,7 @@
 // not the size of the mesh. State is changed in place (a copy for each event would make a list of
 // 100,000 endpoints quadratic); there is no I/O and no clock, so the same events give the same result.
 import { checkResource } from "#/api/resource-check.ts";
-import type { Resource, ResourceKey, TrustBundle } from "#/api/discovery.ts";
+import type { FederatedBundle, Resource, ResourceKey, TrustBundle } from "#/api/discovery.ts";
 import { keyOf } from "#/api/discovery.ts";
 import type { PolicyResource } from "#/api/discovery.ts";
 import type { DecodeError } from "#/cluster/decode-error.ts";
@@ -14,12 +14,14 @@ import type { JwtAuthority } from "#/identity/jwt-svid.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import { assertNever } from "#/lib/assert.ts";
 import { messageOf } from "#/lib/errors.ts";
+import { Federations } from "./federations.ts";
 import type { PolicyScope } from "./policies.ts";
 import { Policies } from "./policies.ts";
 import { Routes } from "./routes.ts";
 import { Services, clusterName } from "./services.ts";
 import { bundleResource, compileCluster, compileService, policyResource } from "./snapshot.ts";
 import {
+  federatedResource,
   suspensionsResource,
   tokenKeysResource,
   uniquePorts,
@@ -45,6 +47,7 @@ export class Mesh {
   readonly workloads: Workloads = new Workloads();
   readonly policies: Policies = new Policies();
   readonly suspensions: Suspensions = new Suspensions();
+  readonly federations: Federations;
   readonly #services = new Services();
   readonly #routes = new Routes();
   /** By keyOf; what all sidecars share. */
@@ -56,6 +59,8 @@ export class Mesh {
   #dirtyPolicies: Set<string> | "all" = new Set();
   #newBundle: TrustBundle | null = null;
   #newTokenKeys: readonly JwtAuthority[] | null = null;
+  #awaited: ReadonlySet<TrustDomain> = new Set();
+  #newFederated: readonly FederatedBundle[] | null = null;
   #areSuspensionsNew = false;
   #isSynced = false;
   #isCompiled = false;
@@ -63,6 +68,7 @@ export class Mesh {
 
   constructor(trustDomain: TrustDomain) {
     this.trustDomain = trustDomain;
+    this.federations = new Federations(trustDomain);
     for (const first of [unresolvedResource(), suspensionsResource(this.suspensions.suspended)]) {
       this.#resources.set(keyOf(first), first);
     }
@@ -107,6 +113,18 @@ export class Mesh {
 
   setTokenKeys(authorities: readonly JwtAuthority[]): void {
     this.#newTokenKeys = authorities;
+  }
+
+  /** All that there are of other trust domains, and those that are federated and not known yet. */
+  setFederated(bundles: readonly FederatedBundle[], awaited: ReadonlySet<TrustDomain>): void {
+    this.#newFederated = bundles;
+    this.#awaited = awaited;
+  }
+
+  /** What is told of it; awaited: whoever has something of it keeps that. */
+  resource(key: ResourceKey): Resource | "awaited" | undefined {
+    const isAwaited = key.kind === "federatedBundle" && this.#awaited.has(key.name as TrustDomain);
+    return this.#resources.get(keyOf(key)) ?? (isAwaited ? "awaited" : undefined);
   }
 
   setBundle(bundle: TrustBundle): void {
@@ -160,6 +178,7 @@ export class Mesh {
     };
     if (this.#newBundle !== null) put(bundleResource(this.#newBundle));
     if (this.#newTokenKeys !== null) put(tokenKeysResource(this.#newTokenKeys));
+    if (this.#newFederated !== null) this.#putFederated(this.#newFederated, put, drop);
     if (this.#areSuspensionsNew) put(suspensionsResource(this.suspensions.suspended));
     for (const service of this.#dirtyServices) this.#compile(service, put, drop);
     const delta: Delta = {
@@ -171,11 +190,24 @@ export class Mesh {
     this.#isCompiled = this.#isSynced;
     this.#newBundle = null;
     this.#newTokenKeys = null;
+    this.#newFederated = null;
     this.#areSuspensionsNew = false;
     this.#dirtyServices.clear();
     this.#dirtyPods.clear();
     this.#dirtyPolicies = new Set();
     return delta;
+  }
+
+  #putFederated(
+    bundles: readonly FederatedBundle[],
+    put: (resource: Resource) => void,
+    drop: (key: ResourceKey) => void,
+  ): void {
+    const kept = new Set<string>(bundles.map(({ trustDomain }) => trustDomain));
+    for (const { kind, name } of this.#resources.values().toArray()) {
+      if (kind === "federatedBundle" && !kept.has(name)) drop({ kind, name });
+    }
+    for (const bundle of bundles) put(federatedResource(bundle));
   }
 
   #compile(key: string, put: (resource: Resource) => void, drop: (key: ResourceKey) => void): void {
@@ -185,8 +217,8 @@ export class Mesh {
       const slices = this.#services.slicesOf(key);
       for (const port of ports) {
         put(
-          compileCluster(service, port, slices, (address, reference) =>
-            this.workloads.resolve(address, reference, this.trustDomain),
+          compileCluster(service, port, slices, (address, reference, declared) =>
+            this.workloads.resolve({ address, reference, declared }, this.trustDomain),
           ),
         );
       }
@@ -222,6 +254,8 @@ export class Mesh {
       case "IdentitySuspension":
         this.#areSuspensionsNew = this.suspensions.apply(object) || this.#areSuspensionsNew;
         return;
+      case "FederatedTrustDomain":
+        return this.federations.apply(object);
       case "Namespace":
       case "ServiceAccount":
         return;
@@ -246,6 +280,8 @@ export class Mesh {
       case "IdentitySuspension":
         this.#areSuspensionsNew = this.suspensions.delete(key) || this.#areSuspensionsNew;
         return;
+      case "FederatedTrustDomain":
+        return this.federations.delete(key);
       case "Namespace":
       case "ServiceAccount":
         return;
@@ -257,6 +293,7 @@ export class Mesh {
   /** What was known of it stays; a policy of which nothing is known must not count for nothing. */
   #refuseObject({ kind, key, message }: DecodeError): void {
     if (kind === "IdentitySuspension" && key !== "") this.suspensions.refuse(key, message);
+    if (kind === "FederatedTrustDomain" && key !== "") this.federations.refuse(key, message);
     if (kind !== "PeerAuthentication" || key === "") return;
     const scope = this.policies.refuse(key, message);
     if (scope !== null) this.#markPolicies(scope);

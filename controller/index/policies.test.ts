@@ -233,3 +233,28 @@ test("refuse holds again what was deleted and comes back unreadable", (t) => {
   policies.refuse("app/default", "?");
   t.is(policies.decide(web).mode, "strict");
 });
+
+const foreignOf = (...objects: readonly WorldObject[]): readonly string[] =>
+  [...policiesOf(...objects).decide(web).foreignCallers].sort();
+const naming = (...foreignCallers: readonly string[]) => ({ foreignCallers });
+
+test("foreign callers are those of the nearest policy that says so, and nobody without one", (t) => {
+  const one = "spiffe://partner.mesh/ns/a/sa/a";
+  const other = "spiffe://other.mesh";
+  t.deepEqual(foreignOf(), []);
+  t.deepEqual(foreignOf(policy("app/default", strict)), []);
+  const mesh = policy("signet-system/default", naming(other));
+  t.deepEqual(foreignOf(mesh), [other]);
+  t.deepEqual(foreignOf(mesh, policy("app/default", strict)), [other], "left open");
+  t.deepEqual(foreignOf(mesh, policy("app/default", naming(one))), [one], "instead, not besides");
+  t.deepEqual(foreignOf(mesh, policy("app/default", naming())), [], "nobody");
+  t.deepEqual(foreignOf(mesh, policy("other/default", naming(one))), [other]);
+  const nearest = policy("app/web", forWeb({ ...strict, ...naming(one) }));
+  t.deepEqual(foreignOf(mesh, policy("app/default", naming()), nearest), [one]);
+});
+
+test("a policy that cannot be read admits nobody of another trust domain", (t) => {
+  const policies = policiesOf(policy("signet-system/default", naming("spiffe://partner.mesh")));
+  policies.refuse("app/default", "fault");
+  t.deepEqual([...policies.decide(web).foreignCallers], []);
+});

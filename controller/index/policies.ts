@@ -3,7 +3,7 @@
 //
 // One that cannot be read fails closed. If a version of it could be read before, that one stays in force.
 // If none is known it may be anything, so it is taken for the strictest that it can be: STRICT with
-// post-quantum keys, and before every other policy of its place.
+// post-quantum keys, for nobody of another trust domain, and before every other policy of its place.
 import type { MtlsMode, ServerPolicy } from "#/api/policy.ts";
 import type { Labels, PeerAuthenticationRecord, PodRecord } from "#/cluster/events.ts";
 import { keyOfMeta } from "#/cluster/events.ts";
@@ -18,6 +18,7 @@ const defaultPolicy: ServerPolicy = {
   mode: "permissive",
   ports: new Map(),
   requiresPostQuantum: false,
+  foreignCallers: new Set(),
   source: "default",
 };
 
@@ -133,6 +134,7 @@ export class Policies {
       mode: "strict",
       ports: noPorts,
       requiresPostQuantum: true,
+      foreignCallers: [],
     };
   }
 
@@ -146,7 +148,7 @@ export class Policies {
 /** What a policy says of a pod, or what is held against one that says nothing. */
 interface Candidate extends Pick<
   PeerAuthenticationRecord,
-  "mode" | "ports" | "requiresPostQuantum"
+  "mode" | "ports" | "requiresPostQuantum" | "foreignCallers"
 > {
   /** For people. */
   readonly name: string;
@@ -155,8 +157,8 @@ interface Candidate extends Pick<
 const noPorts: Candidate["ports"] = new Map();
 
 /**
- * `candidates` from the nearest to the widest. The nearest one decides; what it leaves open of mode and
- * key agreement is the next one's, its ports are its own.
+ * `candidates` from the nearest to the widest. The nearest one decides; what it leaves open of mode, key
+ * agreement and foreign callers is the next one's, its ports are its own.
  */
 function decidePolicy(
   candidates: readonly (Candidate | PeerAuthenticationRecord | undefined)[],
@@ -173,14 +175,15 @@ function decidePolicy(
     requiresPostQuantum:
       present.find((each) => each.requiresPostQuantum !== null)?.requiresPostQuantum ??
       defaultPolicy.requiresPostQuantum,
+    foreignCallers: new Set(present.find((each) => each.foreignCallers !== null)?.foreignCallers),
     source: sourceOf(nearest, decisive),
   };
 }
 
 function asCandidate(given: Candidate | PeerAuthenticationRecord): Candidate {
   if ("name" in given) return given;
-  const { mode, ports, requiresPostQuantum } = given;
-  return { name: nameOf(given.meta), mode, ports, requiresPostQuantum };
+  const { mode, ports, requiresPostQuantum, foreignCallers } = given;
+  return { name: nameOf(given.meta), mode, ports, requiresPostQuantum, foreignCallers };
 }
 
 function sourceOf(nearest: Candidate, decisive: Candidate | undefined): string {

@@ -4,6 +4,8 @@ import { createHash } from "node:crypto";
 import type { Cluster, Endpoint, Resource, Service } from "#/api/discovery.ts";
 import type { BundleResource, ClusterResource, PolicyResource } from "#/api/discovery.ts";
 import type {
+  FederatedBundle,
+  FederatedBundleResource,
   ServiceResource,
   Suspended,
   SuspensionsResource,
@@ -56,7 +58,7 @@ export function compileCluster(
   service: ServiceRecord,
   port: ServicePortRecord,
   slices: readonly EndpointSliceRecord[],
-  resolve: (address: string, reference: PodReference | null) => Resolution,
+  resolve: (address: string, reference: PodReference | null, declared: string | null) => Resolution,
 ): ClusterResource {
   const name = clusterName(keyOfMeta(service.meta), port.port);
   const endpoints = new Map<string, Endpoint>();
@@ -66,10 +68,13 @@ export function compileCluster(
     for (const { addresses, ready, pod: reference } of slice.endpoints) {
       if (!ready) continue;
       for (const address of addresses) {
-        const resolution = resolve(address, reference);
+        const resolution = resolve(address, reference, slice.identity);
         if (resolution.kind === "unknown") continue;
         const { identity, pod } = resolution;
-        endpoints.set(`${address} ${target.port}`, { address, port: target.port, identity, pod });
+        const key = `${address} ${target.port}`;
+        // Of two slices that name it, one that demands an identity goes first.
+        if (identity === null && (endpoints.get(key)?.identity ?? null) !== null) continue;
+        endpoints.set(key, { address, port: target.port, identity, pod });
       }
     }
   }
@@ -101,6 +106,11 @@ export function tokenKeysResource(authorities: readonly JwtAuthority[]): TokenKe
   return versioned({ kind: "tokenKeys", name: "", version: "", authorities });
 }
 
+export function federatedResource(bundle: FederatedBundle): FederatedBundleResource {
+  const name = bundle.trustDomain;
+  return versioned({ kind: "federatedBundle", name, version: "", bundle });
+}
+
 export function suspensionsResource(suspended: Suspended): SuspensionsResource {
   return versioned({ kind: "suspensions", name: "", version: "", suspended });
 }
@@ -130,20 +140,31 @@ function contentOf(resource: Resource): unknown {
       return resource.service;
     case "cluster":
       return resource.cluster;
-    case "serverPolicy":
-      return { ...resource.policy, ports: [...resource.policy.ports] };
+    case "serverPolicy": {
+      const { ports, foreignCallers } = resource.policy;
+      return { ...resource.policy, ports: [...ports], foreignCallers: [...foreignCallers].sort() };
+    }
     case "trustBundle": {
       const { trustDomain, roots, authority } = resource.bundle;
       const texts = roots.map((root) => base64(root));
       return { trustDomain, roots: texts, authority };
     }
     case "tokenKeys":
-      return resource.authorities.map(({ keyId, publicKey }) => {
-        return [keyId, base64(publicKey)];
-      });
+      return textsOf(resource.authorities);
+    case "federatedBundle": {
+      const { trustDomain, roots, jwtAuthorities } = resource.bundle;
+      const texts = roots.map((root) => base64(root));
+      return { trustDomain, roots: texts, jwtAuthorities: textsOf(jwtAuthorities) };
+    }
     case "suspensions":
       return [...resource.suspended].sort();
     default:
       return assertNever(resource);
   }
+}
+
+function textsOf(authorities: readonly JwtAuthority[]): unknown {
+  return authorities.map(({ keyId, publicKey }) => {
+    return [keyId, base64(publicKey)];
+  });
 }

@@ -2,6 +2,7 @@ import test from "ava";
 import type { PodRecord } from "#/cluster/events.ts";
 import type { PodFields } from "#/test/kit/objects.ts";
 import { pod } from "#/test/kit/objects.ts";
+import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { Workloads } from "./workloads.ts";
 
 const asking = { injected: false, labels: { "service-mesh": "enabled" } };
@@ -34,4 +35,36 @@ test("namespacesInNeed forgets a namespace with its last pod in need", (t) => {
   workloads.delete("app/b");
   workloads.delete("other/c");
   t.is(inNeed(), "");
+});
+
+const own = parseTrustDomain("cluster.local");
+const foreign = "spiffe://partner.mesh/ns/a/sa/a";
+const elsewhere = { address: "203.0.113.7", reference: null };
+
+test("resolve takes a declared identity for an address outside of the cluster", (t) => {
+  const workloads = new Workloads();
+  const found = workloads.resolve({ ...elsewhere, declared: foreign }, own);
+  t.deepEqual(found, { kind: "known", identity: foreign as never, pod: "" });
+  const bare = workloads.resolve({ ...elsewhere, declared: null }, own);
+  t.deepEqual(bare, { kind: "known", identity: null, pod: "" });
+});
+
+test("resolve uses no endpoint whose declared identity cannot be, rather than plaintext", (t) => {
+  const workloads = new Workloads();
+  for (const declared of [
+    "",
+    "partner.mesh",
+    "spiffe://partner.mesh",
+    "spiffe://cluster.local/ns/a/sa/a",
+  ]) {
+    t.deepEqual(workloads.resolve({ ...elsewhere, declared }, own), { kind: "unknown" }, declared);
+  }
+});
+
+test("attack-54 a declared identity says nothing of an address that a pod has", (t) => {
+  const workloads = new Workloads();
+  workloads.apply(pod("app/a", { address: "10.1.0.1", account: "web" }) as PodRecord);
+  const place = { address: "10.1.0.1", reference: null, declared: foreign };
+  const found = workloads.resolve(place, own);
+  t.like(found, { kind: "known", identity: "spiffe://cluster.local/ns/app/sa/web" as never });
 });

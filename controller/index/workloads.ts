@@ -1,7 +1,7 @@
 // Pods: who runs where, under which identity. Keyed by name and by address, so that one pod costs one
 // look-up. Changed in place and owned by Mesh: no I/O, no clock; the same events give the same index.
 import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
-import { workloadId } from "#/identity/spiffe-id.ts";
+import { parseSpiffeId, trustDomainOf, workloadId } from "#/identity/spiffe-id.ts";
 import type { PodRecord, PodReference } from "#/cluster/events.ts";
 import { keyOfMeta } from "#/cluster/events.ts";
 
@@ -16,6 +16,15 @@ const askingValue = "enabled";
 export type Resolution =
   | { readonly kind: "known"; readonly identity: SpiffeId | null; readonly pod: string }
   | { readonly kind: "unknown" };
+
+/** Where an endpoint is, as a slice says it. */
+export interface Place {
+  readonly address: string;
+  /** The pod that is there; null: none of the cluster's. */
+  readonly reference: PodReference | null;
+  /** Who is there when no pod is, as it was written; null: nobody who could prove it. */
+  readonly declared: string | null;
+}
 
 export class Workloads {
   readonly #pods = new Map<string, PodRecord>();
@@ -79,12 +88,13 @@ export class Workloads {
   }
 
   /**
-   * Who is at `address`. The pod that owns the address decides, a reference can only agree: a slice
+   * Who is at an address. The pod that owns the address decides, a reference can only agree: a slice
    * that names another pod, or one that is not known yet, yields nothing rather than plaintext.
    */
-  resolve(address: string, reference: PodReference | null, trustDomain: TrustDomain): Resolution {
+  resolve(place: Place, trustDomain: TrustDomain): Resolution {
+    const { address, reference } = place;
     const there = this.#byAddress.get(address);
-    if (there === undefined || there.size === 0) return this.#resolveForeign(address, reference);
+    if (there === undefined || there.size === 0) return this.#resolveForeign(place, trustDomain);
     const candidates = [...there.values()].filter((pod) => agrees(pod, reference));
     const [pod] = candidates;
     if (pod === undefined || candidates.length > 1) return { kind: "unknown" };
@@ -92,8 +102,8 @@ export class Workloads {
   }
 
   /** No pod of ours owns the address: a host-network pod, or something outside the cluster. */
-  #resolveForeign(address: string, reference: PodReference | null): Resolution {
-    if (reference === null) return { kind: "known", identity: null, pod: "" };
+  #resolveForeign({ address, reference, declared }: Place, trustDomain: TrustDomain): Resolution {
+    if (reference === null) return declaredIdentity(declared, trustDomain);
     const key = keyOfMeta(reference);
     const pod = this.#pods.get(key);
     const isNode = pod?.hostNetwork === true && isLive(pod) && pod.addresses.includes(address);
@@ -133,6 +143,21 @@ function needsBundle(pod: PodRecord): boolean {
 function meshIdentity(pod: PodRecord, trustDomain: TrustDomain): SpiffeId | null {
   if (!isInjected(pod)) return null;
   return workloadId(trustDomain, pod.meta.namespace, pod.serviceAccount);
+}
+
+/**
+ * Who is outside of the cluster, by what was written of him: of another trust domain, since this one's are
+ * pods. What cannot be read is nobody, rather than one who is spoken to in plaintext.
+ */
+function declaredIdentity(declared: string | null, own: TrustDomain): Resolution {
+  if (declared === null) return { kind: "known", identity: null, pod: "" };
+  try {
+    const identity = parseSpiffeId(declared);
+    if (trustDomainOf(identity) !== own) return { kind: "known", identity, pod: "" };
+  } catch {
+    // Said where the slice is taken up.
+  }
+  return { kind: "unknown" };
 }
 
 /** True when nothing that endpoints depend on differs. */

@@ -2,7 +2,7 @@
 // who lags. Pure: the same facts give the same plan, so a driver that is killed and one that takes its
 // place go on alike.
 import { CaError } from "#/ca/ca-error.ts";
-import type { AuthorityRecord, RotationKind } from "#/ca/rotation/record.ts";
+import type { AuthorityRecord, Rotation, RotationKind } from "#/ca/rotation/record.ts";
 import { abort, advance } from "#/ca/rotation/rotation.ts";
 import { assertNever } from "#/lib/assert.ts";
 import type { Laggard } from "./laggards.ts";
@@ -53,6 +53,8 @@ export interface Facts {
   readonly intermediate: { readonly notBefore: number; readonly notAfter: number };
   /** Asked only while a rotation is under way. */
   readonly waiting: () => readonly Laggard[];
+  /** How long a root is published before anybody issues under it; 0: nobody outside of the mesh follows it. */
+  readonly publishMs: number;
   readonly now: number;
 }
 
@@ -121,16 +123,28 @@ export function decide(facts: Facts): Decision {
   }
 }
 
-function onward({ record, intermediate, waiting, now }: Facts): Plan {
+function onward({ record, intermediate, waiting, publishMs, now }: Facts): Plan {
   if (record.rotation === null) {
     const { notBefore, notAfter } = intermediate;
     const isDue = notAfter - now < (notAfter - notBefore) * renewalShare;
     if (!isDue || record.rootKey === null) return { kind: "rest" };
     return { kind: "begin", of: "intermediate", id: `renewal-${now}`, handled: record.handled };
   }
-  const lagging = waiting();
+  const lagging = [...waiting(), ...followers(record.rotation, publishMs, now)];
   if (lagging.length > 0) return { kind: "hold", waiting: lagging };
   return { kind: "write", record: advance(record, now) };
+}
+
+/**
+ * Meshes that are federated with this one acknowledge nothing: they are given the time in which they ask again,
+ * twice, or they would refuse what is issued under a root that they have not heard of.
+ */
+function followers(rotation: Rotation, publishMs: number, now: number): readonly Laggard[] {
+  const { of, step, since } = rotation;
+  const isBefore = of === "root" && step === "staged" && now < since + publishMs;
+  if (!isBefore) return [];
+  const reason = "bundle_not_fetched";
+  return [{ kind: "world", name: "federated meshes", reason, since, bundle: null }];
 }
 
 const actions: ReadonlySet<string> = new Set(["rotate", "abort", "request", "install"]);

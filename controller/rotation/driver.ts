@@ -43,6 +43,8 @@ export interface RotationDriverOptions {
   readonly hub: Pick<DiscoveryHub, "views">;
   readonly mesh: Mesh;
   readonly exchange: ReadingExchange;
+  /** How long a root is published before anybody issues under it, ms; 0: nobody outside follows it. */
+  readonly publishMs: () => number;
   /** One of the controllers drives. */
   readonly isDriver: Watch<boolean>;
   /** This controller's pod. */
@@ -145,7 +147,8 @@ export class RotationDriver implements AsyncDisposable {
     const intermediate = { notBefore, notAfter };
     const waiting = (): readonly Laggard[] =>
       record.rotation === null ? [] : laggards(record.rotation, this.#world(), readings, now);
-    return decide({ record, request, intermediate, waiting, now });
+    const publishMs = this.#options.publishMs();
+    return decide({ record, request, intermediate, waiting, publishMs, now });
   }
 
   async #do(plan: Plan, stored: Stored): Promise<void> {

@@ -9,14 +9,15 @@ import { stepOf } from "./reading.ts";
 /**
  * world_unknown: pods are not followed now, so nobody can be counted. step_not_taken: a controller works
  * by an earlier state. not_connected: no controller has a stream of that sidecar. bundle_not_acknowledged,
- * leaf_not_renewed: it has the former one.
+ * leaf_not_renewed: it has the former one. bundle_not_fetched: other meshes may not have asked for it yet.
  */
 export type LaggardReason =
   | "world_unknown"
   | "step_not_taken"
   | "not_connected"
   | "bundle_not_acknowledged"
-  | "leaf_not_renewed";
+  | "leaf_not_renewed"
+  | "bundle_not_fetched";
 
 export interface Laggard {
   readonly kind: "controller" | "proxy" | "component" | "world";

@@ -88,7 +88,8 @@ const request = (change: Partial<RotationRequest> = {}): RotationRequest => ({
   of: "root",
   ...change,
 });
-const facts = { record: begin, intermediate: fresh, waiting: () => [], now: 1_000 };
+const outside = { waiting: () => [], publishMs: 0 };
+const facts = { ...outside, record: begin, intermediate: fresh, now: 1_000 };
 
 test("decide takes a request up once, and refuses what cannot be", (t) => {
   t.like(decide({ ...facts, request: request() }).plan, { kind: "begin", of: "root", id: "r" });
@@ -289,6 +290,7 @@ class SmallMesh {
     const before = JSON.stringify(seen);
     const waiting = () => laggards(seen.rotation!, this.#world(), this.#readings(), this.now);
     const { plan } = decide({
+      publishMs: 0,
       record: seen,
       request: this.request,
       intermediate: fresh,

@@ -112,7 +112,7 @@ test("the document holds each root and each key for tokens, and a sequence that 
   const now = Date.now();
   const jwtAuthorities = jwtAuthoritiesAt(newKey(), trustDomain, now);
   const read = (roots: readonly Uint8Array[], since: number) =>
-    JSON.parse(writeBundleDocument({ roots, jwtAuthorities, since })) as {
+    JSON.parse(writeBundleDocument({ roots, jwtAuthorities, since, refreshHintS: 300 })) as {
       readonly keys: readonly Readonly<Record<string, unknown>>[];
       readonly spiffe_sequence: number;
       readonly spiffe_refresh_hint: number;

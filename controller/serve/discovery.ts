@@ -203,7 +203,8 @@ class Subscriber implements SubscriberHandlers {
 
   /** Whether it has acknowledged the present version of a resource. */
   has(key: ResourceKey): boolean {
-    return this.#pending?.versionOf(key) === this.#lookup(key)?.version;
+    const present = this.#lookup(key);
+    return present !== "awaited" && this.#pending?.versionOf(key) === present?.version;
   }
 
   /** Its own sidecar is told first, so that it closes what it has open: then nobody tells it anything. */
@@ -284,9 +285,9 @@ class Subscriber implements SubscriberHandlers {
     if (!pod.addresses.includes(address)) throw denied(`pod "${name}" is not at "${address}"`);
   }
 
-  #lookup(key: ResourceKey): Resource | undefined {
+  #lookup(key: ResourceKey): Resource | "awaited" | undefined {
     const { mesh } = this.#hub.options;
-    if (key.kind !== "serverPolicy") return mesh.resources.get(keyOf(key));
+    if (key.kind !== "serverPolicy") return mesh.resource(key);
     const pod: PodRecord | undefined = mesh.workloads.get(this.podKey);
     if (pod !== undefined) this.#policy ??= mesh.policyOf(pod);
     return this.#policy ?? undefined;

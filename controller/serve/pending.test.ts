@@ -219,3 +219,16 @@ test("a subscriber ends with what there is, whatever it refuses for a while", (t
     }),
   );
 });
+
+test("what is awaited is not taken from whoever has it, and goes when it is known to be gone", (t) => {
+  const key: ResourceKey = { kind: "federatedBundle", name: "partner.mesh" };
+  let present: "awaited" | undefined = "awaited";
+  const pending = new Pending(() => present, [{ ...key, version: "1" }]);
+  t.deepEqual(show(pending.next()), ["synced"]);
+  pending.ack(1);
+  pending.mark(key);
+  t.is(pending.next(), null);
+  present = undefined;
+  pending.mark(key);
+  t.deepEqual(show(pending.next()), ["-federatedBundle|partner.mesh"]);
+});

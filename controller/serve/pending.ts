@@ -32,11 +32,14 @@ interface Flight {
   readonly synced: boolean;
 }
 
+/** The present resource of a key; awaited: not known yet, and what the subscriber has of it stays. */
+export type Lookup = (key: ResourceKey) => Resource | "awaited" | undefined;
+
 /** A refused removal; no resource has an empty version. */
 const removalVersion = "";
 
 export class Pending {
-  readonly #lookup: (key: ResourceKey) => Resource | undefined;
+  readonly #lookup: Lookup;
   readonly #pending = new Map<string, ResourceKey>();
   /** keyOf -> version that the subscriber has. */
   readonly #has = new Map<string, string>();
@@ -48,8 +51,8 @@ export class Pending {
   #isSynced = false;
   #wasSynced = false;
 
-  /** `lookup` gives the present resource of a key; `held` is what the subscriber brings along. */
-  constructor(lookup: (key: ResourceKey) => Resource | undefined, held: readonly HeldResource[]) {
+  /** `held` is what the subscriber brings along. */
+  constructor(lookup: Lookup, held: readonly HeldResource[]) {
     this.#lookup = lookup;
     for (const { kind, name, version } of held) {
       const key = { kind, name };
@@ -158,6 +161,7 @@ export class Pending {
   /** null: the subscriber has it already, or refused this very version. */
   #entryOf(text: string, key: ResourceKey): Entry | null {
     const resource = this.#lookup(key) ?? null;
+    if (resource === "awaited") return null;
     const version = resource?.version;
     if (version === this.#has.get(text)) return null;
     if ((version ?? removalVersion) === this.#refused.get(text)) return null;
@@ -173,15 +177,18 @@ function rankOf({ key, resource }: Entry): number {
     // Who is suspended is known before anybody is let in.
     case "suspensions":
       return 1;
-    case "serverPolicy":
+    // Whose word counts, before the policy that names its callers.
+    case "federatedBundle":
       return 2;
+    case "serverPolicy":
+      return 3;
     case "cluster":
-      return resource === null ? 6 : 3;
+      return resource === null ? 7 : 4;
     case "service":
-      return resource === null ? 5 : 4;
+      return resource === null ? 6 : 5;
     // Nothing points to them, and no connection waits for them.
     case "tokenKeys":
-      return 7;
+      return 8;
     default:
       return key.kind satisfies never;
   }

@@ -1,6 +1,7 @@
 // What a cluster's controllers and kubelet do with the store's objects: Deployments become pods, pods
 // run, Services get addresses and endpoints.
 import { isDeepStrictEqual } from "node:util";
+import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import { sleep } from "#/lib/clock.ts";
 import { messageOf } from "#/lib/errors.ts";
 import type { Log } from "#/lib/log.ts";
@@ -20,6 +21,7 @@ import type { Trust } from "./trust.ts";
 export interface ClusterOptions extends Omit<PodContext, "onStatus" | "serviceAccountUid"> {
   /** What the mesh begins with. */
   readonly trust: Trust;
+  readonly trustDomain: TrustDomain;
   readonly log: Log;
   /** Ends a pod's name: what tells it from its siblings. */
   readonly podSuffix: () => string;
@@ -66,6 +68,10 @@ export class Cluster {
         return;
       case "Service":
         store.put(this.#addresses.assign(object));
+        this.#endpoints();
+        return;
+      case "EndpointSlice":
+        store.put(object);
         this.#endpoints();
         return;
       case "Deployment":
@@ -253,7 +259,9 @@ export class Cluster {
   #admit(object: KubernetesObject): ReturnType<typeof admit> {
     const { store } = this.#options;
     const namespace = store.get(keyFor("Namespace", "", object.metadata.namespace ?? "default"));
-    return admit(object, namespace?.metadata.labels ?? {}, this.#trust.fingerprints);
+    const { trustDomain } = this.#options;
+    const { fingerprints: rootFingerprints } = this.#trust;
+    return admit(object, namespace?.metadata.labels ?? {}, { trustDomain, rootFingerprints });
   }
 
   /** The next one in turn: an address that has just become free is the last to be used again. */

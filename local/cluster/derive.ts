@@ -119,6 +119,14 @@ export function isReady(pod: KubernetesObject): boolean {
   return conditions.some(({ type, status }) => type === "Ready" && status === "True");
 }
 
+const managedByLabel = "endpointslice.kubernetes.io/managed-by";
+const sliceManager = "signet-local";
+
+/** Whether a slice was made here, of a Service's pods. */
+export function isDerived({ metadata }: KubernetesObject): boolean {
+  return metadata.labels?.[managedByLabel] === sliceManager;
+}
+
 /** One slice per Service; all its pods with an address are in it, ready or not. */
 export function endpointSliceOf(
   service: KubernetesObject,
@@ -139,7 +147,10 @@ export function endpointSliceOf(
     metadata: {
       name: `${service.metadata.name}-local`,
       namespace,
-      labels: { "kubernetes.io/service-name": service.metadata.name },
+      labels: {
+        "kubernetes.io/service-name": service.metadata.name,
+        [managedByLabel]: sliceManager,
+      },
     },
     addressType: "IPv4",
     ports: servicePorts(service).map(({ name = "", port, targetPort, appProtocol }) => {

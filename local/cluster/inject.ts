@@ -2,6 +2,7 @@
 // decision and patch.
 import { applyPatch } from "#/injector/apply-patch.ts";
 import { injectorDefaults } from "#/injector/config.ts";
+import type { InjectorConfig } from "#/injector/config.ts";
 import { decide } from "#/injector/decide.ts";
 import { buildPatch } from "#/injector/patch.ts";
 import { readPod } from "#/injector/pod.ts";
@@ -20,11 +21,11 @@ export interface Admitted {
 export function admit(
   object: KubernetesObject,
   namespaceLabels: Labels,
-  rootFingerprints: readonly string[],
+  trust: Pick<InjectorConfig, "trustDomain" | "rootFingerprints">,
 ): Admitted {
   const namespace = object.metadata.namespace ?? "default";
   const pod = readPod(object);
-  const config = { ...injectorDefaults, rootFingerprints };
+  const config = { ...injectorDefaults, ...trust };
   const decision = decide({ pod, namespace, namespaceLabels, config });
   switch (decision.kind) {
     case "inject": {

@@ -121,3 +121,41 @@ test("resolveName knows Services by their full name alone", (t) => {
     t.is(resolveName(store, name), null, name);
   }
 });
+
+const outside = (metadata: object = {}, endpoints: readonly object[] = []): KubernetesObject => ({
+  apiVersion: "discovery.k8s.io/v1",
+  kind: "EndpointSlice",
+  metadata: {
+    name: "outside-1",
+    namespace: "n",
+    labels: { "kubernetes.io/service-name": "a" },
+    ...metadata,
+  },
+  addressType: "IPv4",
+  ports: [{ port: 9090 }],
+  endpoints: [{ addresses: ["203.0.113.7"] }, ...endpoints],
+});
+
+test("slices that somebody wrote stay, and lead outside of the mesh", (t) => {
+  const unready = { addresses: ["203.0.113.8"], conditions: { ready: false } };
+  const store = storeWith(
+    service("a", { selector: undefined, clusterIP: "10.78.0.1" }),
+    outside({}, [unready]),
+  );
+  putSlices(store);
+  putSlices(store);
+  t.deepEqual(
+    store
+      .list("EndpointSlice")
+      .map(({ metadata }) => metadata.name)
+      .sort(),
+    ["a-local", "outside-1"],
+  );
+  const [backend] = backendsOf(store);
+  t.deepEqual(backend?.backends, [{ address: "203.0.113.7", port: 9090 }]);
+  const other = storeWith(
+    service("a", { selector: undefined, clusterIP: "10.78.0.1" }),
+    outside({ namespace: "m" }),
+  );
+  t.deepEqual(backendsOf(other)[0]?.backends, [], "another namespace's");
+});

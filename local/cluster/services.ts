@@ -1,7 +1,9 @@
 // What follows from Services and pods: addresses, endpoint slices, the node's rules, DNS answers. Pure
 // but for the addresses given out.
+import { serviceNameLabel } from "../manifest/schema-slice.ts";
 import {
   endpointSliceOf,
+  isDerived,
   isReady,
   selects,
   servicePorts,
@@ -77,7 +79,7 @@ export function putSlices(store: Store): void {
   const slices = store.list("Service").map((service) => endpointSliceOf(service, pods));
   const keys = new Set(slices.map(keyOf));
   for (const old of store.list("EndpointSlice")) {
-    if (!keys.has(keyOf(old))) store.delete(keyOf(old));
+    if (isDerived(old) && !keys.has(keyOf(old))) store.delete(keyOf(old));
   }
   for (const slice of slices) store.put(slice);
 }
@@ -96,9 +98,42 @@ export function backendsOf(store: Store): readonly ServiceBackend[] {
         const target = targetPortOf(port, pod);
         return podIP === undefined || target === null ? [] : [{ address: podIP, port: target }];
       });
-      return { service: name, address, port: port.port, backends };
+      const outside = slicesOf(store, service).flatMap((slice) => outsideOf(slice, port.name));
+      return { service: name, address, port: port.port, backends: [...backends, ...outside] };
     });
   });
+}
+
+/** Those that somebody wrote. */
+function slicesOf(store: Store, { metadata }: KubernetesObject): readonly KubernetesObject[] {
+  return store
+    .list("EndpointSlice")
+    .filter(
+      (slice) =>
+        !isDerived(slice) &&
+        slice.metadata.namespace === metadata.namespace &&
+        slice.metadata.labels?.[serviceNameLabel] === metadata.name,
+    );
+}
+
+interface WrittenSlice {
+  readonly ports: readonly { readonly name?: string; readonly port: number }[];
+  readonly endpoints: readonly {
+    readonly addresses: readonly string[];
+    readonly conditions?: { readonly ready?: boolean };
+  }[];
+}
+
+function outsideOf(
+  slice: KubernetesObject,
+  portName: string | undefined,
+): readonly { readonly address: string; readonly port: number }[] {
+  const { ports, endpoints } = slice as unknown as WrittenSlice;
+  const target = ports.find(({ name = "" }) => name === (portName ?? ""));
+  if (target === undefined) return [];
+  return endpoints
+    .filter(({ conditions }) => conditions?.ready !== false)
+    .flatMap(({ addresses }) => addresses.map((address) => ({ address, port: target.port })));
 }
 
 /** Addresses of a DNS name below the cluster's domain; null: no such name. */

@@ -17,6 +17,7 @@ const watchedKinds = new Set([
   "HTTPRoute",
   "PeerAuthentication",
   "IdentitySuspension",
+  "FederatedTrustDomain",
 ]);
 
 export async function serveWorld(store: Store, socketPath: string): Promise<AsyncDisposable> {

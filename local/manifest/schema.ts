@@ -1,7 +1,13 @@
 // What manifests may say without a cluster, kind by kind. Three answers to a field: it is acted on; it
 // is inert, because it changes nothing that one machine would do otherwise (resources, pull policies);
 // or it is refused, because leaving it out in silence would change what runs.
+import { judgeFederation } from "#/api/federation.ts";
+import type { FederationSpec } from "#/api/federation.ts";
+import { checkForeignCaller } from "#/api/policy.ts";
+import { foreignCallersMax } from "#/api/resource-check.ts";
 import { judgeSuspension } from "#/api/suspension.ts";
+import { messageOf } from "#/lib/errors.ts";
+import { endpointSlice } from "./schema-slice.ts";
 import { podShape, podSpecShape } from "./schema-pod.ts";
 import { routeShape } from "./schema-route.ts";
 import {
@@ -118,6 +124,7 @@ const peerAuthentication = record({
       selector: record({ matchLabels: required(labels) }),
       mtls: meshMtls,
       portLevelMtls: portModes,
+      foreignCallers: listOf(foreignCaller, { max: foreignCallersMax }),
     }),
   ),
   status: inert,
@@ -129,6 +136,14 @@ function meshMtls(...[value, path, report]: Parameters<Check>): void {
   if (given.postQuantum !== "REQUIRE" || given.mode === "STRICT") return;
   const message = "REQUIRE needs mode STRICT: this one takes plaintext";
   report({ path: [...path, "postQuantum"], message, isWarning: false });
+}
+
+function foreignCaller(...[value, path, report]: Parameters<Check>): void {
+  try {
+    checkForeignCaller(typeof value === "string" ? value : "");
+  } catch (thrown) {
+    report({ path, message: `is refused: ${messageOf(thrown)}`, isWarning: false });
+  }
 }
 
 function portModes(...[value, path, report]: Parameters<Check>): void {
@@ -157,6 +172,36 @@ function suspendable(...[value, path, report]: Parameters<Check>): void {
     report({ path, message: `is refused: ${verdict.fault}`, isWarning: false });
 }
 
+const federatedTrustDomain = record({
+  ...head,
+  apiVersion: required(oneOf("signet.dev/v1alpha1")),
+  spec: required(federation),
+  status: inert,
+});
+
+function federation(...[value, path, report]: Parameters<Check>): void {
+  const faults: Fault[] = [];
+  federationShape(value, path, (fault) => faults.push(fault));
+  for (const each of faults) report(each);
+  if (faults.length > 0) return;
+  const verdict = judgeFederation(value as FederationSpec, null);
+  if (verdict.kind === "refused")
+    report({ path, message: `is refused: ${verdict.fault}`, isWarning: false });
+}
+
+const federationShape = record({
+  trustDomain: required(text()),
+  bundleEndpointURL: required(text()),
+  bundleEndpointProfile: required(
+    record({
+      type: required(oneOf("https_spiffe", "https_web")),
+      endpointSPIFFEID: text(),
+      caBundle: text(),
+    }),
+  ),
+  trustDomainBundle: text(),
+});
+
 const texts = mapOf(text());
 
 const shapes: Readonly<Record<string, Check>> = {
@@ -176,6 +221,8 @@ const shapes: Readonly<Record<string, Check>> = {
   HTTPRoute: routeShape,
   PeerAuthentication: peerAuthentication,
   IdentitySuspension: identitySuspension,
+  FederatedTrustDomain: federatedTrustDomain,
+  EndpointSlice: endpointSlice,
 };
 
 /** What is run, or handed to the controller; anything else in a manifest is refused. */

@@ -2,7 +2,7 @@ import test from "ava";
 import { array, assert, constantFrom, integer, property, record, tuple } from "fast-check";
 import type { MtlsMode } from "#/api/policy.ts";
 import { fuzzOptions } from "#/test/kit/fuzz.ts";
-import { parseSpiffeId } from "#/identity/spiffe-id.ts";
+import { parseSpiffeId, trustDomainOf } from "#/identity/spiffe-id.ts";
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import { authorize } from "./authorize.ts";
 import type { InboundRules } from "./authorize.ts";
@@ -10,16 +10,28 @@ import type { InboundRules } from "./authorize.ts";
 const own = parseSpiffeId("spiffe://cluster.local/ns/b/sa/b");
 const member = parseSpiffeId("spiffe://cluster.local/ns/a/sa/a");
 const other = parseSpiffeId("spiffe://cluster.local/ns/a/sa/ab");
+const partner = parseSpiffeId("spiffe://partner.mesh/ns/a/sa/a");
 const stranger = parseSpiffeId("spiffe://cluster.local.evil/ns/a/sa/a");
 const policy = (
   mode: MtlsMode,
   ports: readonly [number, MtlsMode][] = [],
   suspended: readonly SpiffeId[] = [],
   requiresPostQuantum = false,
+  foreignCallers: readonly string[] = [],
 ): InboundRules => ({
-  policy: { mode, ports: new Map(ports), requiresPostQuantum, source: "test" },
+  policy: {
+    mode,
+    ports: new Map(ports),
+    requiresPostQuantum,
+    foreignCallers: new Set(foreignCallers),
+    source: "test",
+  },
   suspended: new Set(suspended),
+  federated: new Set([trustDomainOf(partner)]),
 });
+
+const foreigners = (...callers: readonly string[]): InboundRules =>
+  policy("strict", [], [], false, callers);
 
 const rows: readonly [string, InboundRules | null, number, SpiffeId | null, string][] = [
   ["anything before the first policy", null, 80, member, "no_policy"],
@@ -52,6 +64,55 @@ const rows: readonly [string, InboundRules | null, number, SpiffeId | null, stri
     80,
     stranger,
     "foreign_trust_domain",
+  ],
+  [
+    "an identity of a federated trust domain that no policy names",
+    policy("permissive"),
+    80,
+    partner,
+    "foreign_identity_unnamed",
+  ],
+  [
+    "an identity of a federated trust domain of which another is named",
+    foreigners(`${partner}b`, "spiffe://partner.mesh/ns/a/sa/b"),
+    80,
+    partner,
+    "foreign_identity_unnamed",
+  ],
+  [
+    "attack-7 an identity of a federated trust domain where a look-alike domain is named",
+    foreigners("spiffe://partner.mes", "spiffe://partner.mesh.evil"),
+    80,
+    partner,
+    "foreign_identity_unnamed",
+  ],
+  [
+    "an identity of a federated trust domain that is named",
+    foreigners(partner),
+    80,
+    partner,
+    "allow",
+  ],
+  [
+    "an identity of a federated trust domain that is named whole",
+    foreigners("spiffe://partner.mesh"),
+    80,
+    partner,
+    "allow",
+  ],
+  [
+    "an identity that is named, of a trust domain that is not federated",
+    foreigners(stranger, "spiffe://cluster.local.evil"),
+    80,
+    stranger,
+    "foreign_trust_domain",
+  ],
+  [
+    "an identity of a federated trust domain that is named, and suspended",
+    policy("strict", [], [partner], false, [partner]),
+    80,
+    partner,
+    "identity_suspended",
   ],
   [
     "attack-7 a trust domain of which ours is the end",

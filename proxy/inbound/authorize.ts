@@ -5,18 +5,22 @@
 // DISABLE asks callers for nothing. Istio takes mutual TLS off such a port altogether; here a caller
 // that proves an identity of the mesh is still accepted, because our sidecars never speak plaintext
 // to an endpoint of the mesh, and one that proves itself is the better caller. An identity that is not
-// of the mesh is refused under every mode: who shows a certificate claims to be somebody, and is not.
+// of the mesh is refused under every mode: who shows a certificate claims to be somebody, and is not. One of a
+// federated trust domain is admitted where the policy names it, or its trust domain, and nowhere else: that
+// somebody can be believed says nothing of what he may do.
 import type { Suspended } from "#/api/discovery.ts";
 import type { MtlsMode, ServerPolicy } from "#/api/policy.ts";
-import { modeOfPort } from "#/api/policy.ts";
+import { modeOfPort, namesCaller } from "#/api/policy.ts";
 import { trustDomainOf } from "#/identity/spiffe-id.ts";
-import type { SpiffeId } from "#/identity/spiffe-id.ts";
+import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
 import { isPostQuantum } from "../tls/key-exchange.ts";
 
 /** What holds now, as the controller told it last. */
 export interface InboundRules {
   readonly policy: ServerPolicy;
   readonly suspended: Suspended;
+  /** Other trust domains that the mesh is federated with. */
+  readonly federated: ReadonlySetLike<TrustDomain>;
 }
 
 export interface ConnectionClaim {
@@ -32,6 +36,7 @@ export type DenyReason =
   | "no_policy"
   | "plaintext_under_strict"
   | "foreign_trust_domain"
+  | "foreign_identity_unnamed"
   | "identity_suspended"
   | "key_exchange_classical";
 
@@ -42,6 +47,7 @@ export type Verdict =
 const allow: Verdict = { kind: "allow" };
 const denyWithoutPolicy: Verdict = { kind: "deny", reason: "no_policy" };
 const denyForeign: Verdict = { kind: "deny", reason: "foreign_trust_domain" };
+const denyUnnamed: Verdict = { kind: "deny", reason: "foreign_identity_unnamed" };
 const denySuspended: Verdict = { kind: "deny", reason: "identity_suspended" };
 const denyClassical: Verdict = { kind: "deny", reason: "key_exchange_classical" };
 const denyPlaintext: Verdict = { kind: "deny", reason: "plaintext_under_strict" };
@@ -57,7 +63,11 @@ export function authorize(
   if (identity === null) {
     return admitsPlaintext(modeOfPort(rules.policy, port)) ? allow : denyPlaintext;
   }
-  if (trustDomainOf(identity) !== trustDomainOf(own)) return denyForeign;
+  const domain = trustDomainOf(identity);
+  if (domain !== trustDomainOf(own)) {
+    if (!rules.federated.has(domain)) return denyForeign;
+    if (!namesCaller(rules.policy.foreignCallers, identity)) return denyUnnamed;
+  }
   if (rules.suspended.has(identity) || rules.suspended.has(own)) return denySuspended;
   if (rules.policy.requiresPostQuantum && !isPostQuantum(group)) return denyClassical;
   return allow;

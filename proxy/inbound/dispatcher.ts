@@ -124,6 +124,7 @@ function isGoing(failure: UpstreamFailure): boolean {
     case "tls_failed":
     case "identity_refused":
     case "identity_suspended":
+    case "trust_domain_not_federated":
     case "key_exchange_classical":
     case "no_credentials":
     case "overflow":

@@ -1,7 +1,7 @@
 import test from "ava";
 import type { MtlsMode } from "#/api/policy.ts";
-import { parseSpiffeId } from "#/identity/spiffe-id.ts";
-import type { SpiffeId } from "#/identity/spiffe-id.ts";
+import { parseSpiffeId, trustDomainOf } from "#/identity/spiffe-id.ts";
+import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
 import type { InboundRules } from "./authorize.ts";
 import { Leases } from "./leases.ts";
 import type { Lease } from "./leases.ts";
@@ -13,9 +13,17 @@ const policy = (
   mode: MtlsMode,
   ports: readonly [number, MtlsMode][] = [],
   suspended: readonly SpiffeId[] = [],
+  federated: readonly TrustDomain[] = [],
 ): InboundRules => ({
-  policy: { mode, ports: new Map(ports), requiresPostQuantum: false, source: "test" },
+  policy: {
+    mode,
+    ports: new Map(ports),
+    requiresPostQuantum: false,
+    foreignCallers: new Set(["spiffe://other.local"]),
+    source: "test",
+  },
   suspended: new Set(suspended),
+  federated: new Set(federated),
 });
 
 class Fixture {
@@ -118,4 +126,24 @@ test("leases are all judged even when closing one of them fails", (t) => {
   t.is(error?.errors.length, 1);
   t.is(fixture.revoked.length, 2);
   t.is(fixture.leases.size, 0);
+});
+
+test("leases of a trust domain are revoked when the federation with it is withdrawn", (t) => {
+  const fixture = new Fixture();
+  fixture.add("stranger", stranger);
+  fixture.add("member", member);
+  t.is(fixture.leases.judge(policy("strict", [], [], [trustDomainOf(stranger)])), 0);
+  t.is(fixture.leases.judge(policy("strict")), 1);
+  t.deepEqual(fixture.revoked, ["stranger: foreign_trust_domain"]);
+  t.is(fixture.leases.size, 1);
+});
+
+test("leases of a foreign caller are revoked when no policy names him any more", (t) => {
+  const fixture = new Fixture();
+  fixture.add("stranger", stranger);
+  const named = policy("strict", [], [], [trustDomainOf(stranger)]);
+  t.is(fixture.leases.judge(named), 0);
+  const unnamed = { ...named, policy: { ...named.policy, foreignCallers: new Set<string>() } };
+  t.is(fixture.leases.judge(unnamed), 1);
+  t.deepEqual(fixture.revoked, ["stranger: foreign_identity_unnamed"]);
 });

@@ -64,7 +64,7 @@ export class InboundSide {
 
   constructor(options: InboundOptions) {
     this.#options = options;
-    this.#acceptor = new TlsAcceptor(options.credentials);
+    this.#acceptor = new TlsAcceptor(options.credentials, options.clock);
     this.#leases = new Leases(options.own);
     this.#ownAddresses = new Set(options.ownAddresses);
     this.#ownPorts = new Set(options.ownPorts);

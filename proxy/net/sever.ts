@@ -4,10 +4,15 @@ import type { Socket } from "node:net";
 import { reset } from "./reset.ts";
 
 /**
- * identity_suspended: nobody speaks with one of its ends any more. certificate_ended: of either end.
+ * identity_suspended: nobody speaks with one of its ends any more. trust_domain_not_federated: nor with
+ * anybody of that trust domain. certificate_ended: of either end.
  * key_exchange_classical: its keys were agreed on in a way that is not taken any more.
  */
-export type SeverReason = "identity_suspended" | "certificate_ended" | "key_exchange_classical";
+export type SeverReason =
+  | "identity_suspended"
+  | "trust_domain_not_federated"
+  | "certificate_ended"
+  | "key_exchange_classical";
 
 const reasons = new WeakMap<Socket, SeverReason>();
 

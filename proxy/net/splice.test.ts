@@ -79,7 +79,7 @@ async function rig(link: "TCP" | "TLS"): Promise<Rig> {
   };
   const appSocket = Promise.withResolvers<Socket>();
   const appPort = await serve((socket) => appSocket.resolve(socket));
-  const acceptor = new TlsAcceptor(new Watch<Credentials | null>(credentials));
+  const acceptor = new TlsAcceptor(new Watch<Credentials | null>(credentials), systemClock);
   const farPort = await serve((socket) => {
     const toApp = (accepted: Socket): void => {
       accepted.pause();

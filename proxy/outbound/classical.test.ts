@@ -14,6 +14,7 @@ const demanding: ServerPolicy = {
   mode: "strict",
   ports: new Map(),
   requiresPostQuantum: true,
+  foreignCallers: new Set(),
   source: "test",
 };
 const get = "GET / HTTP/1.1\r\nhost: b\r\n\r\n";

@@ -87,8 +87,9 @@ export class EndpointConnector implements Connector<EndpointState> {
     failed: (failure: UpstreamFailure) => void,
   ): void {
     const { alpn, clock, log, metrics, proven, rules } = this.#options;
-    if (!proven.admits(expected)) {
-      process.nextTick(failed, "identity_suspended");
+    const refusal = proven.refusalOf(expected);
+    if (refusal !== null) {
+      process.nextTick(failed, refusal);
       return;
     }
     const requiresPostQuantum = rules.get()?.policy.requiresPostQuantum === true;
@@ -110,10 +111,11 @@ export class EndpointConnector implements Connector<EndpointState> {
         clock,
       },
       (socket, peer) => {
-        // It may have been suspended during the handshake.
-        if (!proven.admits(peer.id)) {
+        // It may have been suspended during the handshake, or its trust domain withdrawn.
+        const late = proven.refusalOf(peer.id);
+        if (late !== null) {
           socket.destroy();
-          failed("identity_suspended");
+          failed(late);
           return;
         }
         metrics.connections

@@ -13,9 +13,10 @@ export const ejectionMemoryMs = 60_000;
 export function isEndpointFault(failure: UpstreamFailure): boolean {
   switch (failure) {
     // No certificate of ours, and a queue of ours that is full: an endpoint is not at fault for them. Nor
-    // for a suspension: once it is taken back, it is as good as it was.
+    // for a suspension or a federation that is withdrawn: once it is taken back, it is as good as it was.
     case "no_credentials":
     case "identity_suspended":
+    case "trust_domain_not_federated":
     case "overflow":
       return false;
     case "connect_refused":

@@ -1,10 +1,11 @@
 // The live connections on which an endpoint has proven its identity, from the handshake to the close and
 // whatever they carry: pooled HTTP, opaque TCP, tunnels. Here they end with the certificates that opened
-// them, when an identity is suspended, and when policy begins to demand other keys than theirs: no way of
-// using a connection can escape any of these.
+// them, when an identity is suspended, when a federation is withdrawn, and when policy begins to demand other
+// keys than theirs: no way of using a connection can escape any of these.
 import type { Socket } from "node:net";
 import type { Suspended } from "#/api/discovery.ts";
-import type { SpiffeId } from "#/identity/spiffe-id.ts";
+import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
+import { trustDomainOf } from "#/identity/spiffe-id.ts";
 import type { Clock } from "#/lib/clock.ts";
 import { Cut } from "../net/cut.ts";
 import type { Deadlines } from "../net/deadline.ts";
@@ -33,6 +34,7 @@ export class ProvenConnections {
   readonly #options: ProvenConnectionsOptions;
   readonly #live = new Map<Socket, Proven>();
   #suspended: Suspended = new Set();
+  #federated: ReadonlySetLike<TrustDomain> = new Set();
 
   constructor(options: ProvenConnectionsOptions) {
     this.#options = options;
@@ -44,7 +46,16 @@ export class ProvenConnections {
 
   /** Whether `peer` may be spoken with, by us. */
   admits(peer: SpiffeId): boolean {
-    return !this.#suspended.has(peer) && !this.#suspended.has(this.#options.own);
+    return this.refusalOf(peer) === null;
+  }
+
+  /** Why `peer` must not be spoken with; null: it may. */
+  refusalOf(peer: SpiffeId): "identity_suspended" | "trust_domain_not_federated" | null {
+    const { own } = this.#options;
+    if (this.#suspended.has(peer) || this.#suspended.has(own)) return "identity_suspended";
+    const domain = trustDomainOf(peer);
+    const isKnown = domain === trustDomainOf(own) || this.#federated.has(domain);
+    return isKnown ? null : "trust_domain_not_federated";
   }
 
   /** `cutAtMs`: wall clock ms, the earlier end of both certificates. */
@@ -65,7 +76,20 @@ export class ProvenConnections {
   suspend(suspended: Suspended): number {
     if (suspended === this.#suspended) return 0;
     this.#suspended = suspended;
-    return this.#severThose(({ id }) => !this.admits(id), "identity_suspended");
+    return this.#severThose(
+      ({ id }) => this.refusalOf(id) === "identity_suspended",
+      "identity_suspended",
+    );
+  }
+
+  /** Takes over which other trust domains may be spoken with, and closes what is open to any other. */
+  federate(federated: ReadonlySetLike<TrustDomain>): number {
+    if (federated === this.#federated) return 0;
+    this.#federated = federated;
+    return this.#severThose(
+      ({ id }) => this.refusalOf(id) === "trust_domain_not_federated",
+      "trust_domain_not_federated",
+    );
   }
 
   /** Closes those whose keys were not agreed on post-quantum. Returns how many that were. */

@@ -84,6 +84,7 @@ function isRetriable(
     case "tls_failed":
     case "identity_refused":
     case "identity_suspended":
+    case "trust_domain_not_federated":
     case "key_exchange_classical":
     case "reset":
     case "ended":

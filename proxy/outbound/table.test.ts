@@ -8,7 +8,8 @@ import { parseSpiffeId, parseTrustDomain, workloadId } from "#/identity/spiffe-i
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import { RouteTable } from "./table.ts";
 
-const id = workloadId(parseTrustDomain("cluster.local"), "b", "b");
+const trustDomain = parseTrustDomain("cluster.local");
+const id = workloadId(trustDomain, "b", "b");
 const route = (change: Partial<Route> = {}): Route => ({
   name: "default",
   matches: [],
@@ -45,7 +46,7 @@ const plain: Cluster = {
 };
 
 function table(of: Snapshot = snapshot()): RouteTable {
-  const made = new RouteTable(["10.77.1.9", "fd00::9"], [4000, 5000, 4100]);
+  const made = new RouteTable(["10.77.1.9", "fd00::9"], [4000, 5000, 4100], trustDomain);
   made.update(of);
   return made;
 }
@@ -76,11 +77,26 @@ for (const [what, address, port, kind] of resolutions) {
 }
 
 test("resolve refuses everything before the first whole snapshot", (t) => {
-  const made = new RouteTable(["10.77.1.9"], [4000]);
+  const made = new RouteTable(["10.77.1.9"], [4000], trustDomain);
   t.deepEqual(made.resolve({ address: "192.0.2.1", port: 443 }), {
     kind: "refused",
     reason: "no_snapshot",
   });
+});
+
+test("table reaches an endpoint of another trust domain by its service alone", (t) => {
+  const made = table();
+  const foreign = parseSpiffeId("spiffe://partner.mesh/ns/c/sa/c");
+  const endpoint = { address: "203.0.113.7", port: 8080, identity: foreign, pod: "" };
+  made.update(snapshot([route()], [{ ...cluster, endpoints: [endpoint] }]));
+  const resolved = made.resolve({ address: "10.78.0.1", port: 80 });
+  if (resolved.kind !== "service") throw new Error(resolved.kind);
+  const [picked] = resolved.port.routes[0]?.canary.pick()?.endpoints ?? [];
+  t.is(picked?.identity, foreign);
+  // Any namespace may write such an endpoint down, of an address that is everybody's.
+  t.is(made.resolve({ address: "203.0.113.7", port: 8080 }).kind, "passthrough");
+  made.update(snapshot([route()], [cluster]));
+  t.is(made.resolve({ address: "203.0.113.7", port: 8080 }).kind, "passthrough");
 });
 
 test("table picks no suspended endpoint while another is left, and names them when none is", (t) => {
@@ -193,7 +209,7 @@ test("attack-28 an endpoint that leads back into this sidecar is left out", (t) 
     { address: "fd00::9", port: 4000 },
   ].map(({ address, port }) => ({ address, port, identity: null, pod: "" }));
   const good = { address: "10.77.1.9", port: 8080, identity: id, pod: "b/b-1" };
-  const made = new RouteTable(["10.77.1.9", "fd00::9"], [4000, 5000, 4100]);
+  const made = new RouteTable(["10.77.1.9", "fd00::9"], [4000, 5000, 4100], trustDomain);
   const endpoints = made.update(snapshot([route()], [{ ...cluster, endpoints: [...bad, good] }]));
   t.deepEqual(
     [...endpoints].map(({ name, local }) => `${name} ${local}`),
@@ -303,7 +319,7 @@ test("table property: whatever the way, the same snapshot means the same", (t) =
   );
   assert(
     property(ways, (steps) => {
-      const walked = new RouteTable([], []);
+      const walked = new RouteTable([], [], trustDomain);
       let last = emptySnapshot;
       for (const step of steps) {
         const clusters = step.map(([name, all]): Cluster => {

@@ -7,6 +7,8 @@
 import type { Cluster, Endpoint, Protocol, Service, ServicePort } from "#/api/discovery.ts";
 import type { Suspended } from "#/api/discovery.ts";
 import type { Snapshot } from "#/api/snapshot.ts";
+import { trustDomainOf } from "#/identity/spiffe-id.ts";
+import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import { isLoopback } from "#/lib/ip.ts";
 import type { Destination } from "../net/original-destination.ts";
 import { Claims } from "./claims.ts";
@@ -80,6 +82,7 @@ const nobody: Suspended = new Set();
 export class RouteTable {
   readonly #ownAddresses: ReadonlySet<string>;
   readonly #ownPorts: ReadonlySet<number>;
+  readonly #trustDomain: TrustDomain;
   readonly #states: EndpointStates;
   readonly #clusters = new Map<string, ClusterEntry>();
   readonly #services = new Map<string, ServiceEntry>();
@@ -88,7 +91,12 @@ export class RouteTable {
   #suspended: Suspended = nobody;
   #synced = false;
 
-  constructor(ownAddresses: readonly string[], ownPorts: readonly number[]) {
+  constructor(
+    ownAddresses: readonly string[],
+    ownPorts: readonly number[],
+    trustDomain: TrustDomain,
+  ) {
+    this.#trustDomain = trustDomain;
     this.#ownAddresses = new Set(ownAddresses);
     this.#ownPorts = new Set(ownPorts);
     this.#states = new EndpointStates(ownAddresses);
@@ -151,7 +159,11 @@ export class RouteTable {
       this.#byEndpoint.remove(addressKey(address.endpoint), address);
       this.#states.release(address.endpoint);
     }
-    for (const address of addresses) this.#byEndpoint.add(addressKey(address.endpoint), address);
+    for (const address of addresses) {
+      if (this.#isReachedByAddress(address.endpoint)) {
+        this.#byEndpoint.add(addressKey(address.endpoint), address);
+      }
+    }
     entry.source = cluster;
     entry.addresses = addresses;
     families.set(this.#pickable(addresses.map(({ endpoint }) => endpoint)));
@@ -168,6 +180,14 @@ export class RouteTable {
 
   #isSuspended(identity: EndpointState["identity"]): boolean {
     return identity !== null && this.#suspended.has(identity);
+  }
+
+  /**
+   * One of another trust domain is reached by the Service that declares it alone: its address is anybody's, and
+   * no namespace may say of it to all others whom they have to find there.
+   */
+  #isReachedByAddress({ identity }: EndpointState): boolean {
+    return identity === null || trustDomainOf(identity) === this.#trustDomain;
   }
 
   /** An endpoint must not lead back into this sidecar, whoever wrote it down (attack case 28). */

@@ -17,6 +17,7 @@ export function statusOfFailure(failure: UpstreamFailure): LocalStatus {
     case "tls_failed":
     case "identity_refused":
     case "identity_suspended":
+    case "trust_domain_not_federated":
     case "key_exchange_classical":
     case "no_credentials":
     case "overflow":

@@ -309,5 +309,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
 
 /** A connection that was closed without a word of HTTP. */
 function failureOf(socket: Socket): UpstreamFailure {
-  return severedFor(socket) === "identity_suspended" ? "identity_suspended" : "reset";
+  const reason = severedFor(socket);
+  const isMustNot = reason === "identity_suspended" || reason === "trust_domain_not_federated";
+  return isMustNot ? reason : "reset";
 }

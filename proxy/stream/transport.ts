@@ -9,8 +9,8 @@ import type { Deadlines } from "../net/deadline.ts";
 
 /**
  * What went wrong at an endpoint. connect_*: nothing was sent. reset/ended: the connection broke
- * before the response was complete. overflow: too many wait for this endpoint. identity_suspended: it
- * must not be spoken with, or must not any more.
+ * before the response was complete. overflow: too many wait for this endpoint. identity_suspended,
+ * trust_domain_not_federated: it must not be spoken with, or must not any more.
  */
 export type UpstreamFailure =
   | "connect_refused"
@@ -19,6 +19,7 @@ export type UpstreamFailure =
   | "tls_failed"
   | "identity_refused"
   | "identity_suspended"
+  | "trust_domain_not_federated"
   | "key_exchange_classical"
   | "no_credentials"
   | "overflow"

@@ -3,6 +3,7 @@
 import type { Socket } from "node:net";
 import { createServer } from "node:tls";
 import type { Server, TLSSocket } from "node:tls";
+import type { Clock } from "#/lib/clock.ts";
 import type { Watch } from "#/lib/watch.ts";
 import { rawSocketOf } from "../net/reset.ts";
 import { alpnProtocols } from "./credentials.ts";
@@ -41,13 +42,16 @@ export class TlsAcceptor {
   readonly #credentials: Watch<Credentials | null>;
   readonly #waiting = new WeakMap<Socket, Waiting>();
 
-  constructor(credentials: Watch<Credentials | null>) {
+  readonly #clock: Pick<Clock, "now">;
+
+  constructor(credentials: Watch<Credentials | null>, clock: Pick<Clock, "now">) {
+    this.#clock = clock;
     this.#credentials = credentials;
   }
 
   /**
-   * Takes `socket` over, whose ClientHello offers these groups. Exactly one of the callbacks is called; `accepted` only for a peer that proved
-   * an identity of the trust domain. What is refused has been closed.
+   * Takes `socket` over, whose ClientHello offers these groups. Exactly one of the callbacks is called; `accepted`
+   * only for a peer that proved an identity of the trust domain, or of a federated one by its own roots. What is refused has been closed.
    */
   accept(socket: Socket, offered: readonly number[], accepted: Accepted, refused: Refused): void {
     const credentials = this.#credentials.get();
@@ -98,7 +102,9 @@ export class TlsAcceptor {
       return;
     }
     const { credentials, group } = waiting;
-    const verdict = judgePeer(socket, credentials.trustDomain, null, group);
+    const { trustDomain, foreign } = credentials;
+    const now = this.#clock.now();
+    const verdict = judgePeer(socket, { trustDomain, expected: null, foreign, group, now });
     if (verdict.kind === "fault") {
       socket.destroy();
       waiting.refused(verdict.fault, verdict.detail);

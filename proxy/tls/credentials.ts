@@ -3,7 +3,7 @@
 import { constants } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import type { SecureContext } from "node:tls";
-import type { TrustBundle } from "#/api/discovery.ts";
+import type { FederatedBundles, TrustBundle } from "#/api/discovery.ts";
 import { toPem } from "#/identity/bundle.ts";
 import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
 import type { Svid } from "#/identity/svid.ts";
@@ -19,12 +19,23 @@ export const alpnProtocols: readonly string[] = [alpnHttp1, alpnTcp];
  */
 const secureOptions = constants.SSL_OP_NO_TICKET;
 
+/** Another trust domain, as far as its own roots reach. */
+export interface ForeignTrust {
+  /** DER: whoever is of that trust domain is held against these, and nobody else is. */
+  readonly roots: readonly Uint8Array[];
+  /** Our certificate, and these roots alone. */
+  readonly context: SecureContext;
+}
+
 export interface Credentials {
   readonly id: SpiffeId;
   readonly trustDomain: TrustDomain;
   /** Milliseconds since the epoch. */
   readonly notAfter: number;
+  /** The own trust domain's roots alone. */
   readonly context: SecureContext;
+  /** By trust domain; never the own one. */
+  readonly foreign: ReadonlyMap<TrustDomain, ForeignTrust>;
   readonly material: {
     readonly key: string;
     readonly cert: string;
@@ -35,8 +46,15 @@ export interface Credentials {
   };
 }
 
-/** Pure but for OpenSSL's parsing; throws when the material does not fit together. */
-export function makeCredentials(svid: Svid, bundle: TrustBundle): Credentials {
+/**
+ * Pure but for OpenSSL's parsing; throws when the material does not fit together. No list of roots is ever
+ * made of two bundles: a root must not be able to speak for another trust domain than its own.
+ */
+export function makeCredentials(
+  svid: Svid,
+  bundle: TrustBundle,
+  federated: FederatedBundles = new Map(),
+): Credentials {
   const material = {
     key: svid.privateKey.export({ type: "pkcs8", format: "pem" }),
     cert: svid.chain.map(toPem).join(""),
@@ -45,11 +63,17 @@ export function makeCredentials(svid: Svid, bundle: TrustBundle): Credentials {
     maxVersion: "TLSv1.3",
     secureOptions,
   } as const;
+  const foreign = new Map<TrustDomain, ForeignTrust>();
+  for (const { trustDomain, roots } of federated.values()) {
+    const context = createSecureContext({ ...material, ca: roots.map(toPem) });
+    if (trustDomain !== bundle.trustDomain) foreign.set(trustDomain, { roots, context });
+  }
   return {
     id: svid.id,
     trustDomain: bundle.trustDomain,
     notAfter: svid.notAfter,
     context: createSecureContext({ ...material, ca: [...material.ca] }),
+    foreign,
     material,
   };
 }

@@ -8,6 +8,7 @@ import { runInNewContext } from "node:vm";
 import test from "ava";
 import { createAuthority } from "#/test/kit/authority.ts";
 import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
+import { systemClock } from "#/lib/clock.ts";
 import { Watch } from "#/lib/watch.ts";
 import { TlsAcceptor } from "./accept.ts";
 import { hybridGroupCode } from "./key-exchange.ts";
@@ -27,7 +28,7 @@ async function rig(): Promise<Rig> {
   const bundle = { trustDomain: parseTrustDomain("cluster.local"), roots: [authority.root] };
   const own = makeCredentials(await authority.issue(serverId), bundle);
   const client = makeCredentials(await authority.issue(clientId), bundle);
-  const acceptor = new TlsAcceptor(new Watch<Credentials | null>(own));
+  const acceptor = new TlsAcceptor(new Watch<Credentials | null>(own), systemClock);
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);

@@ -35,7 +35,7 @@ async function wire(): Promise<Wire> {
   const authority = await createAuthority();
   const bundle = { trustDomain, roots: [authority.root] };
   const credentials = makeCredentials(await authority.issue(id), bundle);
-  const acceptor = new TlsAcceptor(new Watch<Credentials | null>(credentials));
+  const acceptor = new TlsAcceptor(new Watch<Credentials | null>(credentials), systemClock);
   const said = Promise.withResolvers<string>();
   const sockets: Socket[] = [];
   const parts: Buffer[] = [];

@@ -3,8 +3,9 @@
 import { connect as dial } from "node:net";
 import type { Socket } from "node:net";
 import { connect } from "node:tls";
-import type { ConnectionOptions } from "node:tls";
-import type { SpiffeId } from "#/identity/spiffe-id.ts";
+import type { ConnectionOptions, SecureContext } from "node:tls";
+import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
+import { trustDomainOf } from "#/identity/spiffe-id.ts";
 import type { Clock } from "#/lib/clock.ts";
 import type { Credentials } from "./credentials.ts";
 import { isPostQuantum } from "./key-exchange.ts";
@@ -31,6 +32,7 @@ export type OriginateFault =
   | "connect_timeout"
   | "tls_failed"
   | "identity_refused"
+  | "trust_domain_not_federated"
   | "key_exchange_classical";
 
 export interface OriginateFailure {
@@ -46,15 +48,21 @@ export function originate(
   failed: (failure: OriginateFailure) => void,
 ): void {
   const { address, port, credentials, expected, alpn } = options;
+  const trustDomain = trustDomainOf(expected);
+  const context = contextFor(trustDomain, credentials);
+  if (context === null) {
+    process.nextTick(failed, { fault: "trust_domain_not_federated", detail: trustDomain });
+    return;
+  }
   let over = false;
   let dialled = false;
   const raw = dial({ host: address, port, allowHalfOpen: true });
   const tls: ConnectionOptions & { allowHalfOpen: boolean } = {
     // A socket of our own below, so that it can be reset.
     socket: raw,
-    secureContext: credentials.context,
+    secureContext: context,
     ALPNProtocols: [alpn],
-    // The chain is verified against the trust bundle; a name in it means nothing to us.
+    // The chain is verified against the bundle of the trust domain that is expected; a name in it means nothing.
     rejectUnauthorized: true,
     checkServerIdentity: () => undefined,
     allowHalfOpen: true,
@@ -82,7 +90,9 @@ export function originate(
   socket.once("secureConnect", () => {
     if (over) return;
     if (socket.alpnProtocol !== alpn) return fail("tls_failed", "protocol not agreed");
-    const verdict = judgePeer(socket, credentials.trustDomain, expected, null);
+    const now = options.clock.now();
+    const rules = { trustDomain, expected, foreign: nobodyElse, group: null, now };
+    const verdict = judgePeer(socket, rules);
     if (verdict.kind === "fault") return fail("identity_refused", verdict.fault);
     const { group } = verdict.peer;
     if (options.requiresPostQuantum && !isPostQuantum(group)) {
@@ -98,4 +108,12 @@ export function originate(
       () => failed({ fault: "tls_failed", detail: "closed" }),
     );
   });
+}
+
+const nobodyElse: Credentials["foreign"] = new Map();
+
+/** With the roots of that trust domain alone; null: it is not federated. */
+function contextFor(trustDomain: TrustDomain, credentials: Credentials): SecureContext | null {
+  if (trustDomain === credentials.trustDomain) return credentials.context;
+  return credentials.foreign.get(trustDomain)?.context ?? null;
 }

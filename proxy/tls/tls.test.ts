@@ -41,7 +41,7 @@ interface Server extends AsyncDisposable {
 async function serve(credentials: Credentials): Promise<Server> {
   const outcomes: string[] = [];
   const watch = new Watch<Credentials | null>(credentials);
-  const acceptor = new TlsAcceptor(watch);
+  const acceptor = new TlsAcceptor(watch, systemClock);
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
@@ -252,7 +252,7 @@ test("attack-15 who hangs from a root that was taken away is refused, with a ses
 test("attack-47 a connection that is reset as soon as its handshake ends takes nothing else along", async (t) => {
   const authority = await createAuthority();
   const credentials = await credentialsOf(authority, serverId);
-  const acceptor = new TlsAcceptor(new Watch<Credentials | null>(credentials));
+  const acceptor = new TlsAcceptor(new Watch<Credentials | null>(credentials), systemClock);
   const accepted: string[] = [];
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on("error", () => {});

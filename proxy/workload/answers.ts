@@ -10,7 +10,8 @@ import type {
   X509Svid,
 } from "#/api/workload.ts";
 import { IdentityError } from "#/identity/identity-error.ts";
-import { jwksOf, verifyJwtSvid } from "#/identity/jwt-svid.ts";
+import type { FederatedBundles } from "#/api/discovery.ts";
+import { claimedTrustDomain, jwksOf, verifyJwtSvid } from "#/identity/jwt-svid.ts";
 import type { JwtAuthority, JwtFacts } from "#/identity/jwt-svid.ts";
 import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
 import type { Svid } from "#/identity/svid.ts";
@@ -24,49 +25,64 @@ export interface Answers {
   readonly jwtBundles: JwtBundles | null;
 }
 
-export interface Bundle {
+/** What is held of the trust domains: the own one, and those that the mesh is federated with. */
+export interface Bundles {
   readonly trustDomain: TrustDomain;
   /** DER; empty before any is known. */
   readonly roots: readonly Uint8Array[];
   readonly jwtAuthorities: readonly JwtAuthority[];
+  readonly federated: FederatedBundles;
 }
 
 export const noAnswers: Answers = { svid: null, bundles: null, jwtBundles: null };
 
 /** From what is held now. Without roots nothing could be verified, and nothing is answered. */
-export function answersOf(
-  svid: Svid | null,
-  { trustDomain, roots, jwtAuthorities }: Bundle,
-  previous: Answers,
-): Answers {
-  if (roots.length === 0) return noAnswers;
-  const known = previous.bundles?.get(trustDomain);
-  const areSame = known !== undefined && isSame(known, roots);
-  const bundles = areSame ? previous.bundles : new Map([[trustDomain, roots]]);
-  const jwks = jwtAuthorities.length === 0 ? null : jwksOf(jwtAuthorities);
-  const areKeysSame = jwks === (previous.jwtBundles?.get(trustDomain) ?? null);
-  const jwtBundles = areKeysSame
-    ? previous.jwtBundles
-    : jwks === null
-      ? null
-      : new Map([[trustDomain, jwks]]);
-  return { svid: svidOf(svid, roots, areSame ? previous.svid : null), bundles, jwtBundles };
+export function answersOf(svid: Svid | null, held: Bundles, previous: Answers): Answers {
+  if (held.roots.length === 0) return noAnswers;
+  const bundles = rootsOf(held);
+  const areSame = previous.bundles !== null && isSame(bundles, previous.bundles, areSameRoots);
+  const jwtBundles = keysOf(held);
+  const areKeysSame =
+    jwtBundles !== null &&
+    previous.jwtBundles !== null &&
+    isSame(jwtBundles, previous.jwtBundles, Object.is);
+  return {
+    svid: svidOf(svid, held, areSame ? previous.svid : null),
+    bundles: areSame ? previous.bundles : bundles,
+    jwtBundles: areKeysSame ? previous.jwtBundles : jwtBundles,
+  };
 }
 
-function svidOf(
-  svid: Svid | null,
-  roots: readonly Uint8Array[],
-  previous: X509Svid | null,
-): X509Svid | null {
+function rootsOf({ trustDomain, roots, federated }: Bundles): X509Bundles {
+  const foreign = [...federated].map(([name, bundle]) => [name, bundle.roots] as const);
+  return new Map([...foreign, [trustDomain, roots]]);
+}
+
+/** A trust domain of which no key is known has no bundle; of the own one there will be some soon. */
+function keysOf({ trustDomain, jwtAuthorities, federated }: Bundles): JwtBundles | null {
+  if (jwtAuthorities.length === 0) return null;
+  const foreign = [...federated].map(([name, bundle]) => [name, bundle.jwtAuthorities] as const);
+  const known = [...foreign, [trustDomain, jwtAuthorities] as const];
+  return new Map(
+    known.flatMap(([name, keys]) => (keys.length === 0 ? [] : [[name, jwksOf(keys)] as const])),
+  );
+}
+
+function svidOf(svid: Svid | null, held: Bundles, previous: X509Svid | null): X509Svid | null {
   if (svid === null || previous?.chain === svid.chain) return svid === null ? null : previous;
   const { id, chain } = svid;
-  return { id, chain, roots, privateKey: svid.privateKey.export({ type: "pkcs8", format: "der" }) };
+  const { roots, trustDomain } = held;
+  const federated = new Map([...rootsOf(held)].filter(([name]) => name !== trustDomain));
+  const privateKey = svid.privateKey.export({ type: "pkcs8", format: "der" });
+  return { id, chain, roots, federated, privateKey };
 }
 
 export interface HandlerOptions {
   readonly answers: Watch<Answers>;
   readonly ownId: SpiffeId;
   readonly authorities: () => readonly JwtAuthority[];
+  /** Other trust domains whose tokens count, each by its own keys. */
+  readonly federated: () => FederatedBundles;
   readonly tokens: { get(audiences: readonly string[]): Promise<string> };
   readonly trustDomain: TrustDomain;
   readonly clock: Pick<Clock, "now">;
@@ -94,13 +110,22 @@ export function workloadHandlers(options: HandlerOptions): WorkloadHandlers {
 function validate(
   audience: string,
   token: string,
-  { authorities, trustDomain, clock }: HandlerOptions,
+  { authorities, federated, trustDomain: own, clock }: HandlerOptions,
 ): JwtFacts {
   if (audience === "") throw invalid("name the audience that the token has to be for");
   const known = authorities();
   if (known.length === 0) throw unavailable();
   try {
-    return verifyJwtSvid(token, { authorities: known, trustDomain, audience, now: clock.now() });
+    // Which keys may have signed it is decided by what it says of itself; that it holds, by them alone.
+    const foreign = federated().get(claimedTrustDomain(token) ?? own);
+    const rules = foreign ?? { jwtAuthorities: known, trustDomain: own };
+    const { jwtAuthorities, trustDomain } = rules;
+    return verifyJwtSvid(token, {
+      authorities: jwtAuthorities,
+      trustDomain,
+      audience,
+      now: clock.now(),
+    });
   } catch (thrown) {
     if (!(thrown instanceof IdentityError)) throw thrown;
     throw new RpcError("invalid_argument", thrown.message, { cause: thrown });
@@ -132,7 +157,19 @@ function invalid(state: string): RpcError {
   return new RpcError("invalid_argument", `Cannot serve: ${state}`);
 }
 
-function isSame(one: readonly Uint8Array[], other: readonly Uint8Array[]): boolean {
+function isSame<Value>(
+  one: ReadonlyMap<TrustDomain, Value>,
+  other: ReadonlyMap<TrustDomain, Value>,
+  areEqual: (one: Value, other: Value) => boolean,
+): boolean {
+  if (one.size !== other.size) return false;
+  return [...one].every(([name, value]) => {
+    const there = other.get(name);
+    return there !== undefined && areEqual(value, there);
+  });
+}
+
+function areSameRoots(one: readonly Uint8Array[], other: readonly Uint8Array[]): boolean {
   return (
     one.length === other.length && one.every((der, at) => Buffer.compare(der, other[at]!) === 0)
   );

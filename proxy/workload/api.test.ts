@@ -88,8 +88,8 @@ test("FetchX509Bundles answers with the roots, and again only when they are othe
   t.deepEqual(Object.keys(bundles), ["spiffe://cluster.local"]);
   t.deepEqual(cut(bundles["spiffe://cluster.local"]!), [new Uint8Array(root.der)]);
   await svids.answer(X509SVIDResponseSchema);
-  site.api.trust({ roots: [Uint8Array.from(root.der)] }, []);
-  site.api.trust({ roots: [root.der, evil.der] }, []);
+  site.api.trust({ roots: [Uint8Array.from(root.der)] }, [], new Map());
+  site.api.trust({ roots: [root.der, evil.der] }, [], new Map());
   const later = await call.answer(X509BundlesResponseSchema, 2);
   const [one, other] = cut(later.bundles["spiffe://cluster.local"]!);
   t.deepEqual([one, other], [new Uint8Array(root.der), new Uint8Array(evil.der)]);
@@ -200,7 +200,7 @@ test("answers that nobody reads end their stream instead of filling the memory",
     "resource_exhausted",
   );
   for (let change = 0; cell.value === 0 && change < 1000; change += 1) {
-    api.trust({ roots: change % 2 === 0 ? [root.der, evil.der] : [root.der] }, []);
+    api.trust({ roots: change % 2 === 0 ? [root.der, evil.der] : [root.der] }, [], new Map());
     await new Promise((resolve) => setImmediate(resolve));
   }
   t.is(cell.value, 1);

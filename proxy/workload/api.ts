@@ -4,7 +4,7 @@
 // stand in the log.
 import type { Socket } from "node:net";
 import { serveWorkload } from "#/api/serve-workload.ts";
-import type { TrustBundle } from "#/api/discovery.ts";
+import type { FederatedBundles, TrustBundle } from "#/api/discovery.ts";
 import { RpcError } from "#/api/rpc-error.ts";
 import type { WorkloadHandlers } from "#/api/workload.ts";
 import type { JwtAuthority } from "#/identity/jwt-svid.ts";
@@ -67,6 +67,7 @@ export class WorkloadApi {
   readonly #connections = new Map<Socket, { drain(): void; destroy(): void }>();
   readonly #handlers: WorkloadHandlers;
   #jwtAuthorities: readonly JwtAuthority[] = [];
+  #federated: FederatedBundles = new Map();
   #refusedConnections = 0;
   #listener: UnixListener | null = null;
 
@@ -103,6 +104,7 @@ export class WorkloadApi {
       trustDomain,
       ownId,
       authorities,
+      federated: () => this.#federated,
       tokens: new TokenSource({
         tokenFile,
         ownId,
@@ -124,13 +126,15 @@ export class WorkloadApi {
     return this.#certifier.svid.get();
   }
 
-  /** Takes the bundle of the authenticated stream over. Nothing else may call this. */
+  /** Takes the bundles of the authenticated stream over. Nothing else may call this. */
   trust(
     bundle: Pick<TrustBundle, "roots" | "authority">,
     jwtAuthorities: readonly JwtAuthority[],
+    federated: FederatedBundles,
   ): void {
     this.#certifier.trust(bundle);
     this.#jwtAuthorities = jwtAuthorities;
+    this.#federated = federated;
     this.#update();
   }
 
@@ -151,8 +155,9 @@ export class WorkloadApi {
     const { trustDomain } = this.#options.config;
     const roots = this.#certifier.roots();
     const previous = this.#answers.get();
-    const bundle = { trustDomain, roots, jwtAuthorities: this.#jwtAuthorities };
-    this.#answers.set(answersOf(this.svid, bundle, previous));
+    const jwtAuthorities = this.#jwtAuthorities;
+    const bundles = { trustDomain, roots, jwtAuthorities, federated: this.#federated };
+    this.#answers.set(answersOf(this.svid, bundles, previous));
   }
 
   async #listen(): Promise<void> {

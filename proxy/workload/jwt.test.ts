@@ -47,7 +47,7 @@ async function told(t: ExecutionContext, claims: Claims = {}, by = key): Promise
     return { svid: await sign(now, { aud: audiences, ...claims }, by), expiresAt: now + 300_000 };
   };
   const site = await certified(t, { fixture });
-  site.api.trust({ roots: [root.der] }, [key]);
+  site.api.trust({ roots: [root.der] }, [key], new Map());
   return site;
 }
 
@@ -203,10 +203,10 @@ test("FetchJWTBundles gives keys that jose verifies with, and again only when th
   const { payload } = await jwtVerify(await sign(now, {}), createLocalJWKSet(jwks), options);
   t.is(payload.sub, ownId);
   const { keyId, publicKey } = key;
-  site.api.trust({ roots: [root.der] }, [{ keyId, publicKey }]);
-  site.api.trust({ roots: [root.der] }, [key, stranger]);
+  site.api.trust({ roots: [root.der] }, [{ keyId, publicKey }], new Map());
+  site.api.trust({ roots: [root.der] }, [key, stranger], new Map());
   await call.answer(wire.JWTBundlesResponseSchema, 2);
-  site.api.trust({ roots: [root.der] }, []);
+  site.api.trust({ roots: [root.der] }, [], new Map());
   t.is((await call.ended).status, status.unavailable);
   t.is(call.answers.length, 2);
 });

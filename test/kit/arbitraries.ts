@@ -64,6 +64,7 @@ const policy: fc.Arbitrary<ServerPolicy> = fc.record({
   mode,
   ports: list(fc.tuple(whole, mode)).map((entries) => new Map(entries)),
   requiresPostQuantum: fc.boolean(),
+  foreignCallers: list(identity).map((each) => new Set<string>(each.sort())),
   source: text,
 });
 
@@ -82,6 +83,15 @@ export const resources: fc.Arbitrary<Resource> = fc.tuple(text, text).chain(([na
       version,
       authorities,
     })),
+    fc
+      .record({
+        trustDomain,
+        roots: list(bytes),
+        jwtAuthorities: list(fc.record({ keyId: text, publicKey: bytes })),
+      })
+      .map((each): Resource => {
+        return { kind: "federatedBundle", name: each.trustDomain, version, bundle: each };
+      }),
     list(identity).map((each): Resource => ({
       kind: "suspensions",
       name,
@@ -98,6 +108,7 @@ const kind = fc.constantFrom<ResourceKey["kind"]>(
   "trustBundle",
   "suspensions",
   "tokenKeys",
+  "federatedBundle",
 );
 
 export const updates: fc.Arbitrary<Update> = fc.record({

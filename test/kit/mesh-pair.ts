@@ -115,7 +115,7 @@ export class MeshPair implements AsyncDisposable {
     const target: Target = { address: "127.0.0.1", port: served };
     const svid = await this.#authority.issue(idOf(name), leaf);
     const own = this.#watch(svid);
-    const acceptor = new TlsAcceptor(own);
+    const acceptor = new TlsAcceptor(own, systemClock);
     const metrics = new ProxyMetrics();
     const callers: string[] = [];
     const connector = {
@@ -189,7 +189,7 @@ export class MeshPair implements AsyncDisposable {
     groups: readonly number[] = [hybridGroupCode],
   ): Promise<{ readonly id: SpiffeId; readonly port: number }> {
     const svid = await this.#authority.issue(idOf(name), leaf);
-    const acceptor = new TlsAcceptor(this.#watch(svid));
+    const acceptor = new TlsAcceptor(this.#watch(svid), systemClock);
     const accept = (socket: Socket): void =>
       acceptor.accept(
         socket,

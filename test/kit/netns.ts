@@ -57,7 +57,7 @@ export interface Lab extends AsyncDisposable {
 const netnsDirectory = "/run/netns";
 const namePattern = /^signet-test-(\d+)-(\d+)-\d+-[a-z0-9]+$/;
 const timeoutMsDefault = 20_000;
-const programs = ["ip", "nsenter", "setpriv", "iptables-restore", "ip6tables-restore"];
+const programs = ["ip", "nsenter", "setpriv", "iptables-restore", "ip6tables-restore", "nft"];
 
 /** What is missing for a lab on this machine, as a sentence; null when nothing is. */
 export function missingPrerequisite(): string | null {
@@ -67,7 +67,7 @@ export function missingPrerequisite(): string | null {
       !["/usr/sbin", "/usr/bin", "/sbin", "/bin"].some((at) => existsSync(`${at}/${program}`)),
   );
   if (missing.length === 0) return null;
-  return `Missing ${missing.join(", ")}: install the packages iproute2, iptables and util-linux`;
+  return `Missing ${missing.join(", ")}: install the packages iproute2, iptables, nftables and util-linux`;
 }
 
 /** A lab of this process. Sweeps what dead processes left first. */

@@ -8,6 +8,7 @@ export function policy(mode: MtlsMode, version: string = mode): Resource {
     mode,
     ports: new Map<number, MtlsMode>(),
     requiresPostQuantum: false,
+    foreignCallers: new Set<string>(),
     source: "test",
   };
   return { kind: "serverPolicy", name: "", version, policy: rule };

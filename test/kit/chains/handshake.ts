@@ -7,6 +7,7 @@ import { connect, createSecureContext } from "node:tls";
 import { toPem } from "#/identity/bundle.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
 import type { Svid } from "#/identity/svid.ts";
+import { systemClock } from "#/lib/clock.ts";
 import { Watch } from "#/lib/watch.ts";
 import { TlsAcceptor } from "#/proxy/tls/accept.ts";
 import { hybridGroupCode } from "#/proxy/tls/key-exchange.ts";
@@ -29,6 +30,7 @@ export async function handshakeVerdict(
 ): Promise<string> {
   const acceptor = new TlsAcceptor(
     new Watch<Credentials | null>(makeCredentials(own, { trustDomain, roots })),
+    systemClock,
   );
   const sockets: Socket[] = [];
   const outcome = Promise.withResolvers<string>();

@@ -107,7 +107,10 @@ export async function rig(
   };
 }
 
-/** Sends `text` and returns all that comes back until the connection ends or is quiet. */
+/** An answer's first byte; a busy machine takes its time. */
+const firstMs = 3000;
+
+/** Sends `text` and returns all that comes back until the connection ends, or is quiet after an answer began. */
 export function talk(
   port: number,
   text: string | readonly string[],
@@ -122,7 +125,7 @@ export function talk(
       socket.destroy();
       resolve(received);
     };
-    let timer = setTimeout(done, quietMs + parts.length * 20);
+    let timer = setTimeout(done, firstMs + parts.length * 20);
     socket.on("data", (bytes) => {
       received += bytes.toString("latin1");
       clearTimeout(timer);

@@ -12,6 +12,7 @@ import { readFast } from "../net/fast-read.ts";
 import type { Expiring } from "../net/deadline.ts";
 import { reset } from "../net/reset.ts";
 import { severedFor } from "../net/sever.ts";
+import { isClosedByPeer } from "../net/tcp-state.ts";
 import { plaintextFacts } from "./transport.ts";
 import type { ConnectionFacts, PoolContext, StreamSink, UpstreamFailure } from "./transport.ts";
 import type { UpstreamStream } from "./transport.ts";
@@ -39,6 +40,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
   readonly #socket: Socket;
   readonly #head = new ResponseHead();
   readonly #body = new Body();
+  readonly #foreign: boolean;
   readonly #idleTimeoutMs: number;
   #sink: StreamSink | null = null;
   #state = IDLE;
@@ -56,8 +58,8 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     this.#socket = socket;
     this.facts = facts;
     const { limits } = pool.context;
-    const foreign = facts.identity === plaintextFacts.identity;
-    this.#idleTimeoutMs = foreign ? limits.foreignIdleTimeoutMs : limits.idleTimeoutMs;
+    this.#foreign = facts.identity === plaintextFacts.identity;
+    this.#idleTimeoutMs = this.#foreign ? limits.foreignIdleTimeoutMs : limits.idleTimeoutMs;
     socket.on("data", (bytes: Buffer) => this.#data(bytes));
     readFast(socket);
     socket.on("drain", () => this.#sink?.onUpstreamDrain());
@@ -77,6 +79,14 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     const { clock } = this.#pool.context;
     if (clock.monotonic() >= this.deadlineMs) return false;
     return this.facts.drainAtMs === 0 || clock.now() < this.facts.drainAtMs;
+  }
+
+  /**
+   * The other end has closed it, and nobody here has read that yet: where there was no CPU, an answer and
+   * the end behind it may both be seconds old. Not asked of sidecars, which keep it longer than we do.
+   */
+  closedByPeer(): boolean {
+    return this.#foreign && isClosedByPeer(this.#socket);
   }
 
   begin(sink: StreamSink): void {

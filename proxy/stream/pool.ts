@@ -1,6 +1,7 @@
 // HTTP/1.1 connections to endpoints, kept and used again. Bounded in number for each endpoint, by
 // idle time, and by the life of the certificates that opened them.
 import type { Socket } from "node:net";
+import { isIdempotent } from "../http1/method.ts";
 import { Http1Upstream } from "./http1-upstream.ts";
 import type { UpstreamOwner } from "./http1-upstream.ts";
 import type {
@@ -37,7 +38,7 @@ export class EndpointPool<T extends Target> implements UpstreamOwner {
   open(sink: StreamSink): void {
     // The most recently used one first: the others may then fall idle and be closed.
     let connection = this.#idle.pop();
-    while (connection !== undefined && !connection.reusable()) {
+    while (connection !== undefined && !isFit(connection, sink)) {
       connection.close("drained");
       connection = this.#idle.pop();
     }
@@ -109,6 +110,11 @@ export class EndpointPool<T extends Target> implements UpstreamOwner {
     this.#waiting.shift()?.onStreamFailed(failure, false);
     if (this.#waiting.length > this.#connecting) this.#connect();
   }
+}
+
+/** What cannot be repeated goes on no connection that is gone already: that costs a question to the kernel. */
+function isFit(connection: Http1Upstream, { method }: StreamSink): boolean {
+  return connection.reusable() && (isIdempotent(method) || !connection.closedByPeer());
 }
 
 /** All endpoints of one direction. */

@@ -1,7 +1,8 @@
 // The thread that knows the time: it sleeps until the next arrival and counts it. A timer of the event
 // loop is too coarse (1 ms): arrivals would come in bunches, which flatters whoever batches.
 import { workerData } from "node:worker_threads";
-import { nextArrivalMs, seededRandom } from "./statistics.ts";
+import { seededRandom } from "#/lib/seeded-random.ts";
+import { nextArrivalMs } from "./statistics.ts";
 
 const { arrivals, rate } = workerData as { arrivals: Int32Array; rate: number };
 

@@ -1,5 +1,6 @@
 import test from "ava";
-import { median, nextArrivalMs, percentile, seededRandom } from "./statistics.ts";
+import { seededRandom } from "#/lib/seeded-random.ts";
+import { median, nextArrivalMs, percentile } from "./statistics.ts";
 
 const medianIs = test.macro({
   exec: (t, values: readonly number[], expected: number) => t.is(median(values), expected),
@@ -26,19 +27,6 @@ test(percentileIs, [1, 2, 3, 4], 0.99, 4);
 test(percentileIs, [1, 2, 3, 4], 1, 4);
 test(percentileIs, [1, 2, 3, 4], 0, 1);
 test(percentileIs, [], 0.5, Number.NaN);
-
-test("seededRandom gives the same numbers for the same seed, others for another", (t) => {
-  const draw = (seed: number): number[] => Array.from({ length: 5 }, seededRandom(seed));
-  t.deepEqual(draw(7), draw(7));
-  t.notDeepEqual(draw(7), draw(8));
-});
-
-test("seededRandom stays within 0..1 and around one half", (t) => {
-  const values = Array.from({ length: 10_000 }, seededRandom(1));
-  t.true(values.every((value) => value >= 0 && value < 1));
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  t.true(Math.abs(mean - 0.5) < 0.02);
-});
 
 test("nextArrivalMs has the mean of its rate", (t) => {
   const random = seededRandom(2);

@@ -16,17 +16,6 @@ export function percentile(sorted: ArrayLike<number>, share: number): number {
   return sorted[Math.min(Math.max(rank, 1), sorted.length) - 1]!;
 }
 
-/** Deterministic numbers in 0..1 (mulberry32), so that each subject gets the very same arrivals. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Milliseconds to the next arrival of a Poisson process of `rate` per second. */
 export function nextArrivalMs(rate: number, random: () => number): number {
   return ((0 - Math.log(1 - random())) * 1000) / rate;

@@ -1,19 +1,6 @@
 // Changes messages of a corpus byte by byte: what generators of well-formed parts never come to. Seeded, so
 // that a finding can be repeated.
-
-/** In [0, 1). */
-export type Random = () => number;
-
-/** The same numbers for the same seed (mulberry32). */
-export function seededRandom(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import type { Random } from "#/lib/seeded-random.ts";
 
 /** What parsers decide by; one character for each byte. */
 const words: readonly string[] = [

@@ -1,7 +1,7 @@
 // How long property tests run: a default in `npm test`, FUZZ_RUNS or FUZZ_SECONDS in `npm run fuzz`. The seed
 // is logged with each, and FUZZ_SEED repeats a run.
-import { seededRandom } from "./byte-mutator.ts";
-import type { Random } from "./byte-mutator.ts";
+import { seededRandom } from "#/lib/seeded-random.ts";
+import type { Random } from "#/lib/seeded-random.ts";
 
 interface Logged {
   log(...values: unknown[]): void;

@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { freePort } from "../kit/free-port.ts";
 import { connectionThrough } from "./relay.ts";
 import type { Relay } from "./relay.ts";
+import { eventually } from "./eventually.ts";
 
 const run = promisify(execFile);
 const readyMs = 60_000;
@@ -123,6 +124,15 @@ export class ControlPlane implements AsyncDisposable {
     const file = path.join(this.folder, `apply-${crypto.randomUUID()}.json`);
     writeFileSync(file, JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }));
     await this.kubectl("apply", "--server-side", "--force-conflicts", "-f", file);
+  }
+
+  /** Resolves when the API server takes objects of this definition. */
+  async established(definition: string): Promise<void> {
+    // kubectl itself gives up on a definition that has no conditions yet, as it is in its first moment.
+    await eventually(async () => {
+      const wait = ["wait", "--for=condition=Established", `crd/${definition}`];
+      return (await this.kubectl(...wait).catch(() => "")) !== "";
+    });
   }
 
   async get(...parameters: readonly string[]): Promise<unknown> {

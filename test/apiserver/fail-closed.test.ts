@@ -24,7 +24,7 @@ test("a policy that cannot be read holds its pods to STRICT, unless a good versi
     laxPolicyResource,
     ...["signet-system", "app-a", "other"].map((name) => namespaceObject(name)),
   );
-  await plane.kubectl("wait", "--for=condition=Established", "crd/peerauthentications.signet.dev");
+  await plane.established("peerauthentications.signet.dev");
   await plane.apply(
     ...["app-a", "other"].map((namespace) => accountObject(namespace, "default")),
     podObject("app-a", "a", "default"),

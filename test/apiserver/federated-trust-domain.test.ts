@@ -12,7 +12,7 @@ test.before(async () => {
   plane = await ControlPlane.start();
   await plane.kubectl("apply", "--server-side", "-k", shipped);
   for (const name of ["federatedtrustdomains", "peerauthentications"]) {
-    await plane.kubectl("wait", "--for=condition=Established", `crd/${name}.signet.dev`);
+    await plane.established(`${name}.signet.dev`);
   }
 });
 test.after.always(() => plane?.[Symbol.asyncDispose]());

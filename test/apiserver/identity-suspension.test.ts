@@ -13,7 +13,7 @@ let plane: ControlPlane;
 test.before(async () => {
   plane = await ControlPlane.start();
   await plane.kubectl("apply", "--server-side", "-k", shipped);
-  await plane.kubectl("wait", "--for=condition=Established", `crd/${definition}`);
+  await plane.established(definition);
 });
 test.after.always(() => plane?.[Symbol.asyncDispose]());
 

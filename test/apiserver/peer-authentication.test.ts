@@ -14,7 +14,7 @@ let plane: ControlPlane;
 test.before(async () => {
   plane = await ControlPlane.start();
   await plane.kubectl("apply", "--server-side", "-k", shipped);
-  await plane.kubectl("wait", "--for=condition=Established", "crd/peerauthentications.signet.dev");
+  await plane.established("peerauthentications.signet.dev");
 });
 test.after.always(() => plane?.[Symbol.asyncDispose]());
 
@@ -60,7 +60,7 @@ const bad: readonly [what: string, spec: unknown, sentence: RegExp][] = [
   [
     "a spec that says nothing",
     {},
-    /spec: Invalid value: .*says nothing; give mtls\.mode, or portLevelMtls/,
+    /spec: Invalid value: .*says nothing; give mtls\.mode, portLevelMtls/,
   ],
   [
     "a selector alone",

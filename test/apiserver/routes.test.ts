@@ -27,11 +27,7 @@ test("a route's status says for each Service whether it routes, and what is wron
   await using plane = await ControlPlane.start();
   await using site = await Site.create();
   await plane.kubectl("apply", "-f", await httpRouteManifest());
-  await plane.kubectl(
-    "wait",
-    "--for=condition=Established",
-    "crd/httproutes.gateway.networking.k8s.io",
-  );
+  await plane.established("httproutes.gateway.networking.k8s.io");
   await plane.apply(...["signet-system", "app", "other"].map((name) => namespaceObject(name)));
   await plane.apply(
     ...["web", "v1", "v2"].map((name) => serviceObject("app", name)),

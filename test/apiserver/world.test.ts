@@ -102,11 +102,7 @@ test.serial(
       t.true(listed.includes(wanted), wanted);
     }
     await plane.apply(laxPolicyResource);
-    await plane.kubectl(
-      "wait",
-      "--for=condition=Established",
-      "crd/peerauthentications.signet.dev",
-    );
+    await plane.established("peerauthentications.signet.dev");
     await plane.apply(policyObject("a", "STRICT"));
     await watched.until("+PeerAuthentication default", 25_000);
     await plane.apply(policyObject("a", "NONE"));

@@ -22,8 +22,9 @@ export function awaitedFor(understood: Understood): Awaited {
   return { methods, closes: isRefused || understood.end === "closed" };
 }
 
-/** What a caller is told whose origin broke off. */
+/** What a caller is told whose origin broke off, and what it may break off at before the sidecar does. */
 const declinedStatus = 502;
+const declinableReason = "trailers_too_long";
 
 /** `seen`: of this attack alone. `identity`: what an origin is to be told of the caller. */
 export function judge(
@@ -44,8 +45,10 @@ export function judge(
   if (attempt.unread !== "") faults.push(`more was answered: ${attempt.unread}`);
   if (awaited.closes && !attempt.closed) faults.push("the connection was not closed");
   const last = attempt.answers.at(-1)?.status;
-  // An origin that has enough of what came so far may end its connection before the rest is refused.
-  const isRefusal = typeof end !== "string" && (last === end.status || last === declinedStatus);
+  // An origin that has enough of such trailers may end its connection before the rest is refused.
+  const isRefusal =
+    typeof end !== "string" &&
+    (last === end.status || (end.reason === declinableReason && last === declinedStatus));
   if (typeof end !== "string" && isWhole && !isRefusal) {
     faults.push(`answered ${last}, not ${end.status} (${end.reason})`);
   }

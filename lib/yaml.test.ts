@@ -100,8 +100,32 @@ for (const after of [{ a: { n: 2 }, b: { n: 1 } }, { a: 5, b: { n: 1 } }, { b: {
   });
 }
 
+test("withValue writes a key called like the merge key as a name", (t) => {
+  const value = { "<<": { a: 1 }, b: [{ "<<": "x" }] };
+  const [document] = parseYaml("c: 1\n");
+  t.deepEqual(parseYaml(document!.withValue(value))[0]!.value(), value);
+});
+
+test("withValue resolves a merge key of a map that changes", (t) => {
+  const [document] = parseYaml("a: {<<: {x: 1}, y: 2}\nb: {<<: {x: 1}}\n");
+  const value = { a: { x: 1, y: 3 }, b: { "<<": 1 } };
+  t.deepEqual(parseYaml(document!.withValue(value))[0]!.value(), value);
+});
+
 test("property: what withValue writes reads as it was", (t) => {
-  const words = fc.constantFrom("yes", "n", "017", "1e3", "~", "null", "12:30", "0x1f", "---", "");
+  const words = fc.constantFrom(
+    "yes",
+    "n",
+    "017",
+    "1e3",
+    "~",
+    "null",
+    "12:30",
+    "0x1f",
+    "---",
+    "",
+    "<<",
+  );
   const leaf = fc.oneof(words, fc.string(), fc.integer(), fc.boolean(), fc.constant(null));
   const { tree } = fc.letrec((tie) => ({
     tree: fc.oneof({ maxDepth: 4 }, leaf, fc.array(tie("tree")), fc.dictionary(words, tie("tree"))),

@@ -6,9 +6,11 @@ import { LineCounter, Scalar, isAlias, isMap, isNode, isScalar, isSeq, visit } f
 import { parseAllDocuments } from "yaml";
 import type { Document } from "yaml";
 import type {
+  CollectionTag,
   Node,
   Pair,
   ParseOptions,
+  ScalarTag,
   SchemaOptions,
   ToStringOptions,
   YAMLMap,
@@ -39,15 +41,24 @@ export interface YamlDocument {
 
 const aliasesMax = 100;
 
+const mergeTag = "tag:yaml.org,2002:merge";
+
 const schema: SchemaOptions = {
   schema: "yaml-1.1",
   customTags: (tags) =>
-    tags.filter(
-      (tag) =>
-        typeof tag === "string" ||
-        (tag.tag !== "tag:yaml.org,2002:timestamp" && tag.format !== "TIME"),
-    ),
+    tags
+      .filter(
+        (tag) =>
+          typeof tag === "string" ||
+          (tag.tag !== "tag:yaml.org,2002:timestamp" && tag.format !== "TIME"),
+      )
+      .map((tag) => (typeof tag !== "string" && tag.tag === mergeTag ? readMerge(tag) : tag)),
 };
+
+/** A merge key is one that was read: data with a key of this name is written in quotes. */
+function readMerge(tag: ScalarTag | CollectionTag): ScalarTag | CollectionTag {
+  return { ...tag, identify: (value) => typeof value === "symbol" };
+}
 
 /** Never throws: what cannot be read is told as its document's fault. */
 export function parseYaml(text: string): readonly YamlDocument[] {
@@ -143,7 +154,7 @@ function mergedMap(
   node: YAMLMap,
   value: Readonly<Record<string, unknown>>,
 ): Node {
-  const kept = node.items.filter((pair) => Object.hasOwn(value, keyOf(pair)));
+  const kept = node.items.filter((pair) => !isMerge(pair) && Object.hasOwn(value, keyOf(pair)));
   for (const pair of kept) pair.value = merged(document, pair.value, value[keyOf(pair)]);
   const present = new Set(kept.map(keyOf));
   const added = Object.entries(value).filter(([key]) => !present.has(key));
@@ -179,6 +190,10 @@ function mergedList(document: Document, node: YAMLSeq, value: readonly unknown[]
 
 function keyOf(pair: Pair): string {
   return pair.key instanceof Scalar ? String(pair.key.value) : String(pair.key);
+}
+
+function isMerge({ key }: Pair): boolean {
+  return key instanceof Scalar && typeof key.value === "symbol";
 }
 
 function nameOf(value: unknown): string | null {

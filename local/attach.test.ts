@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setImmediate } from "node:timers/promises";
 import test from "ava";
 import type { ExecutionContext } from "ava";
 import { attach, withTerminal } from "./attach.ts";
@@ -46,6 +47,9 @@ test("attach ends a command with all that it started when it is to stop", async 
   const command = ["sh", "-c", "sleep 31.4159 & echo $!; wait"];
   const { code, text } = await attached(t, command, { signal: stop.signal });
   t.is(code, 143);
+  // Its shell may be told of first.
+  const deadline = Date.now() + 5_000;
+  while (startTicksOf(Number(text)) !== null && Date.now() < deadline) await setImmediate();
   t.is(startTicksOf(Number(text)), null);
 });
 

@@ -4,7 +4,7 @@ import { sleep } from "#/lib/clock.ts";
 import type { Pod } from "../mesh.ts";
 import { podName } from "../mesh.ts";
 import { establishedTo, lifetimes } from "./arithmetic.ts";
-import type { ConnectionLook } from "./arithmetic.ts";
+import type { ConnectionLook, SeenConnection } from "./arithmetic.ts";
 import { hold, readyPods } from "./claim.ts";
 import type { Claim, TourContext } from "./claim.ts";
 import { load, outcomes } from "./client.ts";
@@ -107,9 +107,23 @@ function connectionsEvidence(looks: readonly ConnectionLook[]): string {
   const longestS = (longest.lastSeenMs - longest.firstSeenMs) / 1000;
   hold(
     longestS <= rotationLifetimeS,
-    `a connection lived at least ${longestS.toFixed(1)} s, longer than its certificates`,
+    `a connection lived at least ${longestS.toFixed(1)} s, longer than its certificates: ${storyOf(longest, looks)}`,
   );
   const whole = seen.length > 1 ? `${seen.length} connections` : "one connection";
   hold(seen.length > 1, "one connection lasted all the time");
   return `${whole} between the sidecars in the kernel's table (${looks.length} looks), the longest lived ${longestS.toFixed(0)} s`;
+}
+
+/** What whoever looks for the cause begins with. */
+function storyOf(
+  { key, firstSeenMs, lastSeenMs }: SeenConnection,
+  looks: readonly ConnectionLook[],
+): string {
+  const startMs = looks[0]!.atMs;
+  const seen = looks.filter(({ atMs }) => atMs >= firstSeenMs && atMs <= lastSeenMs);
+  const gapMs = Math.max(...seen.slice(1).map(({ atMs }, index) => atMs - seen[index]!.atMs));
+  const span = [firstSeenMs, lastSeenMs]
+    .map((ms) => ((ms - startMs) / 1000).toFixed(1))
+    .join(" to ");
+  return `ports ${key}, seen from ${span} s in ${seen.length} looks, at most ${(gapMs / 1000).toFixed(1)} s apart`;
 }

@@ -238,10 +238,10 @@ test.serial("a policy says whether it is read, and what is wrong with it", async
 test.serial(
   "the lease is held by one of two, handed over at once, and taken from one that vanished",
   async (t) => {
-    const first = await start("first");
+    await using first = await start("first");
     await eventually(async () => (await holder().catch(() => "")).startsWith("first_"), 25_000);
     await using relay = await plane.relay();
-    const second = await start("second", relay.kubeconfig);
+    await using second = await start("second", relay.kubeconfig);
     await listed(second);
     await new Promise((resolve) => setTimeout(resolve, 6_000));
     t.regex(await holder(), /^first_/, "who came second waits");
@@ -249,7 +249,8 @@ test.serial(
     await first[Symbol.asyncDispose]();
     await eventually(async () => (await holder()).startsWith("second_"));
     const handOverMs = performance.now() - leftAt;
-    t.true(handOverMs < 5_000, `${handOverMs} ms`);
+    // It takes a second; one that is not handed over is taken after nine at the soonest, as below.
+    t.true(handOverMs < 9_000, `${handOverMs} ms`);
     await using third = await start("third");
     await listed(third);
     const cutAt = performance.now();

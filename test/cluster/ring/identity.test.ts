@@ -22,19 +22,49 @@ const account = (name: string): object => ({
   metadata: { name },
 });
 
-/** Asks on one connection every 50 ms for so many seconds, and prints what came of each, and when. */
+const talkPort = 7070;
+const talkSecondsMax = 60;
+
+/** Asks on one connection every 50 ms until it is asked to stop, and prints what came of each, and when. */
 const talk = `
-const [url, seconds] = process.argv.slice(1);
 const http = require("http");
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 const said = [];
-const ask = () => http.get(url, { agent, timeout: 2000 }, (response) => {
+const ask = () => http.get(process.argv[1], { agent, timeout: 2000 }, (response) => {
   response.resume();
   response.on("end", () => said.push([Date.now(), response.statusCode]));
 }).on("error", () => said.push([Date.now(), 0]));
 const timer = setInterval(ask, 50);
-setTimeout(() => { clearInterval(timer); agent.destroy(); console.log(JSON.stringify(said)); }, seconds * 1000);
+const stop = () => { clearInterval(timer); console.log(JSON.stringify(said)); setTimeout(process.exit, 100); };
+setTimeout(stop, ${talkSecondsMax * 1000});
+http.createServer(({ url }, response) => {
+  response.end(String(said.filter(([, status]) => status === 200).length));
+  if (url === "/stop") stop();
+}).listen(${talkPort}, "127.0.0.1");
 `;
+
+interface Talk {
+  /** Answers with 200 so far. */
+  answered(): Promise<number>;
+  stop(): Promise<readonly (readonly [atMs: number, status: number])[]>;
+}
+
+/** In a pod of this name, in its container of the same. */
+function startTalk(namespace: string, pod: string, url: string): Talk {
+  const place = { namespace, pod, container: pod };
+  const said = execute(place, ["node", "-e", talk, url]);
+  const tell = async (path: string): Promise<string> => {
+    const script = `fetch("http://127.0.0.1:${talkPort}${path}").then(async (r) => console.log(await r.text()))`;
+    return (await execute(place, ["node", "-e", script])).stdout;
+  };
+  return {
+    answered: async () => Number(await tell("/")),
+    stop: async () => {
+      await tell("/stop");
+      return JSON.parse((await said).stdout) as [number, number][];
+    },
+  };
+}
 
 interface Known {
   readonly unaware: readonly string[];
@@ -55,26 +85,27 @@ clusterTest(
       (await statusOf(name, url)) === 200 ? true : null;
     await eventually("app-b answers", answers);
 
-    const talking = ["client", "other"].map((each) =>
-      execute({ namespace: name, pod: each, container: each }, ["node", "-e", talk, url, "12"]),
-    );
-    await new Promise((resolve) => setTimeout(resolve, 3000));
+    const talking = startTalk(name, "client", url);
+    const beside = startTalk(name, "other", url);
+    for (const each of [talking, beside]) {
+      await eventually("it talks", async () => ((await each.answered()) > 20 ? true : null));
+    }
     const identity = `${name}/default`;
     const told = ["identity", "suspend", identity, "--reason", "tried in a test"];
     const known = (await signetJson(told)) as Known;
     const returned = Date.now();
     t.deepEqual(known.unaware, []);
-    const [suspended = [], undisturbed = []] = (await Promise.all(talking)).map(
-      ({ stdout }) => JSON.parse(stdout) as [at: number, status: number][],
-    );
+    const suspended = await talking.stop();
+    const undisturbed = await beside.stop();
     const last = suspended.findLast(([, status]) => status === 200)?.[0] ?? 0;
     // The command ends some tenths of a second after it knows; two seconds are promised.
     const afterMs = Math.round(last - (returned - known.elapsedMs));
     t.log(`the last answer ${afterMs} ms after the suspension, all told in ${known.elapsedMs} ms`);
     const refused = suspended.filter(([at, status]) => at > last && status !== 200).length;
-    t.true(suspended.length > 100 && last > 0 && refused > 0, `${suspended.length}, ${refused}`);
+    t.true(last > 0 && refused > 0, `${suspended.length}, ${refused}`);
     t.true(afterMs < 1500, `${afterMs} ms`);
-    t.true(undisturbed.length > 100, `${undisturbed.length}`);
+    const after = undisturbed.filter(([at]) => at > returned).length;
+    t.true(after > 0, `${undisturbed.length}`);
     t.true(undisturbed.every(([, status]) => status === 200));
 
     const resumed = (await signetJson(["identity", "resume", identity])) as Known;

@@ -97,18 +97,24 @@ export function sharedOut(files: readonly string[]): readonly [string[], string[
   return first.length === 0 || second.length === 0 ? null : [first, second];
 }
 
-/** Without those that bring images to the node, which is possible on a cluster of ours alone. */
+/** Files that bring images of their own to the node, which is possible on a cluster of ours alone. */
+const bringImages: ReadonlyMap<string, string> = new Map([
+  ["tilt.test.ts", "the images that Tilt builds"],
+  ["applications.test.ts", "httpbin's and nginx's images"],
+]);
+
 function onForeign(files: readonly string[]): readonly string[] {
   const chosen = files.length > 0 ? files : everyRingFile();
-  const possible = chosen.filter((file) => path.basename(file) !== "tilt.test.ts");
-  if (possible.length < chosen.length) {
-    say(
-      "- tilt.test.ts is left out: nothing here brings the images that Tilt builds to that cluster",
-    );
+  const possible = chosen.filter((file) => !bringImages.has(path.basename(file)));
+  for (const file of chosen) {
+    const images = bringImages.get(path.basename(file));
+    if (images !== undefined) {
+      say(`- ${path.basename(file)} is left out: nothing here brings ${images} to that cluster`);
+    }
   }
   if (possible.length === 0) {
-    throw new RigError("usage", "Cannot run tilt.test.ts on a cluster that is not the rig's own", {
-      next: "Run it without SIGNET_TEST_KUBECONFIG",
+    throw new RigError("usage", "These files cannot run on a cluster that is not the rig's own", {
+      next: "Run them without SIGNET_TEST_KUBECONFIG",
     });
   }
   return possible;

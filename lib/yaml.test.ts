@@ -1,6 +1,6 @@
 import test from "ava";
 import * as fc from "fast-check";
-import { parseYaml } from "./yaml.ts";
+import { parseYaml, writeYaml } from "./yaml.ts";
 
 const text = `# of the whole
 apiVersion: v1
@@ -110,6 +110,15 @@ test("withValue resolves a merge key of a map that changes", (t) => {
   const [document] = parseYaml("a: {<<: {x: 1}, y: 2}\nb: {<<: {x: 1}}\n");
   const value = { a: { x: 1, y: 3 }, b: { "<<": 1 } };
   t.deepEqual(parseYaml(document!.withValue(value))[0]!.value(), value);
+});
+
+test("property: what writeYaml writes reads as it was", (t) => {
+  fc.assert(
+    fc.property(fc.jsonValue().map(plain), (value) => {
+      fc.pre(!JSON.stringify(value).includes("__proto__"));
+      t.deepEqual(parseYaml(writeYaml(value))[0]!.value(), value);
+    }),
+  );
 });
 
 test("property: what withValue writes reads as it was", (t) => {

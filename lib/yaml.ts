@@ -3,7 +3,7 @@
 // are kept. The only file that imports yaml.
 import { isDeepStrictEqual } from "node:util";
 import { LineCounter, Scalar, isAlias, isMap, isNode, isScalar, isSeq, visit } from "yaml";
-import { parseAllDocuments } from "yaml";
+import { parseAllDocuments, stringify } from "yaml";
 import type { Document } from "yaml";
 import type {
   CollectionTag,
@@ -73,6 +73,11 @@ export function parseYaml(text: string): readonly YamlDocument[] {
     begin = end;
     return readDocument(document, source, lines);
   });
+}
+
+/** One document of plain data. */
+export function writeYaml(value: unknown): string {
+  return stringify(value, { ...schema, aliasDuplicateObjects: false, lineWidth: 0 });
 }
 
 function readDocument(document: Document.Parsed, source: string, lines: LineCounter): YamlDocument {

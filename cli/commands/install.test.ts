@@ -47,6 +47,16 @@ test("install -o json prints the same objects as one List", async (t) => {
   t.deepEqual(JSON.parse(stdout), { apiVersion: "v1", kind: "List", items: base });
 });
 
+test("install prints what an option adds behind what stands there, in either form", async (t) => {
+  const options = { "bundle-port": "8445" };
+  const { stdout } = await printed(options);
+  const objects = parseYaml(stdout).map((document) => document.value());
+  t.is(objects.length, base.length + 1);
+  t.like(objects.at(-1), { kind: "Service", metadata: { name: "signet-bundle" } });
+  const { items } = JSON.parse((await printed(options, "json")).stdout) as { items: unknown[] };
+  t.deepEqual(items, objects);
+});
+
 test("install prints nothing when an option cannot stand", async (t) => {
   await t.throwsAsync(printed({ replicas: "many" }), { instanceOf: UsageError });
 });

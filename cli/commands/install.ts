@@ -1,9 +1,10 @@
 // `signet install`: the mesh's manifests on standard output, for kubectl. Asks no cluster, changes none.
 import { isDeepStrictEqual } from "node:util";
+import { writeYaml } from "#/lib/yaml.ts";
 import { EXIT_OK } from "../exit-codes.ts";
 import { readBase } from "../install/base.ts";
 import { readInstallOptions } from "../install/options.ts";
-import { renderObject } from "../install/render.ts";
+import { addedObjects, renderObject } from "../install/render.ts";
 import type { CommandContext } from "./context.ts";
 
 export async function printInstall(context: CommandContext): Promise<number> {
@@ -16,10 +17,13 @@ export async function printInstall(context: CommandContext): Promise<number> {
       text: isDeepStrictEqual(object, base) ? document.source : document.withValue(object),
     };
   });
+  const added = addedObjects(options);
   if (print.format === "json") {
-    print.json({ apiVersion: "v1", kind: "List", items: rendered.map(({ object }) => object) });
+    const items = [...rendered.map(({ object }) => object), ...added];
+    print.json({ apiVersion: "v1", kind: "List", items });
   } else {
-    print.raw(rendered.map(({ text }) => bare(text)).join("---\n"));
+    const texts = [...rendered.map(({ text }) => bare(text)), ...added.map(writeYaml)];
+    print.raw(texts.join("---\n"));
   }
   if (options.storage.kind === "none") {
     print.note(

@@ -65,6 +65,11 @@ export const install: Command = {
     },
     trustDomain,
     {
+      long: "--bundle-port",
+      summary: "serve the trust bundle to other trust domains there, as Service signet-bundle",
+      value: { name: "PORT", kind: "text" },
+    },
+    {
       long: "--svid-lifetime",
       summary: "how long certificates live, 30s to 24h (default: 15m)",
       value: { name: "TIME", kind: "text" },
@@ -92,6 +97,10 @@ export const install: Command = {
     {
       command: "signet install --wrapping-key wrap | kubectl apply -f -",
       shows: "keys at rest are wrapped under it, those that are there already, too",
+    },
+    {
+      command: "signet install --bundle-port 8445 | kubectl apply -f -",
+      shows: "Service signet-bundle, to expose for federation; TLS has to pass through",
     },
     { command: "signet install | kubectl diff -f -", shows: "what an upgrade would change" },
   ],

@@ -11,6 +11,7 @@ test("readInstallOptions without options asks for nothing else than k8s/ says", 
     svidLifetimeS: null,
     imagePullSecret: null,
     wrappingKeySecret: null,
+    bundlePort: null,
   });
 });
 
@@ -25,6 +26,7 @@ test("readInstallOptions reads each option", (t) => {
     "svid-lifetime": "1h30m",
     "image-pull-secret": "registry",
     "wrapping-key": "wrap",
+    "bundle-port": "8445",
   });
   t.deepEqual(options, {
     images: { registry: "localhost:5000/acme/signet_mesh", tag: "v1.2.3-rc.1" },
@@ -34,11 +36,18 @@ test("readInstallOptions reads each option", (t) => {
     svidLifetimeS: 5400,
     imagePullSecret: "registry",
     wrappingKeySecret: "wrap",
+    bundlePort: 8445,
   });
   t.deepEqual(readInstallOptions({ "no-storage": true }).storage, { kind: "none" });
 });
 
 for (const [name, value] of [
+  ["bundle-port", "443"],
+  ["bundle-port", "1023"],
+  ["bundle-port", "8443"],
+  ["bundle-port", "65536"],
+  ["bundle-port", "08445"],
+  ["bundle-port", "bundle"],
   ["wrapping-key", ""],
   ["wrapping-key", "Wrap"],
   ["wrapping-key", "signet-system/wrap"],

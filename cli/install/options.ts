@@ -21,6 +21,8 @@ export interface InstallOptions {
   readonly imagePullSecret: string | null;
   /** A Secret of signet-system under whose key the authorities' keys are wrapped; null: they are not. */
   readonly wrappingKeySecret: string | null;
+  /** On which each controller serves the trust domain's bundle; null: on none. */
+  readonly bundlePort: number | null;
 }
 
 export interface ImageOptions {
@@ -42,6 +44,11 @@ const registryCharactersMax = 200;
 const tagForm = /^\w[\w.-]{0,127}$/;
 /** Of a storage class or a Secret. */
 const objectName = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
+const portForm = /^[1-9]\d{3,4}$/;
+const portMin = 1024;
+const portMax = 65_535;
+/** The controller's own: gRPC, admin, inspection. */
+const takenPorts: ReadonlySet<number> = new Set([8443, 8080, 8081]);
 const authoritySecret = "signet-ca";
 const quantity = /^[1-9]\d{0,9}(?:M|G|T|Mi|Gi|Ti)$/;
 
@@ -58,6 +65,7 @@ export function readInstallOptions(given: Given): InstallOptions {
     svidLifetimeS: readLifetime(valueOf(given, "svid-lifetime")),
     imagePullSecret: matching(given, "image-pull-secret", objectName, "the name of a Secret"),
     wrappingKeySecret: readWrappingKeySecret(given),
+    bundlePort: readBundlePort(given),
   };
 }
 
@@ -101,6 +109,17 @@ function readWrappingKeySecret(given: Given): string | null {
   // What it would wrap lies in there.
   if (name === authoritySecret) throw refused("wrapping-key", name, "a Secret of your own");
   return name;
+}
+
+function readBundlePort(given: Given): number | null {
+  const form = `a port from ${portMin} to ${portMax} that the controller has no other use for`;
+  const text = matching(given, "bundle-port", portForm, form);
+  if (text === null) return null;
+  const port = Number(text);
+  if (port < portMin || port > portMax || takenPorts.has(port)) {
+    throw refused("bundle-port", text, form);
+  }
+  return port;
 }
 
 function readLifetime(text: string | null): number | null {

@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import test from "ava";
 import { parseYaml } from "#/lib/yaml.ts";
 import type { KubernetesObject } from "../mesh.ts";
 import { BaseError, readBase } from "./base.ts";
 import { readInstallOptions } from "./options.ts";
-import { imageOf, renderObject } from "./render.ts";
+import { addedObjects, imageOf, renderObject } from "./render.ts";
 
 const repository = process.cwd();
 const base = readBase(repository).map(({ object }) => object);
@@ -125,3 +126,29 @@ test("renderObject mounts the wrapping key for controllers alone, and they start
   t.deepEqual(injector, one(plain, "Deployment", "signet-injector"));
   t.false(JSON.stringify(plain).includes("SIGNET_KEY_ENCRYPTION_FILE"));
 });
+
+test("renderObject opens the bundle port of controllers alone, and a Service leads there", (t) => {
+  const given = { "bundle-port": "8445" };
+  const objects = rendered(given);
+  const changed = objects.filter((object, index) => object !== base[index] && !isSame(object));
+  t.deepEqual(
+    changed.map(({ kind, metadata }) => `${kind} ${metadata.name}`),
+    ["StatefulSet signet-controller", "NetworkPolicy signet-controller"],
+  );
+  const [container] = one(objects, "StatefulSet", "signet-controller").spec.template.spec
+    .containers;
+  t.deepEqual(container.env.at(-1), { name: "SIGNET_BUNDLE_PORT", value: "8445" });
+  t.deepEqual(container.ports.at(-1), { name: "bundle", containerPort: 8445 });
+  const [rule] = one(objects, "NetworkPolicy", "signet-controller").spec.ingress;
+  t.deepEqual(rule.ports.at(-1), { port: "bundle", protocol: "TCP" });
+  const [service, ...none] = addedObjects(readInstallOptions(given)) as Loose[];
+  t.deepEqual(none, []);
+  t.is(service.spec.ports[0].targetPort, "bundle");
+  const { labels } = one(objects, "StatefulSet", "signet-controller").spec.template.metadata;
+  t.like(labels, service.spec.selector);
+  t.deepEqual(addedObjects(readInstallOptions({})), []);
+});
+
+function isSame(object: KubernetesObject): boolean {
+  return isDeepStrictEqual(object, one(base, object.kind, object.metadata.name));
+}

@@ -1,5 +1,6 @@
 // One object of k8s/base as options change it. Pure: what no option names stays as it is.
 import type { KubernetesObject } from "../mesh.ts";
+import { bundleService, withBundlePort } from "./bundle-port.ts";
 import type { ImageOptions, InstallOptions, Storage } from "./options.ts";
 
 type Loose = Readonly<Record<string, unknown>>;
@@ -20,12 +21,15 @@ export function renderObject(object: KubernetesObject, options: InstallOptions):
         ...variable("SIGNET_TRUST_DOMAIN", options.trustDomain),
         ...variable("SIGNET_SVID_LIFETIME_S", options.svidLifetimeS),
       ]);
-      return withWrappingKey(withStorage(changed, options.storage), options.wrappingKeySecret);
+      const stored = withStorage(changed, options.storage);
+      return withBundlePort(withWrappingKey(stored, options.wrappingKeySecret), options.bundlePort);
     }
     case "Deployment":
       return renderWorkload(object, options, [
         ...variable("SIGNET_TRUST_DOMAIN", options.trustDomain),
       ]);
+    case "NetworkPolicy":
+      return withBundlePort(object, options.bundlePort);
     case "ServiceAccount": {
       const { imagePullSecret: name } = options;
       return name === null ? object : { ...object, imagePullSecrets: [{ name }] };
@@ -33,6 +37,11 @@ export function renderObject(object: KubernetesObject, options: InstallOptions):
     default:
       return object;
   }
+}
+
+/** What options add to k8s/base. */
+export function addedObjects({ bundlePort }: InstallOptions): readonly KubernetesObject[] {
+  return bundlePort === null ? [] : [bundleService(bundlePort)];
 }
 
 /** The name of one of the mesh's images where `options` say that it is; any other text as it is. */

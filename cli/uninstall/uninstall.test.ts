@@ -193,6 +193,7 @@ test("removeMesh deletes step by step, each once the last one's are gone", async
     "clusterroles",
     "clusterroles",
     "clusterroles",
+    "clusterroles",
     "namespaces",
   ]);
   t.is(lines.length, 6);

@@ -3,7 +3,7 @@
 import path from "node:path";
 import test from "ava";
 import { eventually } from "../../kit/eventually.ts";
-import { applyObjects, getObject, kubectl, tryKubectl } from "../../kit/kubectl.ts";
+import { applyObjects, execute, getObject, kubectl, tryKubectl } from "../../kit/kubectl.ts";
 import type { ApiObject } from "../../kit/kubectl.ts";
 import { rollout } from "../../kit/mesh.ts";
 import { readyPod } from "../../kit/pods.ts";
@@ -15,6 +15,7 @@ const home = "signet-system";
 /** With the label, and without. */
 const meshed = "signet-test-install-meshed";
 const plain = "signet-test-install-plain";
+const bundlePort = 8445;
 const workloads = ["statefulset/signet-controller", "deployment/signet-injector"];
 
 test.before("the cluster begins without the mesh", async (t) => {
@@ -58,7 +59,7 @@ test.serial("install prints what kustomize makes of the same files", async (t) =
 test.serial(
   "install | kubectl apply makes the mesh, and a second time changes nothing",
   async (t) => {
-    const manifests = await signetText(["install", "--no-storage"]);
+    const manifests = await signetText(["install", "--no-storage", `--bundle-port=${bundlePort}`]);
     const apply = (...more: string[]): Promise<string> =>
       kubectl(["apply", "--filename=-", ...more], { input: manifests });
     t.notRegex(await apply(), /unchanged|configured/);
@@ -143,6 +144,20 @@ test.serial(
     t.is(await answered(meshed, `http://app-b.${meshed}/hello`), 200);
   },
 );
+
+test.serial("install --bundle-port leads to the bundle, from any pod", async (t) => {
+  const place = { namespace: meshed, pod: "client", container: "client" };
+  const { exitCode, stdout, stderr } = await execute(place, ["node", "-e", fetchBundle]);
+  t.is(exitCode, 0, stderr);
+  const { keys } = JSON.parse(stdout) as { keys: { use: string }[] };
+  t.deepEqual([...new Set(keys.map(({ use }) => use))].toSorted(), ["jwt-svid", "x509-svid"]);
+});
+
+/** Without asking who it is: that is what a federation is for. */
+const fetchBundle = `
+const url = "https://signet-bundle.signet-system:${bundlePort}/bundle";
+require("https").get(url, { rejectUnauthorized: false }, (response) => response.pipe(process.stdout));
+`;
 
 test.serial(
   "inject: works without label and webhook, since the controllers bring the roots",

@@ -1,9 +1,13 @@
 import test from "ava";
-import { backendConfig, greeting, largeFile } from "./backend.ts";
+import { backendConfig, files, greeting } from "./backend.ts";
 
 test("backend answers are as long as the works say", (t) => {
   t.is(greeting.length, 54);
-  t.is(largeFile.text.length, 16 * 1024);
+  const lengths = files.map(({ name, text }) => [name, text.length]);
+  t.deepEqual(lengths, [
+    ["16k", 16 * 1024],
+    ["1m", 1024 * 1024],
+  ]);
 });
 
 test("backendConfig adds eight response headers, exactly one of them varying", (t) => {
@@ -17,10 +21,12 @@ test("backendConfig adds eight response headers, exactly one of them varying", (
 
 test("backendConfig writes nowhere but into its folder", (t) => {
   const paths = [...backendConfig("/folder").matchAll(/ (\/\S+?)[; ]/g)].map((match) => match[1]!);
-  const files = paths.filter((path) => !["/hello", "/headers", "/16k"].includes(path));
-  t.true(files.length > 5);
+  const written = paths.filter(
+    (path) => !["/hello", "/headers", "/16k", "/1m", "/upload"].includes(path),
+  );
+  t.true(written.length > 5);
   t.deepEqual(
-    files.filter((path) => !path.startsWith("/folder")),
+    written.filter((path) => !path.startsWith("/folder")),
     [],
   );
 });

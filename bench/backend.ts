@@ -4,13 +4,11 @@ import { layout } from "./layout.ts";
 /** 54 bytes, as the sample application answers. */
 export const greeting: string = "Hello from app-b service! Hostname: app-b Version: v1\n";
 
-/** Name and content of the file behind /16k, in the folder given to `backendConfig`. */
-const largeText: string = "0123456789abcde\n".repeat(1024);
-
-export const largeFile: { readonly name: string; readonly text: string } = {
-  name: "16k",
-  text: largeText,
-};
+/** Files behind /16k and /1m, in the folder given to `backendConfig`. */
+export const files: readonly { readonly name: string; readonly text: string }[] = [
+  { name: "16k", text: "0123456789abcde\n".repeat(1024) },
+  { name: "1m", text: "0123456789abcde\n".repeat(64 * 1024) },
+];
 
 const responseHeaders: readonly (readonly [string, string])[] = [
   ["Cache-Control", "private, max-age=0, must-revalidate"],
@@ -24,7 +22,7 @@ const responseHeaders: readonly (readonly [string, string])[] = [
   ["X-Response-Id", "$request_id"],
 ];
 
-/** nginx configuration; `folder` holds the large file and takes the pid and error files. */
+/** nginx configuration; `folder` holds the files and takes the pid, error files and a socket. */
 export function backendConfig(folder: string): string {
   const answer = `return 200 "${greeting.replace("\n", "\\n")}";`;
   const headers = responseHeaders.map(([name, value]) => `add_header ${name} "${value}";`);
@@ -44,9 +42,23 @@ http {
 ${temporaryPaths(folder)}
   server {
     listen ${layout.backendPort} backlog=4096;
+    listen ${layout.opaqueBackendPort} backlog=4096;
     location /hello { ${answer} }
     location /headers { ${headers.join(" ")} ${answer} }
     location /16k { root ${folder}; }
+    location /1m { root ${folder}; }
+    # Reads all of a body before it answers: what is behind it gets none.
+    location /upload {
+      client_max_body_size 2m;
+      client_body_buffer_size 2m;
+      proxy_pass_request_body off;
+      proxy_set_header Content-Length "";
+      proxy_pass http://unix:${folder}/taken.sock:;
+    }
+  }
+  server {
+    listen unix:${folder}/taken.sock;
+    location / { ${answer} }
   }
 }
 `;

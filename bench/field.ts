@@ -11,8 +11,20 @@ import { startSignet } from "./signet.ts";
 import type { Bench, Subject } from "./subject.ts";
 import type { Work } from "./works.ts";
 
-/** The subjects of a route. Envoy stands twice in the pair: which of its ways is better differs by work. */
-export function subjectsOf(route: Work["route"]): readonly Subject[] {
+/**
+ * The subjects of a work. Envoy stands twice in the pair: which of its ways is better differs by work. nginx
+ * has its opaque proxy in a module of its own, and does not take part there.
+ */
+export function subjectsOf({ route, carries }: Work): readonly Subject[] {
+  if (carries === "tcp") {
+    return [
+      signet,
+      peer("envoy", (bench, path, role) => envoyPlan(bench.programs.envoy, { path }, role, "tcp")),
+      peer("haproxy", (bench, path, role) =>
+        haproxyPlan(bench.programs.haproxy, { path }, role, "tcp"),
+      ),
+    ];
+  }
   if (route === "hop") {
     return [
       signet,

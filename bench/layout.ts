@@ -19,6 +19,9 @@ export const layout = {
   outsideService: "10.203.1.11",
   servicePort: 80,
   backendPort: 8080,
+  /** The same behind an opaque port. */
+  opaqueServicePort: 81,
+  opaqueBackendPort: 8081,
   outboundPort: 5000,
   inboundPort: 4000,
 } as const;
@@ -37,6 +40,14 @@ export const hosts = {
   hop: "outside.outside.svc.cluster.local",
   pair: "app-b.app-b.svc.cluster.local",
 } as const;
+
+/** Where the client goes, and where the backend listens. */
+export const portsOf: Readonly<
+  Record<"http" | "tcp", { readonly service: number; readonly backend: number }>
+> = {
+  http: { service: layout.servicePort, backend: layout.backendPort },
+  tcp: { service: layout.opaqueServicePort, backend: layout.opaqueBackendPort },
+};
 
 export const serviceAddress: Readonly<Record<"hop" | "pair", string>> = {
   hop: layout.outsideService,

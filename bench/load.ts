@@ -19,6 +19,8 @@ export interface LoadPlan {
   readonly measureS: number;
   /** One request; `{varying}` becomes a counter of 12 hexadecimal digits. */
   readonly head: string;
+  /** Sent behind each head. */
+  readonly bodyBytes: number;
 }
 
 export interface LoadResult {
@@ -56,9 +58,11 @@ class PacedLoad {
   #measuring = false;
   #errors = 0;
   #latencies: number[] = [];
+  readonly #body: Buffer;
 
   constructor(plan: LoadPlan) {
     this.#plan = plan;
+    this.#body = Buffer.alloc(plan.bodyBytes, "x");
   }
 
   async open(): Promise<void> {
@@ -105,6 +109,7 @@ class PacedLoad {
     this.#counter += 1;
     const varying = this.#counter.toString(16).padStart(12, "0");
     connection.socket.write(this.#plan.head.replace("{varying}", varying), "latin1");
+    if (this.#body.length > 0) connection.socket.write(this.#body);
   }
 
   #onData(connection: Connection, chunk: Buffer): void {

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { MeshError } from "#/lib/errors.ts";
-import { hosts, layout, loadCore, plainUid, serviceAddress } from "./layout.ts";
+import { hosts, loadCore, plainUid, portsOf, serviceAddress } from "./layout.ts";
 import { measuringLine } from "./load.ts";
 import type { LoadPlan, LoadResult } from "./load.ts";
 import { cpuMicroseconds, descendants, memoryOf, runPlaced } from "./process.ts";
@@ -106,6 +106,9 @@ async function saturated(
   const spent = cpuMicroseconds(pids) - before;
   return {
     cpu_us: spent / result.requests,
+    ...(work.carries === "tcp"
+      ? { cpu_s_per_gib: spent / 1e6 / (result.bytesRead / 2 ** 30) }
+      : {}),
     rps: result.requests / result.durationS,
     ...memoryFacts(running, pids),
     errors: result.errors,
@@ -145,7 +148,7 @@ async function runWrk(
   const script = wrkScript(work, host);
   const scriptPath = script === null ? null : `${bench.runFolder}/${work.name}.lua`;
   if (script !== null) writeFileSync(scriptPath!, script);
-  const url = clientUrl(serviceAddress[work.route]);
+  const url = clientUrl(work);
   // wrk takes whole seconds only.
   const parameters = wrkParameters(work, url, host, Math.max(1, Math.round(durationS)), scriptPath);
   return runPlaced(clientPlacement(running), bench.programs.wrk, parameters);
@@ -159,12 +162,13 @@ async function runLoad(
 ): Promise<{ result: LoadResult; spent: number }> {
   const plan: LoadPlan = {
     address: serviceAddress[work.route],
-    port: layout.servicePort,
+    port: portsOf[work.carries].service,
     connections: work.connections,
     rate: work.rate,
     warmUpS: pacedWarmUpS,
     measureS: times.measureS,
     head: requestHead(work, hosts[work.route]),
+    bodyBytes: work.bodyBytes,
   };
   const planPath = `${bench.runFolder}/load.json`;
   writeFileSync(planPath, JSON.stringify(plan));

@@ -4,6 +4,7 @@ import { median } from "./statistics.ts";
 
 export type Metric =
   | "cpu_us"
+  | "cpu_s_per_gib"
   | "rps"
   | "p50_us"
   | "p99_us"
@@ -49,6 +50,7 @@ interface MetricFacts {
 
 const metrics: Readonly<Record<Metric, MetricFacts>> = {
   cpu_us: { unit: "us", better: "lower" },
+  cpu_s_per_gib: { unit: "s/GiB", better: "lower" },
   rps: { unit: "1/s", better: "higher" },
   p50_us: { unit: "us", better: "lower" },
   p99_us: { unit: "us", better: "lower" },

@@ -1,7 +1,7 @@
 // A subject is a proxy that takes part: one process for a hop, two for a pair, in namespaces of its own.
 import { chownSync, mkdirSync, truncateSync, writeFileSync } from "node:fs";
-import { backendConfig, largeFile } from "./backend.ts";
-import { layout, loadCore, plainUid, proxyUid } from "./layout.ts";
+import { backendConfig, files } from "./backend.ts";
+import { loadCore, plainUid, portsOf, proxyUid, serviceAddress } from "./layout.ts";
 import { makeNetwork, redirect } from "./netns.ts";
 import type { Network } from "./netns.ts";
 import type { Programs } from "./prerequisites.ts";
@@ -80,7 +80,7 @@ export async function startSubject(
 function startBackend(bench: Bench, namespace: string, stack: AsyncDisposableStack): void {
   const folder = `${bench.runFolder}/${namespace}`;
   mkdirSync(folder, { recursive: true });
-  writeFileSync(`${folder}/${largeFile.name}`, largeFile.text);
+  for (const { name, text } of files) writeFileSync(`${folder}/${name}`, text);
   writeFileSync(`${folder}/backend.conf`, backendConfig(folder));
   chownSync(folder, plainUid, plainUid);
   stack.use(
@@ -100,5 +100,6 @@ export function emptyLogs(running: Running): void {
   for (const file of running.proxies.accessLogs) truncateSync(file);
 }
 
-/** The addresses a client uses, by route. */
-export const clientUrl = (address: string): string => `http://${address}:${layout.servicePort}`;
+/** The URL that a client uses. */
+export const clientUrl = ({ route, carries }: Work): string =>
+  `http://${serviceAddress[route]}:${portsOf[carries].service}`;

@@ -14,4 +14,9 @@ test("works with headers send twelve, exactly one of them varying", (t) => {
 test("requestHead is one request with Host first", (t) => {
   const plain = works.find((work) => work.name === "h1-plain-hop")!;
   t.is(requestHead(plain, "app-b"), "GET /hello HTTP/1.1\r\nHost: app-b\r\n\r\n");
+  const upload = works.find((work) => work.name === "h1-mtls-pair-1m")!;
+  t.is(
+    requestHead(upload, "app-b"),
+    "POST /upload HTTP/1.1\r\nHost: app-b\r\nContent-Length: 1048576\r\n\r\n",
+  );
 });

@@ -5,7 +5,12 @@ export interface Work {
   /** hop: client -> outbound proxy -> plain backend. pair: outbound -> mutual TLS -> inbound -> backend. */
   readonly route: "hop" | "pair";
   readonly connections: number;
+  /** GET; POST with `bodyBytes`. */
   readonly path: string;
+  /** Of each request; 0: no body. */
+  readonly bodyBytes: number;
+  /** http: the proxies see requests. tcp: an opaque port, bytes alone. */
+  readonly carries: "http" | "tcp";
   /** Request headers beside Host. */
   readonly headers: readonly (readonly [string, string])[];
   /** saturated: as fast as it goes, then latency at a fixed rate. paced: only at that rate. */
@@ -43,6 +48,8 @@ const base = {
   route: "pair",
   connections,
   path: "/hello",
+  bodyBytes: 0,
+  carries: "http",
   headers: [],
   load: "saturated",
   rate: latencyRate,
@@ -55,11 +62,15 @@ export const works: readonly Work[] = [
   { ...base, name: "h1-mtls-pair-paced-3000", load: "paced", rate: 3000 },
   { ...base, name: "h1-mtls-pair-paced-6000", load: "paced", rate: 6000 },
   { ...base, name: "h1-mtls-pair-16k", path: "/16k" },
+  { ...base, name: "h1-mtls-pair-1m", path: "/upload", bodyBytes: 1024 * 1024, rate: 100 },
+  { ...base, name: "tcp-mtls-pair", path: "/1m", carries: "tcp", connections: 8, rate: 100 },
 ];
 
-/** The bytes of one request, with `varyingMark` still in place. */
+/** The head of one request, with `varyingMark` still in place. */
 export function requestHead(work: Work, host: string): string {
-  const lines = [`GET ${work.path} HTTP/1.1`, `Host: ${host}`];
+  const method = work.bodyBytes > 0 ? "POST" : "GET";
+  const lines = [`${method} ${work.path} HTTP/1.1`, `Host: ${host}`];
+  if (work.bodyBytes > 0) lines.push(`Content-Length: ${work.bodyBytes}`);
   for (const [name, value] of work.headers) lines.push(`${name}: ${value}`);
   return `${lines.join("\r\n")}\r\n\r\n`;
 }

@@ -119,6 +119,7 @@ function plainPod(facts: PodFacts): KubernetesObject {
       ...metadata(facts.namespace, facts.name),
       uid: facts.uid,
       labels: appLabel(facts.namespace),
+      annotations: { "signet.dev/opaque-ports": String(layout.opaqueBackendPort) },
     },
     spec: {
       serviceAccountName: facts.serviceAccount,
@@ -126,7 +127,10 @@ function plainPod(facts: PodFacts): KubernetesObject {
         {
           name: "app",
           image: "signet/app-b",
-          ports: [{ name: "http", containerPort: layout.backendPort, protocol: "TCP" }],
+          ports: [
+            { name: "http", containerPort: layout.backendPort, protocol: "TCP" },
+            { name: "bytes", containerPort: layout.opaqueBackendPort, protocol: "TCP" },
+          ],
         },
       ],
     },
@@ -184,6 +188,13 @@ function service(name: string, clusterIP: string): KubernetesObject {
           protocol: "TCP",
           appProtocol: "http",
         },
+        {
+          name: "bytes",
+          port: layout.opaqueServicePort,
+          targetPort: layout.opaqueBackendPort,
+          protocol: "TCP",
+          appProtocol: "tcp",
+        },
       ],
     },
   };
@@ -199,7 +210,10 @@ function endpointSlice(facts: PodFacts): KubernetesObject {
       labels: { "kubernetes.io/service-name": name },
     },
     addressType: "IPv4",
-    ports: [{ name: "http", port: layout.backendPort, protocol: "TCP", appProtocol: "http" }],
+    ports: [
+      { name: "http", port: layout.backendPort, protocol: "TCP", appProtocol: "http" },
+      { name: "bytes", port: layout.opaqueBackendPort, protocol: "TCP", appProtocol: "tcp" },
+    ],
     endpoints: [
       {
         addresses: [facts.address],

@@ -16,12 +16,15 @@ Transfer/sec:      5.81MB
 `;
 
 test("parseWrk reads requests and duration", (t) => {
-  t.deepEqual(parseWrk(output), { requests: 60_900, durationS: 2.1, errors: 0 });
+  const bytesRead = 12.2 * 1024 ** 2;
+  t.deepEqual(parseWrk(output), { requests: 60_900, durationS: 2.1, bytesRead, errors: 0 });
 });
 
 test("parseWrk reads durations in other units", (t) => {
   t.is(parseWrk(output.replace("2.10s", "1.50m")).durationS, 90);
   t.is(parseWrk(output.replace("2.10s", "200.00ms")).durationS, 0.2);
+  t.is(parseWrk(output.replace("12.20MB", "512.00B")).bytesRead, 512);
+  t.is(parseWrk(output.replace("12.20MB", "1.50GB")).bytesRead, 1.5 * 1024 ** 3);
 });
 
 test("parseWrk adds up every kind of error", (t) => {
@@ -68,6 +71,11 @@ test("wrkParameters asks for the path of the work with its host", (t) => {
 
 test("wrkScript is not needed without headers", (t) => {
   t.is(wrkScript(plain, "app-b"), null);
+});
+
+test("wrkScript sends a work's body", (t) => {
+  const upload = works.find((work) => work.name === "h1-mtls-pair-1m")!;
+  t.regex(wrkScript(upload, "app-b")!, /"POST"\n.*string\.rep\("x", 1048576\)/);
 });
 
 test("wrkScript splits the request around the varying part, once", (t) => {

@@ -8,6 +8,8 @@ export class WrkError extends MeshError<"wrk_output_unreadable"> {}
 export interface WrkResult {
   readonly requests: number;
   readonly durationS: number;
+  /** As wrk prints it: three digits of KB, MB or GB, which are powers of 1024. */
+  readonly bytesRead: number;
   /** Socket errors of all kinds and answers other than 2xx and 3xx. */
   readonly errors: number;
 }
@@ -34,8 +36,14 @@ export function wrkParameters(
   ];
 }
 
-/** A Lua script that sends the work's headers with a counter in the varying one; null when it has none. */
+/**
+ * A Lua script that sends the work's headers with a counter in the varying one, or its body; null when it has
+ * neither.
+ */
 export function wrkScript(work: Work, host: string): string | null {
+  if (work.bodyBytes > 0) {
+    return `wrk.method = "POST"\nwrk.body = string.rep("x", ${work.bodyBytes})\n`;
+  }
   if (work.headers.length === 0) return null;
   const [before, after = ""] = requestHead(work, host).split(varyingMark);
   return [
@@ -56,7 +64,7 @@ function luaText(text: string): string {
 
 /** Reads what wrk printed. Throws WrkError when the closing lines are missing. */
 export function parseWrk(output: string): WrkResult {
-  const done = /(\d+) requests in ([\d.]+)(us|ms|s|m|h),/.exec(output);
+  const done = /(\d+) requests in ([\d.]+)(us|ms|s|m|h), ([\d.]+)([KMGT]?)B read/.exec(output);
   if (done === null) {
     const said = output.trim().split("\n").at(-1)!.trim();
     throw new WrkError("wrk_output_unreadable", `Cannot read the result of wrk: it said "${said}"`);
@@ -68,8 +76,10 @@ export function parseWrk(output: string): WrkResult {
   return {
     requests: Number(done[1]),
     durationS: Number(done[2]) * unitS[done[3] as keyof typeof unitS],
+    bytesRead: Number(done[4]) * 1024 ** unitPowers.indexOf(done[5]!),
     errors: [...socket, refused].reduce((sum, each) => sum + Number(each), 0),
   };
 }
 
+const unitPowers = ["", "K", "M", "G", "T"];
 const unitS = { us: 1e-6, ms: 1e-3, s: 1, m: 60, h: 3600 } as const;

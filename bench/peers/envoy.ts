@@ -1,5 +1,5 @@
 // Envoy as a sidecar: static bootstrap, one worker, access log to a file, identities checked. Pure.
-import { identities, layout } from "../layout.ts";
+import { identities, layout, portsOf } from "../layout.ts";
 import type { Between, PeerFolder, PeerPlan, Role } from "./peer.ts";
 
 const extensions = "type.googleapis.com/envoy.extensions.";
@@ -35,13 +35,15 @@ export function envoyPlan(
 
 function listener(folder: PeerFolder, role: Role, between: Between, accessLog: string): object {
   const port = role === "in" ? layout.inboundPort : layout.outboundPort;
+  const filter =
+    between === "tcp"
+      ? { name: "envoy.filters.network.tcp_proxy", typed_config: tcpProxy(role, accessLog) }
+      : {
+          name: "envoy.filters.network.http_connection_manager",
+          typed_config: connectionManager(role, between, accessLog),
+        };
   const chain = {
-    filters: [
-      {
-        name: "envoy.filters.network.http_connection_manager",
-        typed_config: connectionManager(role, between, accessLog),
-      },
-    ],
+    filters: [filter],
     ...(role === "in" ? { transport_socket: serverTls(folder, between) } : {}),
   };
   return { name: role, address: socketAddress("0.0.0.0", port), filter_chains: [chain] };
@@ -52,15 +54,7 @@ function connectionManager(role: Role, between: Between, accessLog: string): obj
     "@type": `${extensions}filters.network.http_connection_manager.v3.HttpConnectionManager`,
     stat_prefix: role,
     codec_type: role === "in" && between === "http2" ? "HTTP2" : "HTTP1",
-    access_log: [
-      {
-        name: "envoy.access_loggers.file",
-        typed_config: {
-          "@type": `${extensions}access_loggers.file.v3.FileAccessLog`,
-          path: accessLog,
-        },
-      },
-    ],
+    access_log: accessLogs(accessLog),
     http_filters: [
       {
         name: "envoy.filters.http.router",
@@ -79,13 +73,24 @@ function connectionManager(role: Role, between: Between, accessLog: string): obj
   };
 }
 
+function tcpProxy(role: Role, accessLog: string): object {
+  return {
+    "@type": `${extensions}filters.network.tcp_proxy.v3.TcpProxy`,
+    stat_prefix: role,
+    cluster: "next",
+    access_log: accessLogs(accessLog),
+  };
+}
+
+function accessLogs(path: string): object[] {
+  const typed = { "@type": `${extensions}access_loggers.file.v3.FileAccessLog`, path };
+  return [{ name: "envoy.access_loggers.file", typed_config: typed }];
+}
+
 function cluster(folder: PeerFolder, role: Role, between: Between): object {
-  const [address, port] = {
-    "plain-out": [layout.outsider, layout.backendPort] as const,
-    out: [layout.server, layout.backendPort] as const,
-    in: [layout.server, layout.backendPort] as const,
-  }[role];
-  const endpoint = { endpoint: { address: socketAddress(address, port) } };
+  const address = role === "plain-out" ? layout.outsider : layout.server;
+  const { backend } = portsOf[between === "tcp" ? "tcp" : "http"];
+  const endpoint = { endpoint: { address: socketAddress(address, backend) } };
   return {
     name: "next",
     type: "STATIC",

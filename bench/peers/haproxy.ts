@@ -1,5 +1,5 @@
 // HAProxy as a sidecar: one thread, connections reused, one log line per request. Pure.
-import { layout, serverName } from "../layout.ts";
+import { layout, portsOf, serverName } from "../layout.ts";
 import type { Between, PeerFolder, PeerPlan, Role } from "./peer.ts";
 
 export function haproxyPlan(
@@ -39,18 +39,16 @@ function haproxyConfig(folder: PeerFolder, role: Role, between: Between): string
   ssl-default-bind-options ssl-min-ver TLSv1.3
   ssl-default-server-options ssl-min-ver TLSv1.3
 defaults
-  mode http
+  mode ${between === "tcp" ? "tcp" : "http"}
   log global
-  option httplog
+  option ${between === "tcp" ? "tcplog" : "httplog"}
   timeout client 60s
   timeout server 60s
   timeout connect 5s
-  timeout http-keep-alive 60s
-  http-reuse always
-frontend front
+${between === "tcp" ? "" : "  timeout http-keep-alive 60s\n  http-reuse always\n"}frontend front
   bind 0.0.0.0:${port}${bindTls}
   default_backend next
 backend next
-  server next ${address}:${layout.backendPort} pool-purge-delay 60s${serverTls}
+  server next ${address}:${portsOf[between === "tcp" ? "tcp" : "http"].backend} pool-purge-delay 60s${serverTls}
 `;
 }

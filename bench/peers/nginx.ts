@@ -40,7 +40,10 @@ ${temporaryPaths(folder.path)}
   server {
     listen ${port}${role === "in" ? " ssl" : ""} backlog=4096;
 ${role === "in" ? serverTls(folder) : ""}
+    client_max_body_size 0;
     location / {
+      # As a sidecar has to: a body is passed on while it comes.
+      proxy_request_buffering off;
       proxy_pass ${scheme}://next;
       proxy_http_version 1.1;
       proxy_set_header Connection "";

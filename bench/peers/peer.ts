@@ -8,8 +8,8 @@ export interface PeerFolder {
 /** What a proxy is in the path. plain-out: one hop, no TLS. out and in: the two ends of a pair. */
 export type Role = "plain-out" | "out" | "in";
 
-/** What the two proxies of a pair speak between them. */
-export type Between = "http1" | "http2";
+/** What the two proxies of a pair speak between them; tcp: the bytes of an opaque port, over TLS. */
+export type Between = "http1" | "http2" | "tcp";
 
 interface PeerFile {
   /** Name within the folder. */

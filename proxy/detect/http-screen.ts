@@ -8,10 +8,13 @@ export class HttpScreen {
   #held: Buffer = NOTHING;
   #clear = false;
 
-  /** False: with these bytes the stream has proved to be HTTP/1, and they must not be passed on. */
+  /**
+   * False: with these bytes the stream has proved to be HTTP/1, and they must not be passed on. They may change
+   * afterwards.
+   */
   pass(bytes: Buffer): boolean {
     if (this.#clear) return true;
-    this.#held = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]);
+    this.#held = Buffer.concat([this.#held, bytes]);
     const verdict = detectHttp(this.#held);
     if (verdict === null) return true;
     this.#clear = verdict !== "http1";

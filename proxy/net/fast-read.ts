@@ -19,16 +19,19 @@ interface Fields {
 /** Of every socket of this process, found at the first one. */
 let fields: Fields | null | undefined;
 
+/** Hears of bytes that are somebody else's when it returns. */
+export type BorrowedListener = (bytes: Buffer) => void;
+
 /**
  * Emits "data" for `socket` that way, from the end of its next "data" on. Pausing, resuming and putting
- * bytes back go on as before.
+ * bytes back go on as before. `borrowed`: is called in place of "data", with the process's own buffer.
  */
-export function readFast(socket: Socket): void {
+export function readFast(socket: Socket, borrowed: BorrowedListener | null = null): void {
   const start = (): void => {
     // Bytes that wait in the stream go first; whoever paused it decides when.
     if (socket.readableLength > 0 || socket.readableFlowing !== true) return;
     socket.off("data", start);
-    take(socket);
+    take(socket, borrowed);
   };
   socket.on("data", start);
 }
@@ -38,13 +41,17 @@ export function readsFast(socket: Socket): boolean {
   return fields !== undefined && fields !== null && slots(socket)[fields.buffer] === shared;
 }
 
-function take(socket: Socket): void {
+function take(socket: Socket, borrowed: BorrowedListener | null): void {
   if (fields === undefined) fields = findFields(socket);
   const handle = handleOf(socket);
   if (fields === null || handle?.useUserBuffer === undefined) return;
   const own = slots(socket);
   own[fields.buffer] = shared;
   own[fields.callback] = (count: number): boolean => {
+    if (borrowed !== null && socket.readableFlowing === true && socket.readableLength === 0) {
+      borrowed(count === READ_BYTES_MAX ? shared : shared.subarray(0, count));
+      return true;
+    }
     const bytes = Buffer.allocUnsafe(count);
     shared.copy(bytes, 0, 0, count);
     if (socket.readableFlowing !== true || socket.readableLength > 0) return socket.push(bytes);

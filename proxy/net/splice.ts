@@ -5,6 +5,7 @@ import type { Socket } from "node:net";
 import type { Deadlines, Expiring } from "./deadline.ts";
 import { readFast } from "./fast-read.ts";
 import { reset } from "./reset.ts";
+import { writeBorrowed } from "./write-borrowed.ts";
 
 export interface SpliceEnd {
   readonly bytesFromDownstream: number;
@@ -51,19 +52,21 @@ export class Splice implements Expiring {
     const { screen } = options;
     this.#alive();
     options.deadlines.add(this);
-    downstream.on("data", (bytes: Buffer) => {
+    const fromDownstream = (bytes: Buffer): void => {
       this.#fromDownstream += bytes.length;
       this.#alive();
       if (screen !== null && !screen.pass(bytes)) this.#finish("http_as_opaque");
-      else if (!upstream.write(bytes)) downstream.pause();
-    });
-    upstream.on("data", (bytes: Buffer) => {
+      else if (!writeBorrowed(upstream, bytes)) downstream.pause();
+    };
+    const fromUpstream = (bytes: Buffer): void => {
       this.#toDownstream += bytes.length;
       this.#alive();
-      if (!downstream.write(bytes)) upstream.pause();
-    });
-    readFast(downstream);
-    readFast(upstream);
+      if (!writeBorrowed(downstream, bytes)) upstream.pause();
+    };
+    downstream.on("data", fromDownstream);
+    upstream.on("data", fromUpstream);
+    readFast(downstream, fromDownstream);
+    readFast(upstream, fromUpstream);
     upstream.on("drain", () => downstream.resume());
     downstream.on("drain", () => upstream.resume());
     downstream.on("end", () => this.#ended(upstream));

@@ -103,7 +103,7 @@ export const proxyLayers: Readonly<Record<string, readonly string[]>> = {
   observe: [],
   inbound: ["detect", "http1", "net", "tls", "observe", "stream"],
   outbound: ["detect", "http1", "net", "tls", "observe", "stream"],
-  stream: ["http1", "net", "observe"],
+  stream: ["http1", "http2", "translate", "net", "observe"],
   control: ["observe", "proxy/config.ts"],
   workload: ["control", "net", "observe", "proxy/config.ts"],
   probe: [],

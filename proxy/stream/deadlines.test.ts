@@ -31,7 +31,8 @@ async function send(
     void new Exchange(
       socket,
       {
-        dispatch: (exchange) => exchange.setHead(Buffer.alloc(0)),
+        added: null,
+        dispatch: () => {},
         open: () => {},
         responded: () => false,
         failed: () => false,

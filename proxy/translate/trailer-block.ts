@@ -22,6 +22,11 @@ export class TrailerSection {
     this.#bytes = Buffer.concat([this.#bytes, buffer.subarray(start, end)]);
   }
 
+  /** As received, with the blank line. */
+  get bytes(): Buffer {
+    return this.#bytes;
+  }
+
   /** It has fields: the message ends with them, not with its content. */
   get present(): boolean {
     return this.#bytes.length > LINE_END_BYTES;

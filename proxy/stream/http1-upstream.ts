@@ -112,6 +112,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     this.#sent = true;
     this.#requestDone = last;
     this.#writer.head(request.http1Head(), request.bodyKind);
+    if (last) this.#writer.end();
   }
 
   send(content: Buffer, last: boolean): void {

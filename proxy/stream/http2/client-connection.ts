@@ -26,8 +26,9 @@ export class ClientConnection implements ShellOwner, ClientStreamOwner {
   readonly trailers: Http2Trailers = new Http2Trailers();
   readonly #owner: ClientConnectionOwner;
   readonly #shell: Http2Shell;
-  /** Streams that heard something of what is being received. */
+  /** Streams that heard something in this turn of the loop: TLS gives what came in pieces of a record each. */
   readonly #told: ClientStream[] = [];
+  readonly #onImmediate = (): void => this.#tell();
   #leaving = false;
   /** Monotonic ms since which it carries nothing; 0: it does. */
   #idleSinceMs: number;
@@ -73,7 +74,7 @@ export class ClientConnection implements ShellOwner, ClientStreamOwner {
   }
 
   tellLater(stream: ClientStream): void {
-    this.#told.push(stream);
+    if (this.#told.push(stream) === 1) setImmediate(this.#onImmediate);
   }
 
   onRequest(stream: Http2Stream): void {
@@ -81,9 +82,6 @@ export class ClientConnection implements ShellOwner, ClientStreamOwner {
   }
 
   onReceived(): void {
-    const told = this.#told;
-    for (let index = 0; index < told.length; index += 1) told[index]!.onReceived();
-    told.length = 0;
     this.#owner.onRoom();
   }
 
@@ -103,6 +101,12 @@ export class ClientConnection implements ShellOwner, ClientStreamOwner {
 
   onClosed(): void {
     this.#leave();
+  }
+
+  #tell(): void {
+    const told = this.#told;
+    for (let index = 0; index < told.length; index += 1) told[index]!.onReceived();
+    told.length = 0;
   }
 
   #leave(): void {

@@ -17,7 +17,7 @@ export interface ClientStreamOwner {
   readonly socket: Socket;
   readonly response: Http2Response;
   readonly trailers: Http2Trailers;
-  /** Calls back the stream's onReceived() when all that came together was told. */
+  /** Calls back the stream's onReceived() later in this turn, when all that came together was told. */
   tellLater(stream: ClientStream): void;
 }
 

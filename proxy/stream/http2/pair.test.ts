@@ -145,7 +145,7 @@ test("pair carries answers without content as they are", async (t) => {
   }
   const head = await call(it.port, { method: "HEAD", path: "/200" });
   t.is(head.response.headers["content-length"], "1000");
-  t.is(head.response.headers.server, "signet");
+  t.is(head.response.headers["server"], "signet");
 });
 
 test("pair carries interim answers, and waits with content until it was told to go on", async (t) => {

@@ -17,8 +17,9 @@ export class ServerConnection implements ShellOwner, ServerStreamOwner {
   reason = "";
   readonly #shell: Http2Shell;
   readonly #onClosed: () => void;
-  /** Streams of which something is being received. */
+  /** Streams of which something came in this turn of the loop: TLS gives what came in pieces of a record each. */
   readonly #told: ServerStream[] = [];
+  readonly #onImmediate = (): void => this.#tell();
   #draining = false;
   /** Monotonic ms since which it carries nothing; 0: it does. */
   #idleSinceMs: number;
@@ -55,7 +56,7 @@ export class ServerConnection implements ShellOwner, ServerStreamOwner {
   }
 
   tellLater(stream: ServerStream): void {
-    this.#told.push(stream);
+    if (this.#told.push(stream) === 1) setImmediate(this.#onImmediate);
   }
 
   finished(stream: ServerStream): void {
@@ -72,11 +73,7 @@ export class ServerConnection implements ShellOwner, ServerStreamOwner {
     live.begin(fields);
   }
 
-  onReceived(): void {
-    const told = this.#told;
-    for (let index = 0; index < told.length; index += 1) told[index]!.flushRequest();
-    told.length = 0;
-  }
+  onReceived(): void {}
 
   /** It opens no more streams, and ends the connection when those that it has are over. */
   onGoaway(): void {}
@@ -92,5 +89,11 @@ export class ServerConnection implements ShellOwner, ServerStreamOwner {
 
   onClosed(): void {
     this.#onClosed();
+  }
+
+  #tell(): void {
+    const told = this.#told;
+    for (let index = 0; index < told.length; index += 1) told[index]!.flushRequest();
+    told.length = 0;
   }
 }

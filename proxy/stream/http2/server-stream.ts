@@ -26,7 +26,7 @@ export interface ServerStreamOwner {
   readonly reason: string;
   /** Bytes are being worked through. */
   readonly receiving: boolean;
-  /** Calls back the stream's flushRequest() when all that came together was told. */
+  /** Calls back the stream's flushRequest() later in this turn, when all that came together was told. */
   tellLater(stream: ServerStream): void;
   finished(stream: ServerStream): void;
   drain(): void;
@@ -144,7 +144,7 @@ export class ServerStream implements LiveRequest, StreamListener, Expiring {
     if (this.#earlyTrailers !== null) upstream.sendTrailers(this.#earlyTrailers);
     this.#earlyTrailers = null;
     // What follows in the bytes that are being received goes into the same write.
-    if (this.#owner.receiving) this.#touch();
+    if (!this.#read && this.#owner.receiving) this.#touch();
     else this.#flush();
   }
 
@@ -220,7 +220,8 @@ export class ServerStream implements LiveRequest, StreamListener, Expiring {
     this.#unreleased += bytes.length;
     if (this.#upstream !== null) {
       this.#upstream.send(bytes, last);
-      this.#touch();
+      if (last) this.#flush();
+      else this.#touch();
     } else if (this.#active) (this.#early ??= []).push(bytes);
     else this.#release();
   }
@@ -230,7 +231,7 @@ export class ServerStream implements LiveRequest, StreamListener, Expiring {
     const trailers = this.#owner.trailers.of(fields);
     if (this.#upstream !== null) {
       this.#upstream.sendTrailers(trailers);
-      this.#touch();
+      this.#flush();
     } else if (this.#active) this.#earlyTrailers = keptTrailers(trailers);
   }
 

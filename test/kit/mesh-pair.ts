@@ -48,14 +48,19 @@ function protocolOf(alpn: string): InboundProtocol {
   return alpn === alpnHttp1 ? "http" : "unclear";
 }
 
-export interface InboundHalf {
-  /** Where its application listens. */
-  readonly appPort: number;
+export interface PeerHalf {
   readonly id: SpiffeId;
   readonly port: number;
+}
+
+export interface InboundHalf extends PeerHalf {
+  /** Where its application listens. */
+  readonly appPort: number;
   readonly metrics: ProxyMetrics;
   /** Identities that callers proved, one for each connection. */
   readonly callers: string[];
+  /** Those that are open. */
+  readonly connections: ReadonlySet<InboundConnection>;
   /** Gives it another certificate, for connections that come from now on. */
   rotate(leaf: LeafOptions): Promise<void>;
 }
@@ -125,6 +130,7 @@ export class MeshPair implements AsyncDisposable {
     const acceptor = new TlsAcceptor(own, systemClock);
     const metrics = new ProxyMetrics();
     const callers: string[] = [];
+    const connections = new Set<InboundConnection>();
     const connector = {
       connect: (
         to: Target,
@@ -148,7 +154,7 @@ export class MeshPair implements AsyncDisposable {
         [hybridGroupCode],
         ({ socket: secured, alpn, peer, credentials }) => {
           callers.push(peer.id);
-          void new InboundConnection({
+          const connection = new InboundConnection({
             context,
             deadlines: this.#deadlines,
             socket: secured,
@@ -157,14 +163,16 @@ export class MeshPair implements AsyncDisposable {
             protocol: protocolOf(alpn),
             destination: credentials.id,
             life: connectionLife(systemClock.now(), credentials.notAfter, peer.notAfter),
-            onClosed: () => {},
+            onClosed: () => connections.delete(connection),
           });
+          connections.add(connection);
         },
         (reason) => callers.push(reason),
       );
     const { port: appPort } = target;
     const rotate = (next: LeafOptions): Promise<void> => this.#rotate(own, name, next);
-    return { id: svid.id, appPort, port: await this.#listen(accept), metrics, callers, rotate };
+    const port = await this.#listen(accept);
+    return { id: svid.id, appPort, port, metrics, callers, connections, rotate };
   }
 
   /** Gives the outbound side another certificate, for connections that come from now on. */
@@ -194,9 +202,10 @@ export class MeshPair implements AsyncDisposable {
     serve: (socket: Socket) => void,
     leaf: LeafOptions = {},
     groups: readonly number[] = [hybridGroupCode],
-  ): Promise<{ readonly id: SpiffeId; readonly port: number }> {
+    protocols: readonly string[] = [alpnHttp1, alpnTcp],
+  ): Promise<PeerHalf> {
     const svid = await this.#authority.issue(idOf(name), leaf);
-    const acceptor = new TlsAcceptor(this.#watch(svid), systemClock, [alpnHttp1, alpnTcp]);
+    const acceptor = new TlsAcceptor(this.#watch(svid), systemClock, protocols);
     const accept = (socket: Socket): void =>
       acceptor.accept(
         socket,
@@ -207,9 +216,14 @@ export class MeshPair implements AsyncDisposable {
     return { id: svid.id, port: await this.#listen(accept) };
   }
 
+  /** The same, but it knows nothing else than HTTP/2. */
+  addHttp2Peer(name: string, serve: (socket: Socket) => void): Promise<PeerHalf> {
+    return this.addPeer(name, serve, {}, [hybridGroupCode], [alpnHttp2]);
+  }
+
   /** A connection of a member with a certificate of its own, that nobody on this end will end. */
   async connectAsMember(
-    half: InboundHalf,
+    half: PeerHalf,
     alpn: typeof alpnHttp2 | typeof alpnHttp1 | typeof alpnTcp,
     leaf: LeafOptions = {},
   ): Promise<Socket> {

@@ -164,11 +164,11 @@ test("requests go on while connections between sidecars are drained again and ag
   const endpoint = endpointOf(half.id, half.port);
   const cluster = { name: "b", endpoints: [endpoint] };
   const port = await pair.addOutbound({ kind: "endpoint", cluster, endpoint }, "http");
-  let over = false;
+  const over = new AbortController();
   let asked = 0;
   const callers = Array.from({ length: 8 }, async () => {
     const socket = pair.connect(port);
-    while (!over) {
+    while (!over.signal.aborted) {
       const post = "POST / HTTP/1.1\r\nhost: b\r\ncontent-length: 1\r\n\r\nx";
       t.regex(await ask(socket, post), /^HTTP\/1\.1 200 [^]*ok$/);
       asked += 1;
@@ -179,7 +179,7 @@ test("requests go on while connections between sidecars are drained again and ag
     await until(() => asked > before + 8);
     for (const connection of half.connections) connection.drain();
   }
-  over = true;
+  over.abort();
   await Promise.all(callers);
   t.true(half.callers.length > 10, `${half.callers.length} connections`);
 });

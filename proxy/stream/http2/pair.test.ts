@@ -215,10 +215,14 @@ test("pair does not let a caller that reads nothing hold up another", async (t) 
   for (let round = 0; round < 20; round += 1) {
     t.regex(await ask(socket, "GET / HTTP/1.1\r\nhost: b\r\n\r\n"), /small$/);
   }
+  const whole = Promise.withResolvers<undefined>();
   let received = 0;
-  slow.on("data", (bytes: Buffer) => (received += bytes.length));
+  slow.on("data", (bytes: Buffer) => {
+    received += bytes.length;
+    if (received > size) whole.resolve(undefined);
+  });
   slow.resume();
-  while (received < size) await pause(5);
+  await whole.promise;
   t.true(received < size + 1000);
   t.is(it.half.callers.length, 1);
 });

@@ -24,6 +24,7 @@ import { ProxyMetrics } from "./observe/metrics.ts";
 import { Chance } from "./outbound/balance.ts";
 import { RetryBudget } from "./outbound/budget.ts";
 import { EndpointConnector } from "./outbound/connector.ts";
+import { endpointTransport } from "./outbound/transport.ts";
 import { OutboundSide } from "./outbound/listener.ts";
 import { ProvenConnections } from "./outbound/proven.ts";
 import { RouteTable } from "./outbound/table.ts";
@@ -32,7 +33,7 @@ import { readiness } from "./readiness.ts";
 import { Http1Transport } from "./stream/pool.ts";
 import { defaultPoolLimits, plaintextFacts } from "./stream/transport.ts";
 import type { Connector, Target } from "./stream/transport.ts";
-import { alpnHttp1, alpnTcp, makeCredentials } from "./tls/credentials.ts";
+import { alpnTcp, makeCredentials } from "./tls/credentials.ts";
 import type { Credentials } from "./tls/credentials.ts";
 import type { WorkloadApi, WorkloadApiOptions } from "./workload/api.ts";
 
@@ -100,8 +101,8 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     onCertificateEnd: (how: string) => metrics.expiredConnections.with(direction, how).add(),
   });
   const connectorOptions = { credentials, proven, rules, metrics, clock, log };
-  const outboundTransport = new Http1Transport(
-    new EndpointConnector({ ...connectorOptions, alpn: alpnHttp1 }),
+  const outboundTransport = endpointTransport(
+    (protocols) => new EndpointConnector({ ...connectorOptions, protocols }),
     poolContext("outbound"),
   );
   const budgets = new Map<string, RetryBudget>();
@@ -114,7 +115,7 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     table,
     opaquePorts: config.opaquePorts,
     transport: outboundTransport,
-    connector: new EndpointConnector({ ...connectorOptions, alpn: alpnTcp }),
+    connector: new EndpointConnector({ ...connectorOptions, protocols: [alpnTcp] }),
     chance: new Chance(Math.floor(random() * 2 ** 32)),
     budgetOf: (service) => budgetOf(budgets, service, clock),
     ownIdentity: (): SpiffeId | null => credentials.get()?.id ?? null,

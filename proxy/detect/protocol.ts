@@ -6,7 +6,7 @@ import { detectHttp } from "./http.ts";
 /** More bytes than this never come back as null. */
 export const DETECT_BYTES_MAX: number = CLIENT_HELLO_BYTES_MAX;
 
-/** What sidecars offer each other (`signet-http/1.1`, `signet-tcp`, ...); no application does. */
+/** What sidecars offer each other (`signet-h2`, `signet-http/1.1`, `signet-tcp`); no application does. */
 const MESH_PREFIX = "signet-";
 
 export type DetectedProtocol =

@@ -31,7 +31,7 @@ interface Replies {
 
 const replies = new Map<LocalStatus, Replies>();
 for (const [key, phrase] of Object.entries(phrases)) {
-  const body = `${phrase.toLowerCase()}\n`;
+  const body = textOf(phrase);
   const head =
     `HTTP/1.1 ${key} ${phrase}\r\nserver: signet\r\n` +
     `content-type: text/plain\r\ncontent-length: ${body.length}\r\n`;
@@ -43,6 +43,15 @@ for (const [key, phrase] of Object.entries(phrases)) {
     keeping: Buffer.from(keeping + body, "latin1"),
     keepingHead: Buffer.from(keeping, "latin1"),
   });
+}
+
+function textOf(phrase: string): string {
+  return `${phrase.toLowerCase()}\n`;
+}
+
+/** The content of the answer with this status. */
+export function localReplyText(status: LocalStatus): string {
+  return textOf(phrases[status]);
 }
 
 /** `100 Continue`, for a client that waits for it. */

@@ -5,7 +5,9 @@ import { formatHostPort, normalizeIp } from "#/lib/ip.ts";
 import { Cut } from "../net/cut.ts";
 import type { Deadlines } from "../net/deadline.ts";
 import { defaultExchangeLimits } from "../stream/dispatcher.ts";
+import type { ExchangeContext } from "../stream/dispatcher.ts";
 import { Exchange } from "../stream/exchange.ts";
+import { ServerConnection } from "../stream/http2/server-connection.ts";
 import type { Target } from "../stream/transport.ts";
 import type { ConnectionLife } from "../tls/lifetime.ts";
 import type { ConnectionClaim, DenyReason } from "./authorize.ts";
@@ -14,7 +16,7 @@ import type { InboundContext } from "./dispatcher.ts";
 import type { Lease } from "./leases.ts";
 import { InboundTcp, tcpIdleTimeoutMs } from "./tcp.ts";
 
-export type InboundProtocol = "http" | "tcp" | "unclear";
+export type InboundProtocol = "http2" | "http" | "tcp" | "unclear";
 
 export interface InboundConnectionOptions {
   readonly context: InboundContext;
@@ -22,7 +24,7 @@ export interface InboundConnectionOptions {
   readonly socket: Socket;
   readonly claim: ConnectionClaim;
   readonly target: Target;
-  /** "unclear": TCP as far as one knows, on a port that the pod did not declare opaque. */
+  /** "http2": from a sidecar. "unclear": TCP as far as one knows, on a port that the pod did not declare opaque. */
   readonly protocol: InboundProtocol;
   /** Own identity, as the caller knows this pod. */
   readonly destination: string;
@@ -36,7 +38,7 @@ export class InboundConnection implements Lease {
   readonly #options: InboundConnectionOptions;
   readonly #startedMs: number;
   readonly #sourceAddress: string;
-  #exchange: Exchange | null = null;
+  #http: Exchange | ServerConnection | null = null;
   #tcp: InboundTcp | null = null;
   readonly #cutAt: Cut | null = null;
   #draining = false;
@@ -55,7 +57,8 @@ export class InboundConnection implements Lease {
         this.#end("certificate_ended");
       });
     }
-    if (options.protocol === "http") this.#exchange = this.#startHttp();
+    if (options.protocol === "http2") this.#http = this.#startHttp2();
+    else if (options.protocol === "http") this.#http = this.#startHttp();
     else this.#tcp = this.#startTcp();
   }
 
@@ -66,24 +69,41 @@ export class InboundConnection implements Lease {
 
   drain(): void {
     this.#draining = true;
-    this.#exchange?.drain();
+    this.#http?.drain();
   }
 
   cut(): void {
     this.#end("cut");
   }
 
-  #startHttp(): Exchange {
-    const { context, deadlines, target, claim, destination, socket } = this.#options;
+  #startHttp2(): ServerConnection {
     const closed = (): void => this.#close();
-    const dispatcher = new InboundDispatcher(context, target, claim, destination, closed);
-    return new Exchange(socket, dispatcher, {
+    return new ServerConnection(
+      this.#options.socket,
+      this.#dispatcher(),
+      this.#exchanges(),
+      closed,
+    );
+  }
+
+  #startHttp(): Exchange {
+    return new Exchange(this.#options.socket, this.#dispatcher(), this.#exchanges());
+  }
+
+  #dispatcher(): InboundDispatcher {
+    const { context, target, claim, destination } = this.#options;
+    return new InboundDispatcher(context, target, claim, destination, () => this.#close());
+  }
+
+  #exchanges(): ExchangeContext {
+    const { context, deadlines } = this.#options;
+    return {
       clock: context.clock,
       deadlines,
       limits: defaultExchangeLimits,
       tunnelIdleTimeoutMs: tcpIdleTimeoutMs,
       shouldClose: () => this.#draining || this.#certificateEnding(),
-    });
+    };
   }
 
   #certificateEnding(): boolean {
@@ -100,7 +120,7 @@ export class InboundConnection implements Lease {
       declared: protocol === "tcp",
       onHttp: () => {
         this.#tcp = null;
-        this.#exchange = this.#startHttp();
+        this.#http = this.#startHttp();
       },
       onEnd: (bytesReceived, bytesSent, reason) => this.#logTcp(bytesReceived, bytesSent, reason),
     });
@@ -108,7 +128,7 @@ export class InboundConnection implements Lease {
 
   #end(reason: string): void {
     this.#reason = reason;
-    this.#exchange?.cut(reason);
+    this.#http?.cut(reason);
     this.#tcp?.cut(reason);
   }
 

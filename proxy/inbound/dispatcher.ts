@@ -2,23 +2,23 @@
 // application, with the caller's proven identity in place of whatever the request claims.
 import type { Clock } from "#/lib/clock.ts";
 import { formatHostPort } from "#/lib/ip.ts";
-import { linesOf, requestBytes } from "../http1/writer.ts";
+import { linesOf } from "../http1/writer.ts";
 import type { Lines } from "../http1/writer.ts";
 import type { AccessLog } from "../observe/access-log.ts";
 import type { ProxyMetrics, RequestCells } from "../observe/metrics.ts";
 import type { Dispatcher, LiveRequest } from "../stream/dispatcher.ts";
-import type { Http1Transport } from "../stream/pool.ts";
-import type { Target, UpstreamFailure } from "../stream/transport.ts";
+import type { Target, Transport, UpstreamFailure } from "../stream/transport.ts";
 import type { ConnectionClaim } from "./authorize.ts";
 
 export interface InboundContext {
   readonly clock: Clock;
   readonly metrics: ProxyMetrics;
   readonly accessLog: AccessLog;
-  readonly transport: Http1Transport<Target>;
+  readonly transport: Transport<Target>;
 }
 
 export class InboundDispatcher implements Dispatcher {
+  readonly added: Lines | null;
   readonly #context: InboundContext;
   readonly #target: Target;
   /** "address:port", for logs. */
@@ -26,7 +26,6 @@ export class InboundDispatcher implements Dispatcher {
   readonly #source: string;
   readonly #group: string;
   readonly #destination: string;
-  readonly #identityLine: Lines | null;
   readonly #cells: RequestCells;
   readonly #onClosed: () => void;
 
@@ -44,7 +43,7 @@ export class InboundDispatcher implements Dispatcher {
     this.#group = group;
     this.#destination = destination;
     // Claims of identity are taken out of every request; only what mTLS proved is put in.
-    this.#identityLine =
+    this.added =
       source === null ? null : linesOf(`x-forwarded-client-cert: By=${destination};URI=${source}`);
     this.#cells = context.metrics.requestCells({
       direction: "inbound",
@@ -56,9 +55,7 @@ export class InboundDispatcher implements Dispatcher {
     this.#onClosed = onClosed;
   }
 
-  dispatch(exchange: LiveRequest): void {
-    exchange.setHead(requestBytes(exchange.request, this.#identityLine));
-  }
+  dispatch(): void {}
 
   open(exchange: LiveRequest): void {
     this.#context.transport.open(this.#target, exchange);
@@ -88,11 +85,10 @@ export class InboundDispatcher implements Dispatcher {
     const { status, requestBodyBytes, responseBodyBytes, request } = exchange;
     this.#cells.record(status, durationMs / 1000, requestBodyBytes, responseBodyBytes);
     if (exchange.reason !== "") metrics.refusals.with("inbound", exchange.reason).add();
-    const head = request.end > 0;
     accessLog.request({
       direction: "inbound",
-      method: head ? request.methodText : "",
-      path: head ? request.pathText : "",
+      method: request?.methodText ?? "",
+      path: request?.pathText ?? "",
       status,
       durationMs,
       requestBytes: requestBodyBytes,
@@ -130,6 +126,7 @@ function isGoing(failure: UpstreamFailure): boolean {
     case "overflow":
     case "response_invalid":
     case "response_timeout":
+    case "request_invalid":
     case "try_timeout":
       return false;
     default:

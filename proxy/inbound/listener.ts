@@ -18,7 +18,7 @@ import { reset } from "../net/reset.ts";
 import type { Target } from "../stream/transport.ts";
 import { TlsAcceptor } from "../tls/accept.ts";
 import type { AcceptedTls } from "../tls/accept.ts";
-import { alpnHttp1 } from "../tls/credentials.ts";
+import { alpnHttp1, alpnHttp2 } from "../tls/credentials.ts";
 import type { Credentials } from "../tls/credentials.ts";
 import { connectionLife } from "../tls/lifetime.ts";
 import type { ConnectionLife } from "../tls/lifetime.ts";
@@ -155,12 +155,17 @@ export class InboundSide {
     const { clock, metrics } = this.#options;
     const { id, notAfter, version, group } = peer;
     metrics.connections.with("inbound", id, credentials.id, "mtls", version, group).add();
-    this.#judge(socket, destination, alpn === alpnHttp1 ? "http" : this.#tcpOn(destination), {
+    this.#judge(socket, destination, this.#protocolOf(alpn, destination), {
       identity: id,
       group,
       life: connectionLife(clock.now(), credentials.notAfter, notAfter),
       destination: credentials.id,
     });
+  }
+
+  #protocolOf(alpn: string, destination: Destination): InboundProtocol {
+    if (alpn === alpnHttp2) return "http2";
+    return alpn === alpnHttp1 ? "http" : this.#tcpOn(destination);
   }
 
   /** What the pod declared, never what a caller says, decides whether bytes go unread. */

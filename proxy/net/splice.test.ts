@@ -104,7 +104,7 @@ async function rig(link: "TCP" | "TLS"): Promise<Rig> {
       originate(
         {
           ...target,
-          alpn: alpnTcp,
+          protocols: [alpnTcp],
           requiresPostQuantum: false,
           timeoutMs: 3000,
           clock: systemClock,

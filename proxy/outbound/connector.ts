@@ -9,6 +9,7 @@ import { dial } from "../net/dial.ts";
 import type { ProxyMetrics } from "../observe/metrics.ts";
 import { plaintextFacts } from "../stream/transport.ts";
 import type { ConnectionFacts, Connector, UpstreamFailure } from "../stream/transport.ts";
+import { alpnHttp2 } from "../tls/credentials.ts";
 import type { Credentials } from "../tls/credentials.ts";
 import { connectionLife } from "../tls/lifetime.ts";
 import { originate } from "../tls/originate.ts";
@@ -31,7 +32,8 @@ export interface OwnRules {
 }
 
 export interface EndpointConnectorOptions {
-  readonly alpn: string;
+  /** What is offered to endpoints of the mesh. */
+  readonly protocols: readonly string[];
   readonly credentials: Watch<Credentials | null>;
   /** Keeps what is opened, and says who may be spoken with. */
   readonly proven: ProvenConnections;
@@ -86,7 +88,7 @@ export class EndpointConnector implements Connector<EndpointState> {
     connected: (socket: Socket, facts: ConnectionFacts) => void,
     failed: (failure: UpstreamFailure) => void,
   ): void {
-    const { alpn, clock, log, metrics, proven, rules } = this.#options;
+    const { protocols, clock, log, metrics, proven, rules } = this.#options;
     const refusal = proven.refusalOf(expected);
     if (refusal !== null) {
       process.nextTick(failed, refusal);
@@ -105,7 +107,7 @@ export class EndpointConnector implements Connector<EndpointState> {
         port,
         credentials,
         expected,
-        alpn,
+        protocols,
         requiresPostQuantum,
         timeoutMs: connectTimeoutMs,
         clock,
@@ -124,7 +126,8 @@ export class EndpointConnector implements Connector<EndpointState> {
         const life = connectionLife(clock.now(), credentials.notAfter, peer.notAfter);
         proven.add(socket, peer, life.cutAtMs);
         const { id: identity, version, group } = peer;
-        connected(socket, { identity, version, group, drainAtMs: life.drainAtMs });
+        const http2 = socket.alpnProtocol === alpnHttp2;
+        connected(socket, { identity, version, group, http2, drainAtMs: life.drainAtMs });
       },
       ({ fault, detail }) => {
         if (refusals.has(fault)) {

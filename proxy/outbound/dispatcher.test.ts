@@ -136,7 +136,7 @@ for (const name of ["__proto__", "constructor", "hasOwnProperty", "__defineGette
     );
     const socket = pair.connect(await pair.addOutbound(upstreams, "http"));
     const answer = await ask(socket, get("b", "/", `${name}: no\r\n`));
-    t.true(answer.includes(`${name}: no\r\n`), answer);
+    t.true(answer.includes(`${name.toLowerCase()}: no\r\n`), answer);
     t.regex(await ask(socket, get("b", "/", `${name}: yes\r\n`)), /\r\n\r\ntwo$/);
     t.regex(await ask(socket, get("b")), /^HTTP\/1\.1 200 /);
     t.false("no" in Object.prototype);

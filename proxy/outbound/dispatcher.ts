@@ -5,13 +5,11 @@ import type { Clock } from "#/lib/clock.ts";
 import type { Cell } from "#/lib/metrics.ts";
 import { ascii } from "../http1/bytes.ts";
 import { isIdempotent } from "../http1/method.ts";
-import { requestBytes } from "../http1/writer.ts";
 import { LazyTimer } from "../net/lazy-timer.ts";
 import type { AccessLog } from "../observe/access-log.ts";
 import type { ProxyMetrics, RequestCells } from "../observe/metrics.ts";
-import type { Dispatcher, LiveRequest } from "../stream/dispatcher.ts";
-import type { Http1Transport } from "../stream/pool.ts";
-import type { UpstreamFailure } from "../stream/transport.ts";
+import type { Dispatcher, LiveRequest, RequestFacts } from "../stream/dispatcher.ts";
+import type { Transport, UpstreamFailure } from "../stream/transport.ts";
 import { pickEndpoint } from "./balance.ts";
 import type { Chance } from "./balance.ts";
 import type { RetryBudget } from "./budget.ts";
@@ -31,7 +29,7 @@ export interface OutboundContext {
   readonly clock: Clock;
   readonly metrics: ProxyMetrics;
   readonly accessLog: AccessLog;
-  readonly transport: Http1Transport<EndpointState>;
+  readonly transport: Transport<EndpointState>;
   readonly chance: Chance;
   readonly budgetOf: (service: string) => RetryBudget;
   readonly ownIdentity: () => SpiffeId | null;
@@ -43,6 +41,7 @@ export interface OutboundContext {
 }
 
 export class OutboundDispatcher implements Dispatcher {
+  readonly added = null;
   readonly #context: OutboundContext;
   readonly #upstreams: Upstreams;
   readonly #service: string;
@@ -82,7 +81,6 @@ export class OutboundDispatcher implements Dispatcher {
     this.#cluster = null;
     this.#route = null;
     if (!this.#choose(exchange)) return;
-    exchange.setHead(requestBytes(exchange.request, null));
     this.#budget.deposit();
   }
 
@@ -119,11 +117,10 @@ export class OutboundDispatcher implements Dispatcher {
     if (exchange.reason !== "") {
       this.#context.metrics.refusals.with("outbound", exchange.reason).add();
     }
-    const head = request.end > 0;
     accessLog.request({
       direction: "outbound",
-      method: head ? request.methodText : "",
-      path: head ? request.pathText : "",
+      method: request?.methodText ?? "",
+      path: request?.pathText ?? "",
       status,
       durationMs,
       requestBytes: requestBodyBytes,
@@ -152,7 +149,7 @@ export class OutboundDispatcher implements Dispatcher {
       this.#cluster = upstreams.cluster;
       return true;
     }
-    this.#facts.exchange = exchange;
+    this.#facts.request = exchange.request;
     const { routes } = upstreams.port;
     const route = matchRoute(routes, this.#facts);
     if (route === null) {
@@ -318,18 +315,18 @@ const STATUS_CLASSES = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /** A request head as the routes look at it. */
 class HeadFacts implements RouteFacts {
-  exchange: LiveRequest | null = null;
+  request: RequestFacts | null = null;
 
   method(): string {
-    return this.exchange!.request.methodText;
+    return this.request!.methodText;
   }
 
   path(): string {
-    return this.exchange!.request.pathText;
+    return this.request!.pathText;
   }
 
   header(name: string): string | null {
-    const { request } = this.exchange!;
+    const request = this.request!;
     // As it is forwarded: a caller's spelling must not choose the route (attack case 53).
     return name === "host" ? request.host.normal : request.value(ascii(name));
   }

@@ -18,6 +18,7 @@ export function isEndpointFault(failure: UpstreamFailure): boolean {
     case "identity_suspended":
     case "trust_domain_not_federated":
     case "overflow":
+    case "request_invalid":
       return false;
     case "connect_refused":
     case "connect_timeout":

@@ -97,6 +97,7 @@ function isRetriable(
     case "overflow":
     case "no_credentials":
     case "response_timeout":
+    case "request_invalid":
       return false;
     default:
       return failure satisfies never;

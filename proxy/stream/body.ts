@@ -1,13 +1,22 @@
-// Where a message's body ends in the bytes that come, whatever its framing: one object per direction of
-// a connection, used again for each message.
-import { ChunkedScanner } from "../http1/chunked.ts";
+// Where a message's body ends in the bytes that come, whatever its framing, and what of it is content: one object per
+// direction of a connection, used again for each message.
 import { BODY } from "../http1/framing.ts";
 import type { BodyKind } from "../http1/framing.ts";
+import { ChunkedContent } from "../translate/chunked-content.ts";
+import type { ContentSink } from "../translate/chunked-content.ts";
+import { Http1Trailers } from "./http1-messages.ts";
 
 export class Body {
   kind: BodyKind = BODY.none;
-  readonly #chunked = new ChunkedScanner();
+  readonly #sink: ContentSink;
+  readonly #chunked: ChunkedContent;
   #remaining = 0;
+
+  /** `sink` hears of content from within take(), in which the last of a body with a length is `complete` already. */
+  constructor(sink: ContentSink) {
+    this.#sink = sink;
+    this.#chunked = new ChunkedContent(sink);
+  }
 
   begin(kind: BodyKind, length: number): void {
     this.kind = kind;
@@ -21,11 +30,13 @@ export class Body {
       case BODY.none:
         return start;
       case BODY.close:
+        if (start < buffer.length) this.#sink(buffer, start, buffer.length);
         return buffer.length;
       case BODY.length: {
-        const count = Math.min(this.#remaining, buffer.length - start);
-        this.#remaining -= count;
-        return start + count;
+        const end = Math.min(start + this.#remaining, buffer.length);
+        this.#remaining -= end - start;
+        if (end > start) this.#sink(buffer, start, end);
+        return end;
       }
       case BODY.chunked: {
         const count = this.#chunked.consume(buffer, start, buffer.length);
@@ -41,5 +52,12 @@ export class Body {
     if (this.kind === BODY.length) return this.#remaining === 0;
     if (this.kind === BODY.chunked) return this.#chunked.done;
     return this.kind === BODY.none;
+  }
+
+  /** Of a complete body that has some, until the next one begins; else null. */
+  get trailers(): Http1Trailers | null {
+    if (this.kind !== BODY.chunked) return null;
+    const { trailers } = this.#chunked;
+    return trailers.present ? new Http1Trailers(trailers) : null;
   }
 }

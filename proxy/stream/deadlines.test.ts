@@ -1,7 +1,7 @@
 // The deadlines of a downstream connection, made short: who sends its request slowly, or not at all.
 //
-// attack-46 (floods of HTTP/2 frames) does not apply to the data path: sidecars speak HTTP/1.1 to each
-// other, and an application's own HTTP/2 passes as opaque bytes. The controller's is in api/.
+// attack-46 (floods of HTTP/2 frames): what sidecars may do to each other is in http2/flood.test.ts, an
+// application's own HTTP/2 passes as opaque bytes. The controller's is in api/.
 import { connect, createServer } from "node:net";
 import type { Socket } from "node:net";
 import test from "ava";
@@ -31,7 +31,8 @@ async function send(
     void new Exchange(
       socket,
       {
-        dispatch: (exchange) => exchange.setHead(Buffer.alloc(0)),
+        added: null,
+        dispatch: () => {},
         open: () => {},
         responded: () => false,
         failed: () => false,

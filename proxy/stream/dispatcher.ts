@@ -3,14 +3,27 @@
 import type { Clock } from "#/lib/clock.ts";
 import type { Deadlines } from "../net/deadline.ts";
 import type { LocalStatus } from "../http1/local-reply.ts";
-import type { RequestHead } from "../http1/request-head.ts";
+import type { HostMemo } from "../http1/host.ts";
+import type { Lines } from "../http1/writer.ts";
 import type { StreamSink, UpstreamFailure } from "./transport.ts";
 
-/** A connection and the request that is on it, as a dispatcher sees it. */
+/** What is known of a request by its head, whichever protocol it came in. */
+export interface RequestFacts {
+  readonly methodText: string;
+  /** The normalised path without the query. */
+  readonly pathText: string;
+  readonly host: HostMemo;
+  /** Of the field with this lower-case name, null without; several are joined with ", ". Only in dispatch(). */
+  value(lowerName: Uint8Array): string | null;
+}
+
+/** A request on its way, as a dispatcher sees it. */
 export interface LiveRequest extends StreamSink {
-  readonly request: RequestHead;
+  /** null: no head could be read. */
+  readonly request: RequestFacts | null;
   /** Monotonic ms of the request's first byte. */
   readonly startedMs: number;
+  /** Of content, without framing. */
   readonly requestBodyBytes: number;
   readonly responseBodyBytes: number;
   readonly tries: number;
@@ -23,20 +36,20 @@ export interface LiveRequest extends StreamSink {
   /** The request can be sent again from its first byte. */
   readonly replayable: boolean;
   readonly responseStarted: boolean;
-  /** Sets the head to send; body bytes follow by themselves. Once per request. */
-  setHead(head: Buffer): void;
   /** Answers from here, before or instead of an upstream. */
   reply(status: LocalStatus, reason: string): void;
   /** Gives the present try up; another is arranged, or a reply made. */
   dropTry(): void;
-  /** The connection ends after the present request. */
+  /** The connection that it came on ends when what is under way has. */
   drain(): void;
-  /** The connection ends at once. */
+  /** Breaks it off; the caller is answered nothing. */
   cut(reason?: string): void;
 }
 
 export interface Dispatcher {
-  /** A head is read: choose, and exchange.setHead(...), or exchange.reply(...). */
+  /** What is added to every request that is sent on. */
+  readonly added: Lines | null;
+  /** A head is read: choose, or exchange.reply(...). */
   dispatch(exchange: LiveRequest): void;
   /** The head and what came with it are there: open a stream to what was chosen. */
   open(exchange: LiveRequest): void;

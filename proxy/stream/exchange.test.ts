@@ -56,6 +56,18 @@ test("exchange passes a chunked body with trailers on as it came", async (t) => 
   t.true(answer.endsWith(`\r\n\r\n${body}`));
 });
 
+test("exchange ends a chunked request without content", async (t) => {
+  let seen = "";
+  await using it = await rig((socket) => {
+    socket.on("data", (bytes) => {
+      seen += bytes.toString("latin1");
+      if (seen.endsWith("\r\n\r\n0\r\n\r\n")) socket.write(ok("done"));
+    });
+  });
+  const head = "PUT /x HTTP/1.1\r\nhost: app\r\ntransfer-encoding: chunked\r\n\r\n";
+  t.regex(await talk(it.port, `${head}0\r\n\r\n`), /\r\n\r\ndone$/);
+});
+
 test("exchange takes a response without length to be ended by the connection", async (t) => {
   await using it = await rig((socket) => {
     socket.on("data", () => socket.end("HTTP/1.1 200 OK\r\n\r\nuntil the end"));

@@ -1,5 +1,5 @@
 // One downstream HTTP/1.1 connection and the request that is on it: reads strictly, asks the
-// dispatcher where the request goes, passes bytes both ways, and starts the next one. One object
+// dispatcher where the request goes, passes messages both ways, and starts the next one. One object
 // for the whole connection, nothing allocated per request that is not bytes.
 import type { Socket } from "node:net";
 import { BODY } from "../http1/framing.ts";
@@ -7,22 +7,22 @@ import { METHOD } from "../http1/method.ts";
 import type { MethodCode } from "../http1/method.ts";
 import { MORE, refusalOf } from "../http1/refusal.ts";
 import { RequestHead } from "../http1/request-head.ts";
-import type { ResponseHead } from "../http1/response-head.ts";
 import { localReply } from "../http1/local-reply.ts";
 import type { LocalStatus } from "../http1/local-reply.ts";
-import { acceptsWebsocket, websocketAccept } from "../http1/websocket.ts";
-import { linesOf, responseBytes } from "../http1/writer.ts";
 import { readFast } from "../net/fast-read.ts";
 import type { Expiring } from "../net/deadline.ts";
 import { closeAfterAnswer } from "../net/linger.ts";
 import { reset } from "../net/reset.ts";
 import type { Splice } from "../net/splice.ts";
-import { Body } from "./body.ts";
+import { Valve } from "../net/valve.ts";
 import { statusOfFailure } from "./failure-status.ts";
-import { appended, joinBody } from "./join.ts";
-import { Replay } from "./replay.ts";
-import { openTunnel } from "./tunnel.ts";
+import { Http1Request } from "./http1-messages.ts";
+import { appended } from "./join.ts";
+import { MessageWriter } from "./message-writer.ts";
+import { RequestContent } from "./request-content.ts";
+import { openTunnel, switchProtocols } from "./tunnel.ts";
 import type { Dispatcher, ExchangeContext, LiveRequest } from "./dispatcher.ts";
+import type { IncomingResponse, Switching, Trailers } from "./transport.ts";
 import type { UpstreamFailure, UpstreamStream } from "./transport.ts";
 
 const READ_HEAD = 0;
@@ -31,33 +31,31 @@ const REQUEST_READ = 2;
 const CLOSED = 3;
 
 const NO_BYTES = Buffer.alloc(0);
-const CLOSE = linesOf("connection: close");
 
 /** Bytes that a caller may send ahead (pipelining) while a response is on its way. */
 const PIPELINED_BYTES_MAX = 64 * 1024;
 
 export class Exchange implements LiveRequest, Expiring {
   deadlineMs = 0;
-  readonly request: RequestHead = new RequestHead();
   startedMs = 0;
-  requestBodyBytes = 0;
   responseBodyBytes = 0;
   tries = 0;
   group = "";
   status = 0;
   reason = "";
   readonly #socket: Socket;
+  readonly #valve: Valve;
   readonly #dispatcher: Dispatcher;
   readonly #context: ExchangeContext;
-  readonly #body = new Body();
-  readonly #replay: Replay;
+  readonly #head = new RequestHead();
+  readonly #outgoing: Http1Request;
+  readonly #content: RequestContent;
+  readonly #writer: MessageWriter;
   #state = READ_HEAD;
-  #upstream: UpstreamStream | null = null;
   #responseStarted = false;
   #active = false;
   #keepAlive = true;
   #draining = false;
-  #paused = false;
   #pending: Buffer | null = null;
   #processing = false;
   #tunnel: Splice | null = null;
@@ -66,10 +64,16 @@ export class Exchange implements LiveRequest, Expiring {
     this.#socket = socket;
     this.#dispatcher = dispatcher;
     this.#context = context;
-    this.#replay = new Replay(context.limits.replayBytesMax);
+    this.#outgoing = new Http1Request(this.#head, dispatcher.added);
+    this.#content = new RequestContent(context.limits.replayBytesMax);
+    this.#valve = new Valve(socket);
+    this.#writer = new MessageWriter(socket);
     socket.on("data", (bytes: Buffer) => this.#data(bytes));
     readFast(socket);
-    socket.on("drain", () => this.#upstream?.resume());
+    socket.on("drain", () => {
+      this.#writer.drained();
+      this.#content.upstream?.resume();
+    });
     socket.on("end", () => this.#ended());
     socket.on("error", () => this.#closed());
     socket.on("close", () => this.#closed());
@@ -78,15 +82,28 @@ export class Exchange implements LiveRequest, Expiring {
     socket.resume();
   }
 
-  get method(): MethodCode {
-    return this.request.method;
+  get request(): RequestHead | null {
+    return this.#head.end > 0 ? this.#head : null;
   }
+
+  get method(): MethodCode {
+    return this.#head.method;
+  }
+
   get websocket(): boolean {
-    return this.request.websocket;
+    return this.#head.websocket;
+  }
+
+  get http1Only(): boolean {
+    return this.#head.websocket || this.#outgoing.http2Refusal !== 0;
+  }
+
+  get requestBodyBytes(): number {
+    return this.#content.bytes;
   }
 
   get replayable(): boolean {
-    return this.#replay.whole;
+    return this.#content.replayable;
   }
 
   get responseStarted(): boolean {
@@ -121,72 +138,89 @@ export class Exchange implements LiveRequest, Expiring {
     this.#responseStarted = true;
     const read = this.#state === REQUEST_READ && !refused;
     if (!read || !this.#mayKeepAlive()) this.#keepAlive = false;
-    this.#socket.write(localReply(status, this.request.method === METHOD.head, !this.#keepAlive));
+    this.#writer.flush();
+    this.#socket.write(localReply(status, this.#head.method === METHOD.head, !this.#keepAlive));
     this.#finish();
   }
 
   dropTry(): void {
-    const upstream = this.#upstream;
-    this.#upstream = null;
+    const { upstream } = this.#content;
+    this.#content.upstream = null;
     upstream?.abandon();
-  }
-
-  setHead(head: Buffer): void {
-    this.#replay.begin(head);
   }
 
   onStreamOpen(stream: UpstreamStream): void {
     if (!this.#active) return stream.abandon();
-    this.#upstream = stream;
     this.tries += 1;
     this.group = stream.facts.group;
-    let ready = true;
-    for (const bytes of this.#replay.chunks) ready = stream.send(bytes);
-    this.#replay.sent();
-    if (this.#state === REQUEST_READ) stream.finishRequest();
-    else if (ready) this.#resumeReading();
-    else this.#pauseReading();
+    this.#content.sendTo(stream, this.#outgoing);
+    if (this.#content.upstream !== stream) return;
+    if (!stream.flush()) this.#valve.close();
+    else if (!this.#content.complete) this.#valve.open();
   }
 
-  onInterim(bytes: Buffer): void {
-    this.#socket.write(bytes);
+  onInterim(response: IncomingResponse): void {
+    // RFC 9110 section 15.2.
+    if (this.#head.minor === 0) return;
+    const head = response.http1Head(BODY.none, false);
+    if (typeof head !== "number") this.#writer.head(head, BODY.none);
   }
 
-  onResponse(head: ResponseHead, bytes: Buffer, bodyEnd: number, last: boolean): void {
-    if (this.#dispatcher.responded(this, head.status)) {
+  onResponseHead(response: IncomingResponse, last: boolean): void {
+    if (this.#dispatcher.responded(this, response.status)) {
       // It will be tried again: this response is read to its end and forgotten.
       this.dropTry();
       return;
     }
-    this.status = head.status;
-    this.#responseStarted = true;
-    this.responseBodyBytes = bodyEnd - head.end;
-    if (head.switching) {
-      this.#upgrade(head, bytes, bodyEnd);
+    const { switching } = response;
+    if (switching !== null) {
+      this.#upgrade(switching);
       return;
     }
-    if (!this.#mayKeepAlive() || head.bodyKind === BODY.close) this.#keepAlive = false;
-    const out = responseBytes(head, this.#keepAlive ? null : CLOSE);
-    if (!this.#socket.write(joinBody(out, bytes, head.end, bodyEnd))) this.#upstream?.pause();
+    const body = response.bodyFor(this.#head.minor);
+    if (!this.#mayKeepAlive() || body === BODY.close) this.#keepAlive = false;
+    const head = response.http1Head(body, !this.#keepAlive);
+    if (typeof head === "number") {
+      this.reply(502, "response_invalid");
+      return;
+    }
+    this.status = response.status;
+    this.#responseStarted = true;
+    this.#touch();
+    this.#writer.head(head, body);
     if (last) this.#responseFinished();
   }
 
-  onResponseBytes(bytes: Buffer, last: boolean): void {
-    this.responseBodyBytes += bytes.length;
-    if (bytes.length > 0 && !this.#socket.write(bytes)) this.#upstream?.pause();
-    if (last) this.#responseFinished();
+  onResponseContent(bytes: Buffer, start: number, end: number, last: boolean): void {
+    this.responseBodyBytes += end - start;
+    this.#touch();
+    this.#writer.content(bytes, start, end);
+    if (!last) return;
+    this.#writer.end();
+    this.#responseFinished();
+  }
+
+  onResponseTrailers(trailers: Trailers): void {
+    const end = trailers.http1End();
+    if (typeof end === "number") return this.reply(502, refusalOf(end).reason);
+    this.#writer.trailers(end);
+    this.#responseFinished();
+  }
+
+  onReceived(): void {
+    if (!this.#writer.flush()) this.#content.upstream?.pause();
   }
 
   onStreamFailed(failure: UpstreamFailure, sent: boolean): void {
     if (!this.#active) return;
-    this.#upstream = null;
+    this.#content.upstream = null;
     if (failure !== "connect_refused" && !sent) this.tries += this.tries === 0 ? 1 : 0;
     if (!this.#responseStarted && this.#dispatcher.failed(this, failure, sent)) return;
     this.reply(statusOfFailure(failure), failure);
   }
 
   onUpstreamDrain(): void {
-    this.#resumeReading();
+    this.#valve.open();
   }
 
   onDeadline(): void {
@@ -213,94 +247,79 @@ export class Exchange implements LiveRequest, Expiring {
   #process(buffer: Buffer): void {
     this.#processing = true;
     let offset = 0;
-    while (offset < buffer.length) {
-      if (this.#state === READ_HEAD) {
-        const next = this.#readHead(buffer, offset);
-        if (next < 0) break;
-        offset = next;
-      } else if (this.#state === READ_BODY) {
-        const next = this.#readBody(buffer, offset, true);
-        if (next < 0) break;
-        offset = next;
-      } else if (this.#state === REQUEST_READ) {
+    while (offset >= 0 && offset < buffer.length && this.#state !== CLOSED) {
+      if (this.#state === READ_HEAD) offset = this.#readHead(buffer, offset);
+      else if (this.#state === READ_BODY) offset = this.#readBody(buffer, offset);
+      else {
         this.#pending = offset === 0 ? buffer : buffer.subarray(offset);
-        if (this.#pending.length > PIPELINED_BYTES_MAX) this.#pauseReading();
+        if (this.#pending.length > PIPELINED_BYTES_MAX) this.#valve.close();
         break;
-      } else break;
+      }
     }
     this.#processing = false;
+    if (this.#content.upstream !== null && !this.#content.upstream.flush()) this.#valve.close();
   }
 
   #readHead(buffer: Buffer, start: number): number {
-    const { request } = this;
+    const request = this.#head;
     const headEnd = request.parse(buffer, start, buffer.length);
     if (headEnd === MORE) {
       if (start !== 0) request.reset();
       if (this.#pending === null && !this.#active) {
         this.startedMs = this.#context.clock.monotonic();
-        if (this.deadlineMs > this.#context.deadlines.nowMs + this.#context.limits.headTimeoutMs) {
-          this.deadlineMs = this.#context.deadlines.nowMs + this.#context.limits.headTimeoutMs;
-        }
+        const dueMs = this.#context.deadlines.nowMs + this.#context.limits.headTimeoutMs;
+        this.deadlineMs = Math.min(this.deadlineMs, dueMs);
       }
       this.#pending = start === 0 ? buffer : buffer.subarray(start);
       return -1;
     }
     this.#begin();
-    if (headEnd < 0) {
-      const { status, reason } = refusalOf(headEnd);
-      this.reply(status, reason, true);
-      return -1;
-    }
+    if (headEnd < 0) return this.#refuse(headEnd);
     this.#keepAlive = request.keepAlive;
-    this.#body.begin(request.bodyKind, request.contentLength);
-    this.#state = this.#body.complete ? REQUEST_READ : READ_BODY;
+    this.#content.begin(request);
+    this.#state = this.#content.complete ? REQUEST_READ : READ_BODY;
     this.#dispatcher.dispatch(this);
     let end = headEnd;
-    if (this.#state === READ_BODY && end < buffer.length) end = this.#readBody(buffer, end, false);
+    if (this.#state === READ_BODY && end < buffer.length) end = this.#readBody(buffer, end);
     if (this.#active && end >= 0) this.#dispatcher.open(this);
     return end;
   }
 
+  #refuse(code: number): number {
+    const { status, reason } = refusalOf(code);
+    this.reply(status, reason, true);
+    return -1;
+  }
+
   #begin(): void {
     this.#active = true;
-    const { clock, deadlines } = this.#context;
-    this.startedMs = clock.monotonic();
-    this.deadlineMs = deadlines.nowMs + this.#context.limits.streamIdleTimeoutMs;
+    this.startedMs = this.#context.clock.monotonic();
+    this.#touch();
     this.status = 0;
     this.reason = "";
     this.tries = 0;
-    this.requestBodyBytes = 0;
+    this.#content.bytes = 0;
     this.responseBodyBytes = 0;
     this.#responseStarted = false;
   }
 
-  /** `opened`: the stream has been asked for; before, bytes only join the replay. */
-  #readBody(buffer: Buffer, start: number, opened: boolean): number {
-    const end = this.#body.take(buffer, start);
-    if (end < 0) {
-      const { status, reason } = refusalOf(end);
-      this.reply(status, reason, true);
-      return -1;
-    }
-    const { complete } = this.#body;
-    this.requestBodyBytes += end - start;
-    if (complete) this.#state = REQUEST_READ;
-    this.deadlineMs = this.#context.deadlines.nowMs + this.#context.limits.streamIdleTimeoutMs;
-    this.#forward(buffer.subarray(start, end));
-    if (complete && opened) this.#upstream?.finishRequest();
+  /** The offset after what belongs to the body; -1 when that cannot be read and was answered. */
+  #readBody(buffer: Buffer, start: number): number {
+    this.#touch();
+    const end = this.#content.take(buffer, start);
+    if (end < 0) return this.#refuse(end);
+    if (this.#content.complete) this.#state = REQUEST_READ;
+    if (this.#content.full) this.#valve.close();
     return end;
   }
 
-  #forward(bytes: Buffer): void {
-    const upstream = this.#upstream;
-    this.#replay.add(bytes, upstream === null);
-    if (upstream !== null) {
-      if (!upstream.send(bytes)) this.#pauseReading();
-    } else if (this.#replay.full) this.#pauseReading();
+  #touch(): void {
+    this.deadlineMs = this.#context.deadlines.nowMs + this.#context.limits.streamIdleTimeoutMs;
   }
 
   #responseFinished(): void {
     if (this.#state !== REQUEST_READ) this.#keepAlive = false;
+    if (!this.#writer.flush()) this.#content.upstream?.pause();
     this.#finish();
   }
 
@@ -308,45 +327,40 @@ export class Exchange implements LiveRequest, Expiring {
   #finish(): void {
     if (!this.#active) return;
     this.#active = false;
-    this.#upstream = null;
+    this.#content.clear();
     this.#dispatcher.finished(this);
-    this.#replay.clear();
     if (!this.#keepAlive || this.#draining) {
-      this.#endSocket();
+      this.#state = CLOSED;
+      this.#context.deadlines.remove(this);
+      closeAfterAnswer(this.#socket, this.#context.clock);
       return;
     }
-    this.request.reset();
+    this.#head.reset();
     this.#state = READ_HEAD;
     this.deadlineMs = this.#context.deadlines.nowMs + this.#context.limits.idleTimeoutMs;
-    this.#resumeReading();
+    this.#valve.open();
     // Not from within the response's own call: a long pipeline must not deepen the stack. What was sent
     // ahead stays where it is until then: bytes that come meanwhile belong behind it.
     if (this.#pending !== null && !this.#processing) setImmediate(() => this.#data(NO_BYTES));
   }
 
-  #endSocket(): void {
-    this.#state = CLOSED;
-    this.#context.deadlines.remove(this);
-    closeAfterAnswer(this.#socket, this.#context.clock);
-  }
-
-  #upgrade(head: ResponseHead, bytes: Buffer, bodyEnd: number): void {
-    const upstream = this.#upstream!;
-    if (!acceptsWebsocket(head, websocketAccept(this.request))) {
-      this.#responseStarted = false;
+  #upgrade(switching: Switching): void {
+    const upstream = this.#content.upstream!;
+    if (!switchProtocols(this.#writer, this.#head, switching)) {
       this.reply(502, "upgrade_invalid", true);
       return;
     }
-    this.#socket.write(joinBody(responseBytes(head, null), bytes, head.end, bodyEnd));
+    this.status = switching.head.status;
+    this.#responseStarted = true;
     this.#context.deadlines.remove(this);
     this.#state = CLOSED;
-    const early = this.#pending;
+    const ahead = this.#pending;
     this.#pending = null;
     const other = upstream.detach();
-    this.#tunnel = openTunnel(this.#socket, other, early, this.#context, (end, reason) => {
+    this.#tunnel = openTunnel(this.#socket, other, ahead, this.#context, (end, reason) => {
       this.#tunnel = null;
       if (this.reason === "") this.reason = reason;
-      this.requestBodyBytes = end.bytesFromDownstream;
+      this.#content.bytes = end.bytesFromDownstream;
       this.responseBodyBytes = end.bytesToDownstream;
       this.#active = false;
       this.#dispatcher.finished(this);
@@ -356,18 +370,6 @@ export class Exchange implements LiveRequest, Expiring {
 
   #mayKeepAlive(): boolean {
     return this.#keepAlive && !this.#draining && !this.#context.shouldClose();
-  }
-
-  #pauseReading(): void {
-    if (this.#paused) return;
-    this.#paused = true;
-    this.#socket.pause();
-  }
-
-  #resumeReading(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.#socket.resume();
   }
 
   #ended(): void {
@@ -390,7 +392,7 @@ export class Exchange implements LiveRequest, Expiring {
       this.#dispatcher.cancelled(this);
       this.#active = false;
       this.#dispatcher.finished(this);
-      this.#replay.clear();
+      this.#content.clear();
     }
     this.#dispatcher.closed(this);
   }

@@ -12,6 +12,8 @@ export function statusOfFailure(failure: UpstreamFailure): LocalStatus {
     case "ended":
     case "response_invalid":
       return 502;
+    case "request_invalid":
+      return 400;
     case "connect_refused":
     case "connect_failed":
     case "tls_failed":

@@ -5,7 +5,6 @@ import type { Server, Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { systemClock } from "#/lib/clock.ts";
 import type { Clock } from "#/lib/clock.ts";
-import { requestBytes } from "../http1/writer.ts";
 import { Deadlines } from "../net/deadline.ts";
 import { dial } from "../net/dial.ts";
 import { defaultExchangeLimits } from "./dispatcher.ts";
@@ -72,7 +71,8 @@ export async function rig(
       return true;
     };
     return {
-      dispatch: (exchange) => exchange.setHead(requestBytes(exchange.request, null)),
+      added: null,
+      dispatch: () => {},
       open: (exchange) => transport.open(target, exchange),
       responded: (exchange, status) => status >= 500 && again(exchange),
       failed: (exchange) => again(exchange),

@@ -1,21 +1,22 @@
 // One HTTP/1.1 connection to an endpoint: carries one stream at a time. The response is framed
 // strictly (a byte too many or a head that cannot be framed without doubt breaks the connection) and
-// its bytes are handed on as they came.
+// its content is handed on in views of what came.
 import type { Socket } from "node:net";
 import { BODY } from "../http1/framing.ts";
 import { METHOD } from "../http1/method.ts";
 import { MORE } from "../http1/refusal.ts";
-import { responseBytes } from "../http1/writer.ts";
 import { ResponseHead } from "../http1/response-head.ts";
 import { Body } from "./body.ts";
+import { Http1Response } from "./http1-messages.ts";
+import { MessageWriter } from "./message-writer.ts";
 import { readFast } from "../net/fast-read.ts";
 import type { Expiring } from "../net/deadline.ts";
 import { reset } from "../net/reset.ts";
 import { severedFor } from "../net/sever.ts";
 import { isClosedByPeer } from "../net/tcp-state.ts";
 import { plaintextFacts } from "./transport.ts";
-import type { ConnectionFacts, PoolContext, StreamSink, UpstreamFailure } from "./transport.ts";
-import type { UpstreamStream } from "./transport.ts";
+import type { ConnectionFacts, OutgoingRequest, PoolContext, StreamSink } from "./transport.ts";
+import type { Trailers, UpstreamFailure, UpstreamStream } from "./transport.ts";
 
 /** Who keeps the connection between streams. */
 export interface UpstreamOwner {
@@ -33,13 +34,17 @@ const CLOSED = 3;
 /** A response nobody wants any more is read to its end, up to so much, to keep the connection. */
 const DISCARD_BYTES_MAX = 64 * 1024;
 
+const NO_BYTES = Buffer.alloc(0);
+
 export class Http1Upstream implements UpstreamStream, Expiring {
   deadlineMs = 0;
   readonly facts: ConnectionFacts;
   readonly #pool: UpstreamOwner;
   readonly #socket: Socket;
   readonly #head = new ResponseHead();
-  readonly #body = new Body();
+  readonly #response = new Http1Response(this.#head);
+  readonly #body = new Body((buffer, start, end) => this.#onContent(buffer, start, end));
+  readonly #writer: MessageWriter;
   readonly #foreign: boolean;
   readonly #idleTimeoutMs: number;
   #sink: StreamSink | null = null;
@@ -56,13 +61,17 @@ export class Http1Upstream implements UpstreamStream, Expiring {
   constructor(pool: UpstreamOwner, socket: Socket, facts: ConnectionFacts) {
     this.#pool = pool;
     this.#socket = socket;
+    this.#writer = new MessageWriter(socket);
     this.facts = facts;
     const { limits } = pool.context;
     this.#foreign = facts.identity === plaintextFacts.identity;
     this.#idleTimeoutMs = this.#foreign ? limits.foreignIdleTimeoutMs : limits.idleTimeoutMs;
     socket.on("data", (bytes: Buffer) => this.#data(bytes));
     readFast(socket);
-    socket.on("drain", () => this.#sink?.onUpstreamDrain());
+    socket.on("drain", () => {
+      this.#writer.drained();
+      this.#sink?.onUpstreamDrain();
+    });
     socket.on("end", () => this.#ended());
     socket.on("error", () => this.#broken("reset"));
     socket.on("close", this.#onClose);
@@ -99,15 +108,31 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     this.#touch(this.#pool.context.limits.streamIdleTimeoutMs);
   }
 
-  send(bytes: Buffer): boolean {
+  sendRequest(request: OutgoingRequest, last: boolean): void {
     this.#sent = true;
-    this.#touch(this.#pool.context.limits.streamIdleTimeoutMs);
-    return this.#socket.write(bytes);
+    this.#requestDone = last;
+    this.#writer.head(request.http1Head(), request.bodyKind);
+    if (last) this.#writer.end();
   }
 
-  finishRequest(): void {
+  send(content: Buffer, last: boolean): void {
+    if (this.#state === CLOSED) return;
+    this.#touch(this.#pool.context.limits.streamIdleTimeoutMs);
+    this.#writer.content(content, 0, content.length);
+    if (!last) return;
+    this.#writer.end();
     this.#requestDone = true;
-    if (this.#state === IDLE) this.#release();
+  }
+
+  sendTrailers(trailers: Trailers): void {
+    const end = trailers.http1End();
+    if (typeof end === "number") return this.#broken("request_invalid");
+    this.#writer.trailers(end);
+    this.#requestDone = true;
+  }
+
+  flush(): boolean {
+    return this.#state === CLOSED || this.#writer.flush();
   }
 
   pause(): void {
@@ -175,16 +200,21 @@ export class Http1Upstream implements UpstreamStream, Expiring {
   }
 
   #data(bytes: Buffer): void {
+    this.#read(bytes);
+    this.#sink?.onReceived();
+  }
+
+  #read(received: Buffer): void {
+    let bytes = received;
     let offset = 0;
     while (offset < bytes.length || this.#held !== null) {
       if (this.#state === AWAIT_HEAD) {
-        const buffer = this.#held === null ? bytes : Buffer.concat([this.#held, bytes]);
-        const next = this.#readHead(buffer, this.#held === null ? offset : 0);
-        if (next < 0) return;
-        if (buffer !== bytes) {
-          bytes = buffer;
+        if (this.#held !== null) {
+          bytes = Buffer.concat([this.#held, bytes]);
+          offset = 0;
         }
-        offset = next;
+        offset = this.#readHead(bytes, offset);
+        if (offset < 0) return;
       } else if (this.#state === READ_BODY) offset = this.#readBody(bytes, offset);
       else {
         // Bytes that no request asked for: nothing on this connection can be trusted any more.
@@ -211,7 +241,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
       return -1;
     }
     if (head.interim) {
-      sink?.onInterim(responseBytes(head, null));
+      sink?.onInterim(this.#response);
       return headEnd;
     }
     return this.#startBody(bytes, headEnd);
@@ -219,42 +249,49 @@ export class Http1Upstream implements UpstreamStream, Expiring {
 
   #startBody(bytes: Buffer, headEnd: number): number {
     const head = this.#head;
+    const response = this.#response;
     this.#keepAlive = head.keepAlive;
+    if (head.switching) {
+      response.early = bytes.subarray(headEnd);
+      this.#sink?.onResponseHead(response, false);
+      return -1;
+    }
     this.#state = READ_BODY;
     this.#body.begin(head.bodyKind, head.contentLength);
-    let end = headEnd;
-    let last = false;
-    if (head.switching) end = bytes.length;
-    else {
-      end = this.#bodyEnd(bytes, headEnd);
-      if (end < 0) return -1;
-      last = this.#body.complete;
+    if (head.bodyKind !== BODY.none) {
+      this.#sink?.onResponseHead(response, false);
+      return headEnd;
     }
-    if (last) this.#responseDone(end === bytes.length);
-    this.#sink?.onResponse(head, bytes, end, last);
-    if (last) this.#streamOver();
-    return head.switching ? -1 : end;
+    this.#responseDone(headEnd === bytes.length);
+    this.#sink?.onResponseHead(response, true);
+    this.#streamOver();
+    return headEnd;
   }
 
   #readBody(bytes: Buffer, offset: number): number {
-    const end = this.#bodyEnd(bytes, offset);
-    if (end < 0) return bytes.length;
-    const last = this.#body.complete;
+    const body = this.#body;
     this.#touch(this.#pool.context.limits.streamIdleTimeoutMs);
-    const part = offset === 0 && end === bytes.length ? bytes : bytes.subarray(offset, end);
-    if (this.#discarding) this.#discard(part.length);
-    if (last) this.#responseDone(end === bytes.length);
-    this.#sink?.onResponseBytes(part, last);
-    if (last) this.#streamOver();
+    const end = body.take(bytes, offset);
+    if (end < 0) {
+      this.#broken("response_invalid");
+      return bytes.length;
+    }
+    if (!body.complete) return end;
+    if (body.kind === BODY.chunked) {
+      const { trailers } = body;
+      this.#responseDone(end === bytes.length);
+      if (trailers === null) this.#sink?.onResponseContent(NO_BYTES, 0, 0, true);
+      else this.#sink?.onResponseTrailers(trailers);
+    }
+    this.#streamOver();
     return end;
   }
 
-  /** Where the body ends within these bytes; -1 after a framing fault, which broke the connection. */
-  #bodyEnd(bytes: Buffer, offset: number): number {
-    const end = this.#body.take(bytes, offset);
-    if (end >= 0) return end;
-    this.#broken("response_invalid");
-    return -1;
+  #onContent(bytes: Buffer, start: number, end: number): void {
+    const last = this.#body.complete;
+    if (this.#discarding) this.#discard(end - start);
+    if (last) this.#responseDone(end === bytes.length);
+    this.#sink?.onResponseContent(bytes, start, end, last);
   }
 
   #discard(count: number): void {
@@ -290,7 +327,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
       const sink = this.#sink;
       this.#over();
       this.#socket.destroy();
-      sink?.onResponseBytes(Buffer.alloc(0), true);
+      sink?.onResponseContent(NO_BYTES, 0, 0, true);
     } else this.#broken("ended");
   }
 

@@ -7,18 +7,16 @@ export function appended(held: Buffer | null, bytes: Buffer): Buffer {
   return bytes.length === 0 ? held : Buffer.concat([held, bytes]);
 }
 
-/** `head` followed by bytes[headEnd, bodyEnd), the part of its body that came with it. */
-export function joinBody(head: Buffer, bytes: Buffer, headEnd: number, bodyEnd: number): Buffer {
-  if (bodyEnd === headEnd) return head;
-  const isView =
-    head.buffer === bytes.buffer && head.byteOffset + head.length === bytes.byteOffset + headEnd;
-  if (isView) {
-    const start = head.byteOffset - bytes.byteOffset;
-    return start === 0 && bodyEnd === bytes.length ? bytes : bytes.subarray(start, bodyEnd);
+/** `head` followed by bytes[start, end): one view of both where they lie together. */
+export function joined(head: Buffer, bytes: Buffer, start: number, end: number): Buffer {
+  const count = end - start;
+  if (count === 0) return head;
+  if (head.buffer === bytes.buffer && head.byteOffset + head.length === bytes.byteOffset + start) {
+    if (head.byteOffset === bytes.byteOffset && end === bytes.length) return bytes;
+    return Buffer.from(head.buffer, head.byteOffset, head.length + count);
   }
-  const bodyBytes = bodyEnd - headEnd;
-  const joined = Buffer.allocUnsafe(head.length + bodyBytes);
-  head.copy(joined, 0);
-  bytes.copy(joined, head.length, headEnd, bodyEnd);
-  return joined;
+  const both = Buffer.allocUnsafe(head.length + count);
+  head.copy(both, 0);
+  bytes.copy(both, head.length, start, end);
+  return both;
 }

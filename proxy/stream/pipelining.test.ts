@@ -15,7 +15,8 @@ test("attack-42 bytes that come in the very turn of an answer stand behind what 
   const deadlines = new Deadlines(systemClock);
   const serve = (socket: Socket): void => {
     const dispatcher: Dispatcher = {
-      dispatch: ({ request }) => void asked.push(`${request.methodText} ${request.pathText}`),
+      added: null,
+      dispatch: ({ request }) => void asked.push(`${request?.methodText} ${request?.pathText}`),
       open: (exchange) => setImmediate(() => exchange.reply(404, "no_route")),
       responded: () => false,
       failed: () => false,

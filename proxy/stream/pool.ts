@@ -61,6 +61,12 @@ export class EndpointPool<T extends Target> implements UpstreamOwner {
     if (index >= 0) this.#waiting.splice(index, 1);
   }
 
+  /** Takes over a connection that was made elsewhere. */
+  adopt(socket: Socket, facts: ConnectionFacts): void {
+    this.#open += 1;
+    this.release(new Http1Upstream(this, socket, facts));
+  }
+
   /** A connection's stream is over and it may carry another. */
   release(connection: Http1Upstream): void {
     if (this.#draining || !connection.reusable()) {
@@ -100,8 +106,7 @@ export class EndpointPool<T extends Target> implements UpstreamOwner {
 
   #connected(socket: Socket, facts: ConnectionFacts): void {
     this.#connecting -= 1;
-    this.#open += 1;
-    this.release(new Http1Upstream(this, socket, facts));
+    this.adopt(socket, facts);
   }
 
   /** One connection attempt failed: so does one stream, the one that has waited longest. */
@@ -129,12 +134,12 @@ export class Http1Transport<T extends Target> implements Transport<T> {
   }
 
   open(target: T, sink: StreamSink): void {
-    let pool = this.#pools.get(target);
-    if (pool === undefined) {
-      pool = new EndpointPool(target, this.#connector, this.#context);
-      this.#pools.set(target, pool);
-    }
-    pool.open(sink);
+    this.#poolOf(target).open(sink);
+  }
+
+  /** Takes over a connection to `target` that was made elsewhere. */
+  adopt(target: T, socket: Socket, facts: ConnectionFacts): void {
+    this.#poolOf(target).adopt(socket, facts);
   }
 
   forget(target: T, sink: StreamSink): void {
@@ -153,5 +158,14 @@ export class Http1Transport<T extends Target> implements Transport<T> {
   drain(): void {
     for (const pool of this.#pools.values()) pool.drain();
     this.#pools.clear();
+  }
+
+  #poolOf(target: T): EndpointPool<T> {
+    let pool = this.#pools.get(target);
+    if (pool === undefined) {
+      pool = new EndpointPool(target, this.#connector, this.#context);
+      this.#pools.set(target, pool);
+    }
+    return pool;
   }
 }

@@ -1,11 +1,14 @@
-// The bytes of a request as they were sent, kept while it may have to be sent again. Bounded: past
-// the limit the request cannot be repeated any more and its bytes are let go.
+// The content of a request as it came, kept while it may have to be sent again; its head stays indexed where it
+// was received. Bounded: past the limit the request cannot be repeated any more and its bytes are let go.
+import type { OutgoingRequest, Trailers, UpstreamStream } from "./transport.ts";
+
 export class Replay {
-  chunks: Buffer[] = [];
   /** All bytes from the first one are here. */
   whole = true;
   readonly #bytesMax: number;
+  readonly #parts: Buffer[] = [];
   #bytes = 0;
+  #trailers: Trailers | null = null;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -16,34 +19,47 @@ export class Replay {
     return this.#bytes > this.#bytesMax;
   }
 
-  begin(head: Buffer): void {
-    this.chunks.length = 0;
-    this.chunks.push(head);
-    this.#bytes = head.length;
+  /** For the next request, whose head has so many bytes. */
+  begin(headBytes: number): void {
+    this.#parts.length = 0;
+    this.#bytes = headBytes;
+    this.#trailers = null;
     this.whole = true;
   }
 
   /** `unsent`: no stream has it yet, so it is kept whatever its size. */
-  add(bytes: Buffer, unsent: boolean): void {
-    if (!this.whole && !unsent) return;
-    this.#bytes += bytes.length;
-    this.chunks.push(bytes);
+  add(content: Buffer, unsent: boolean): void {
+    if (content.length === 0 || (!this.whole && !unsent)) return;
+    this.#bytes += content.length;
+    this.#parts.push(content);
     if (!unsent && this.full) this.#letGo();
   }
 
-  /** A stream has taken all that is here. */
-  sent(): void {
+  /** The end; `trailers` are its own from here on. */
+  addTrailers(trailers: Trailers): void {
+    if (this.whole) this.#trailers = trailers;
+  }
+
+  /** Sends all that is here. `complete`: the request has no more than that. */
+  sendTo(stream: UpstreamStream, request: OutgoingRequest, complete: boolean): void {
+    const parts = this.#parts;
+    const trailers = this.#trailers;
+    const ends = complete && trailers === null;
+    stream.sendRequest(request, ends && parts.length === 0);
+    for (let part = 0; part < parts.length; part += 1) {
+      stream.send(parts[part]!, ends && part === parts.length - 1);
+    }
+    if (trailers !== null) stream.sendTrailers(trailers);
     if (this.full) this.#letGo();
   }
 
   clear(): void {
-    this.chunks.length = 0;
-    this.#bytes = 0;
-    this.whole = true;
+    this.begin(0);
   }
 
   #letGo(): void {
     this.whole = false;
-    this.chunks.length = 0;
+    this.#parts.length = 0;
+    this.#trailers = null;
   }
 }

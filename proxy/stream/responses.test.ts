@@ -7,8 +7,10 @@ import { systemClock } from "#/lib/clock.ts";
 import { HostileLab, surfaces } from "#/test/kit/hostile/lab.ts";
 import { poison, responses } from "#/test/kit/hostile/responses.ts";
 import { METHOD } from "../http1/method.ts";
+import { RequestHead } from "../http1/request-head.ts";
 import { Deadlines } from "../net/deadline.ts";
 import { dial } from "../net/dial.ts";
+import { Http1Request } from "./http1-messages.ts";
 import { Http1Transport } from "./pool.ts";
 import { defaultPoolLimits, plaintextFacts } from "./transport.ts";
 import type { StreamSink, Target } from "./transport.ts";
@@ -72,21 +74,28 @@ test("attack-42 bytes behind an answer are not the answer to whoever waits for t
   const transport = new Http1Transport<Target>(connector, context);
   const target: Target = { address: "127.0.0.1", port };
   const heard: string[] = [];
+  const head = new RequestHead();
+  const received = Buffer.from("GET / HTTP/1.1\r\nhost: b\r\n\r\n");
+  head.parse(received, 0, received.length);
+  const request = new Http1Request(head, null);
   const first = Promise.withResolvers<undefined>();
   const sinkOf = (name: string, opened: () => void, answered: () => void): StreamSink => ({
     method: METHOD.get,
     websocket: false,
+    http1Only: true,
     onStreamOpen(stream) {
-      stream.send(Buffer.from("GET / HTTP/1.1\r\nhost: b\r\n\r\n"));
-      stream.finishRequest();
+      stream.sendRequest(request, true);
+      stream.flush();
       opened();
     },
     onInterim() {},
-    onResponse(head, _bytes, _bodyEnd, last) {
-      heard.push(`${name} ${head.status} ${head.contentLength}`);
+    onResponseHead(response, last) {
+      heard.push(`${name} ${response.status}${last ? " last" : ""}`);
       if (last) answered();
     },
-    onResponseBytes() {},
+    onResponseContent() {},
+    onResponseTrailers() {},
+    onReceived() {},
     onStreamFailed: (failure) => void heard.push(`${name} ${failure}`),
     onUpstreamDrain() {},
   });
@@ -108,7 +117,7 @@ test("attack-42 bytes behind an answer are not the answer to whoever waits for t
   );
   await first.promise;
   await new Promise((resolve) => setImmediate(resolve));
-  t.deepEqual(heard, ["first 200 0"]);
+  t.deepEqual(heard, ["first 200 last"]);
   transport.drain();
   deadlines.stop();
   server.close();

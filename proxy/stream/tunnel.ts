@@ -4,7 +4,26 @@ import type { Socket } from "node:net";
 import { severedFor } from "../net/sever.ts";
 import { Splice } from "../net/splice.ts";
 import type { SpliceEnd } from "../net/splice.ts";
+import { BODY } from "../http1/framing.ts";
+import type { RequestHead } from "../http1/request-head.ts";
+import { acceptsWebsocket, websocketAccept } from "../http1/websocket.ts";
+import { responseBytes } from "../http1/writer.ts";
 import type { ExchangeContext } from "./dispatcher.ts";
+import type { MessageWriter } from "./message-writer.ts";
+import type { Switching } from "./transport.ts";
+
+/** Tells the caller of the switch; false: it is none that the caller asked for, and nothing was told. */
+export function switchProtocols(
+  writer: MessageWriter,
+  request: RequestHead,
+  { head, early }: Switching,
+): boolean {
+  if (!acceptsWebsocket(head, websocketAccept(request))) return false;
+  writer.head(responseBytes(head, null), BODY.none);
+  writer.content(early, 0, early.length);
+  writer.flush();
+  return true;
+}
 
 /**
  * `early`: what the caller sent ahead of the 101. `upstream` has nobody any more who reads it. `reason` is empty when

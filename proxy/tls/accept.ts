@@ -43,9 +43,16 @@ export class TlsAcceptor {
   readonly #waiting = new WeakMap<Socket, Waiting>();
 
   readonly #clock: Pick<Clock, "now">;
+  readonly #protocols: readonly string[];
 
-  constructor(credentials: Watch<Credentials | null>, clock: Pick<Clock, "now">) {
+  /** `protocols` as it prefers them. */
+  constructor(
+    credentials: Watch<Credentials | null>,
+    clock: Pick<Clock, "now">,
+    protocols: readonly string[] = alpnProtocols,
+  ) {
     this.#clock = clock;
+    this.#protocols = protocols;
     this.#credentials = credentials;
   }
 
@@ -73,7 +80,7 @@ export class TlsAcceptor {
     const server = createServer({
       ...credentials.material,
       ca: [...credentials.material.ca],
-      ALPNProtocols: [...alpnProtocols],
+      ALPNProtocols: [...this.#protocols],
       ecdhCurve: group,
       requestCert: true,
       // Node would close without a word; #secured judges, and nobody reads a byte before it.

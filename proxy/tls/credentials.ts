@@ -9,9 +9,11 @@ import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
 import type { Svid } from "#/identity/svid.ts";
 
 /** Protocols between sidecars. Never plain "h2": that is an application's own TLS. */
+export const alpnHttp2 = "signet-h2";
 export const alpnHttp1 = "signet-http/1.1";
 export const alpnTcp = "signet-tcp";
-export const alpnProtocols: readonly string[] = [alpnHttp1, alpnTcp];
+/** As a server prefers them. */
+export const alpnProtocols: readonly string[] = [alpnHttp2, alpnHttp1, alpnTcp];
 
 /**
  * No session resumption, in either direction: a resumed session skips the certificate and outlives

@@ -81,7 +81,7 @@ async function meet(
   });
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
   const { port } = listener.address() as AddressInfo;
-  const where = { address: "127.0.0.1", port, credentials: client, expected, alpn: alpnTcp };
+  const where = { address: "127.0.0.1", port, credentials: client, expected, protocols: [alpnTcp] };
   const outcome = await new Promise<string>((resolve) => {
     originate(
       { ...where, requiresPostQuantum: false, timeoutMs: 3_000, clock: systemClock },

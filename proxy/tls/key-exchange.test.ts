@@ -93,7 +93,7 @@ function listening(server: ReturnType<typeof createServer>): Promise<number> {
 test("two sidecars agree on keys in X25519MLKEM768: the ServerHello says 0x11EC, and so do both", async (t) => {
   await using between = await wire();
   const { port, credentials } = between;
-  const where = { address: "127.0.0.1", port, credentials, expected: id, alpn: alpnTcp };
+  const where = { address: "127.0.0.1", port, credentials, expected: id, protocols: [alpnTcp] };
   const seen = await new Promise<string>((resolve) => {
     originate(
       { ...where, requiresPostQuantum: true, timeoutMs: 3000, clock: systemClock },

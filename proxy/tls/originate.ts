@@ -1,9 +1,8 @@
 // The client side of mutual TLS between sidecars: dials an endpoint and accepts it only when it proves
 // the very SPIFFE ID that the controller names for it. Host names play no part in that.
 import { connect as dial } from "node:net";
-import type { Socket } from "node:net";
 import { connect } from "node:tls";
-import type { ConnectionOptions, SecureContext } from "node:tls";
+import type { ConnectionOptions, SecureContext, TLSSocket } from "node:tls";
 import type { SpiffeId, TrustDomain } from "#/identity/spiffe-id.ts";
 import { trustDomainOf } from "#/identity/spiffe-id.ts";
 import type { Clock } from "#/lib/clock.ts";
@@ -18,7 +17,8 @@ export interface OriginateOptions {
   readonly port: number;
   readonly credentials: Credentials;
   readonly expected: SpiffeId;
-  readonly alpn: string;
+  /** What is offered to be spoken; the other end chooses. */
+  readonly protocols: readonly string[];
   /** Keys have to be agreed on in a group that a quantum computer does not break. */
   readonly requiresPostQuantum: boolean;
   /** From dialling to the end of the handshake. */
@@ -41,13 +41,16 @@ export interface OriginateFailure {
   readonly detail: string;
 }
 
-/** Exactly one of the callbacks is called, never from within. The socket comes paused in nothing. */
+/**
+ * Exactly one of the callbacks is called, never from within. The socket comes paused in nothing; its alpnProtocol is
+ * one of those offered.
+ */
 export function originate(
   options: OriginateOptions,
-  connected: (socket: Socket, peer: Peer) => void,
+  connected: (socket: TLSSocket, peer: Peer) => void,
   failed: (failure: OriginateFailure) => void,
 ): void {
-  const { address, port, credentials, expected, alpn } = options;
+  const { address, port, credentials, expected, protocols } = options;
   const trustDomain = trustDomainOf(expected);
   const context = contextFor(trustDomain, credentials);
   if (context === null) {
@@ -61,7 +64,7 @@ export function originate(
     // A socket of our own below, so that it can be reset.
     socket: raw,
     secureContext: context,
-    ALPNProtocols: [alpn],
+    ALPNProtocols: [...protocols],
     // The chain is verified against the bundle of the trust domain that is expected; a name in it means nothing.
     rejectUnauthorized: true,
     checkServerIdentity: () => undefined,
@@ -89,7 +92,9 @@ export function originate(
   socket.once("close", () => fail(dialled ? "tls_failed" : "connect_failed", "closed"));
   socket.once("secureConnect", () => {
     if (over) return;
-    if (socket.alpnProtocol !== alpn) return fail("tls_failed", "protocol not agreed");
+    if (!protocols.includes(socket.alpnProtocol || "")) {
+      return fail("tls_failed", "protocol not agreed");
+    }
     const now = options.clock.now();
     const rules = { trustDomain, expected, foreign: nobodyElse, group: null, now };
     const verdict = judgePeer(socket, rules);

@@ -76,7 +76,7 @@ async function serve(credentials: Credentials): Promise<Server> {
 /** The peer's identity as the client sees it, or the fault; with one exchange of bytes. */
 function dial(port: number, credentials: Credentials, expected: SpiffeId): Promise<string> {
   return new Promise((resolve) => {
-    const options = { address: "127.0.0.1", port, credentials, expected, alpn: alpnTcp };
+    const options = { address: "127.0.0.1", port, credentials, expected, protocols: [alpnTcp] };
     originate(
       { ...options, requiresPostQuantum: false, timeoutMs: 3000, clock: systemClock },
       (socket, peer) => {
@@ -274,7 +274,13 @@ test("attack-47 a connection that is reset as soon as its handshake ends takes n
   // Both ends at once: whoever comes second resets what is gone.
   await new Promise<void>((resolve) => {
     originate(
-      { ...where, alpn: alpnTcp, requiresPostQuantum: false, timeoutMs: 3000, clock: systemClock },
+      {
+        ...where,
+        protocols: [alpnTcp],
+        requiresPostQuantum: false,
+        timeoutMs: 3000,
+        clock: systemClock,
+      },
       (socket) => {
         reset(socket);
         resolve();

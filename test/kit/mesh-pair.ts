@@ -10,6 +10,7 @@ import { systemClock } from "#/lib/clock.ts";
 import { silentLog } from "#/lib/log.ts";
 import { Watch } from "#/lib/watch.ts";
 import { InboundConnection } from "#/proxy/inbound/connection.ts";
+import type { InboundProtocol } from "#/proxy/inbound/connection.ts";
 import { Deadlines } from "#/proxy/net/deadline.ts";
 import { dial } from "#/proxy/net/dial.ts";
 import { AccessLog } from "#/proxy/observe/access-log.ts";
@@ -23,14 +24,15 @@ import type { Upstreams } from "#/proxy/outbound/dispatcher.ts";
 import type { EndpointState } from "#/proxy/outbound/endpoint.ts";
 import { ProvenConnections } from "#/proxy/outbound/proven.ts";
 import { OutboundTcp } from "#/proxy/outbound/tcp.ts";
+import { endpointTransport } from "#/proxy/outbound/transport.ts";
 import { defaultExchangeLimits } from "#/proxy/stream/dispatcher.ts";
 import { Exchange } from "#/proxy/stream/exchange.ts";
 import { Http1Transport } from "#/proxy/stream/pool.ts";
 import { defaultPoolLimits, plaintextFacts } from "#/proxy/stream/transport.ts";
-import type { Target } from "#/proxy/stream/transport.ts";
+import type { Target, Transport } from "#/proxy/stream/transport.ts";
 import { TlsAcceptor } from "#/proxy/tls/accept.ts";
 import { hybridGroupCode } from "#/proxy/tls/key-exchange.ts";
-import { alpnHttp1, alpnTcp, makeCredentials } from "#/proxy/tls/credentials.ts";
+import { alpnHttp1, alpnHttp2, alpnTcp, makeCredentials } from "#/proxy/tls/credentials.ts";
 import type { Credentials } from "#/proxy/tls/credentials.ts";
 import { connectionLife } from "#/proxy/tls/lifetime.ts";
 import { originate } from "#/proxy/tls/originate.ts";
@@ -41,14 +43,24 @@ const trustDomain: TrustDomain = parseTrustDomain("cluster.local");
 export const idOf = (name: string): SpiffeId =>
   parseSpiffeId(`spiffe://cluster.local/ns/${name}/sa/${name}`);
 
-export interface InboundHalf {
-  /** Where its application listens. */
-  readonly appPort: number;
+function protocolOf(alpn: string): InboundProtocol {
+  if (alpn === alpnHttp2) return "http2";
+  return alpn === alpnHttp1 ? "http" : "unclear";
+}
+
+export interface PeerHalf {
   readonly id: SpiffeId;
   readonly port: number;
+}
+
+export interface InboundHalf extends PeerHalf {
+  /** Where its application listens. */
+  readonly appPort: number;
   readonly metrics: ProxyMetrics;
   /** Identities that callers proved, one for each connection. */
   readonly callers: string[];
+  /** Those that are open. */
+  readonly connections: ReadonlySet<InboundConnection>;
   /** Gives it another certificate, for connections that come from now on. */
   rotate(leaf: LeafOptions): Promise<void>;
 }
@@ -62,7 +74,7 @@ export class MeshPair implements AsyncDisposable {
   readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
   readonly #credentials: Watch<Credentials | null>;
-  readonly #transport: Http1Transport<EndpointState>;
+  readonly #transport: Transport<EndpointState>;
   readonly #common: {
     clock: typeof systemClock;
     metrics: ProxyMetrics;
@@ -92,8 +104,8 @@ export class MeshPair implements AsyncDisposable {
       rules: this.rules,
       log: silentLog,
     };
-    this.#transport = new Http1Transport(
-      new EndpointConnector({ ...this.#common, alpn: alpnHttp1 }),
+    this.#transport = endpointTransport(
+      (protocols) => new EndpointConnector({ ...this.#common, protocols }),
       this.#poolContext(this.metrics, "outbound"),
     );
   }
@@ -118,6 +130,7 @@ export class MeshPair implements AsyncDisposable {
     const acceptor = new TlsAcceptor(own, systemClock);
     const metrics = new ProxyMetrics();
     const callers: string[] = [];
+    const connections = new Set<InboundConnection>();
     const connector = {
       connect: (
         to: Target,
@@ -141,23 +154,25 @@ export class MeshPair implements AsyncDisposable {
         [hybridGroupCode],
         ({ socket: secured, alpn, peer, credentials }) => {
           callers.push(peer.id);
-          void new InboundConnection({
+          const connection = new InboundConnection({
             context,
             deadlines: this.#deadlines,
             socket: secured,
             claim: { port: target.port, identity: peer.id, group: peer.group },
             target,
-            protocol: alpn === alpnHttp1 ? "http" : "unclear",
+            protocol: protocolOf(alpn),
             destination: credentials.id,
             life: connectionLife(systemClock.now(), credentials.notAfter, peer.notAfter),
-            onClosed: () => {},
+            onClosed: () => connections.delete(connection),
           });
+          connections.add(connection);
         },
         (reason) => callers.push(reason),
       );
     const { port: appPort } = target;
     const rotate = (next: LeafOptions): Promise<void> => this.#rotate(own, name, next);
-    return { id: svid.id, appPort, port: await this.#listen(accept), metrics, callers, rotate };
+    const port = await this.#listen(accept);
+    return { id: svid.id, appPort, port, metrics, callers, connections, rotate };
   }
 
   /** Gives the outbound side another certificate, for connections that come from now on. */
@@ -179,7 +194,7 @@ export class MeshPair implements AsyncDisposable {
   }
 
   /**
-   * A peer of the mesh that proves itself, does `serve`, and never ends a connection by itself. `groups`
+   * A peer of the mesh that proves itself, knows no HTTP/2, does `serve`, and never ends a connection by itself. `groups`
    * are those of which it takes the best.
    */
   async addPeer(
@@ -187,9 +202,10 @@ export class MeshPair implements AsyncDisposable {
     serve: (socket: Socket) => void,
     leaf: LeafOptions = {},
     groups: readonly number[] = [hybridGroupCode],
-  ): Promise<{ readonly id: SpiffeId; readonly port: number }> {
+    protocols: readonly string[] = [alpnHttp1, alpnTcp],
+  ): Promise<PeerHalf> {
     const svid = await this.#authority.issue(idOf(name), leaf);
-    const acceptor = new TlsAcceptor(this.#watch(svid), systemClock);
+    const acceptor = new TlsAcceptor(this.#watch(svid), systemClock, protocols);
     const accept = (socket: Socket): void =>
       acceptor.accept(
         socket,
@@ -200,15 +216,25 @@ export class MeshPair implements AsyncDisposable {
     return { id: svid.id, port: await this.#listen(accept) };
   }
 
+  /** The same, but it knows nothing else than HTTP/2. */
+  addHttp2Peer(name: string, serve: (socket: Socket) => void): Promise<PeerHalf> {
+    return this.addPeer(name, serve, {}, [hybridGroupCode], [alpnHttp2]);
+  }
+
   /** A connection of a member with a certificate of its own, that nobody on this end will end. */
   async connectAsMember(
-    half: InboundHalf,
-    alpn: typeof alpnHttp1 | typeof alpnTcp,
+    half: PeerHalf,
+    alpn: typeof alpnHttp2 | typeof alpnHttp1 | typeof alpnTcp,
     leaf: LeafOptions = {},
   ): Promise<Socket> {
     const svid = await this.#authority.issue(idOf("a"), leaf);
     const credentials = makeCredentials(svid, bundleOf(this.#authority));
-    const where = { address: "127.0.0.1", port: half.port, expected: half.id, alpn };
+    const where = {
+      address: "127.0.0.1",
+      port: half.port,
+      expected: half.id,
+      protocols: [alpn],
+    };
     return new Promise((resolve, reject) => {
       originate(
         { ...where, credentials, requiresPostQuantum: false, timeoutMs: 3000, clock: systemClock },
@@ -234,7 +260,7 @@ export class MeshPair implements AsyncDisposable {
       cells: new Map(),
       onClosed: () => {},
       deadlines: this.#deadlines,
-      connector: new EndpointConnector({ ...this.#common, alpn: alpnTcp }),
+      connector: new EndpointConnector({ ...this.#common, protocols: [alpnTcp] }),
       onTcpClosed: () => {},
     };
     return this.#listen((socket) => {

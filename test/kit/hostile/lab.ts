@@ -8,7 +8,6 @@ import { ResponseHead } from "#/proxy/http1/response-head.ts";
 import { compileRoute } from "#/proxy/outbound/route.ts";
 import { Body } from "#/proxy/stream/body.ts";
 import { alpnHttp1 } from "#/proxy/tls/credentials.ts";
-import { unchunked } from "../understood.ts";
 import { MeshPair, ask, endpointOf, idOf } from "../mesh-pair.ts";
 import type { InboundHalf } from "../mesh-pair.ts";
 
@@ -173,16 +172,15 @@ class Reading {
     head.reset(method === "HEAD" ? METHOD.head : METHOD.get, false);
     const start = head.parse(held, 0, held.length);
     if (start < 0) return false;
-    const body = new Body();
+    let content = "";
+    const body = new Body((buffer, from, to) => {
+      content += buffer.toString("latin1", from, to);
+    });
     body.begin(head.bodyKind, head.contentLength);
     const end = body.take(held, start);
     if (end < 0 || !(body.complete || (head.bodyKind === BODY.close && this.#closed))) return false;
     this.#held = held.subarray(end);
-    if (!head.interim) {
-      const raw = held.toString("latin1", start, end);
-      const content = head.bodyKind === BODY.chunked ? unchunked(raw) : raw;
-      this.#answers.push({ status: head.status, body: content });
-    }
+    if (!head.interim) this.#answers.push({ status: head.status, body: content });
     return true;
   }
 

@@ -12,12 +12,15 @@ const proxy = [
   // The kernel is asked for each original destination by one.
   ...foreign,
   "--max-semi-space-size=4",
+  // For `signet.dev/workers` above 1; given up at once otherwise. Node warns of threads.
+  "--allow-worker",
+  "--disable-warning=PERM0006",
   // The folder of the Workload API's socket: what a killed sidecar left there has to be taken away.
   "--allow-fs-write=/run/spiffe",
 ];
 const controller = [
   ...foreign,
-  // The ledger, in its thread, and the admin socket. Node warns of threads.
+  // The ledger, in its thread, and the admin socket.
   "--allow-worker",
   "--disable-warning=PERM0006",
   "--allow-fs-write=/run/signet",

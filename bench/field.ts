@@ -11,8 +11,9 @@ import { startSignet } from "./signet.ts";
 import type { Bench, Subject } from "./subject.ts";
 import type { Work } from "./works.ts";
 
-/** The subjects of a route. Envoy stands twice in the pair: which of its ways is better differs by work. */
-export function subjectsOf(route: Work["route"]): readonly Subject[] {
+/** The subjects of a work. Envoy stands twice in the pair: which of its ways is better differs by work. */
+export function subjectsOf({ route, field }: Pick<Work, "route" | "field">): readonly Subject[] {
+  if (field === "workers") return [1, 2].map(signetOf);
   if (route === "hop") {
     return [
       signet,
@@ -41,7 +42,16 @@ export function subjectsOf(route: Work["route"]): readonly Subject[] {
   ];
 }
 
-const signet: Subject = { name: "signet", start: startSignet };
+const signet: Subject = { name: "signet", start: (context) => startSignet(context, pinned) };
+const pinned = { workers: 1, core: proxyCore } as const;
+
+/** On whatever core is free: there are not enough of them to give workers and load each their own. */
+function signetOf(workers: number): Subject {
+  return {
+    name: `workers-${workers}`,
+    start: (context) => startSignet(context, { workers, core: null }),
+  };
+}
 
 type Plan = (bench: Bench, folder: string, role: Role) => PeerPlan;
 

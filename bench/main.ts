@@ -78,7 +78,7 @@ function readPlan(options: Options): Plan {
   const caWorks = ca.filter((name) => names.includes(name));
   const startupWorks = startup.filter((name) => names.includes(name));
   const fields = [
-    ...proxyWorks.flatMap(({ route }) => subjectsOf(route).map(({ name }) => name)),
+    ...proxyWorks.flatMap((work) => subjectsOf(work).map(({ name }) => name)),
     ...caWorks.flatMap((name) => Object.keys(issueWorks[name]!)),
     ...(startupWorks.length > 0 ? startSubjects : []),
   ];

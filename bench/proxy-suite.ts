@@ -51,7 +51,7 @@ async function runWork(
   reporter: Reporter,
 ): Promise<Sample[]> {
   await using stack = new AsyncDisposableStack();
-  const wanted = subjectsOf(work.route).filter(({ name }) => options.subjects.includes(name));
+  const wanted = subjectsOf(work).filter(({ name }) => options.subjects.includes(name));
   const field: Running[] = [];
   for (const subject of wanted) {
     reporter.say(`${work.name}: starting ${subject.name}`);

@@ -4,6 +4,8 @@ export interface Work {
   readonly name: string;
   /** hop: client -> outbound proxy -> plain backend. pair: outbound -> mutual TLS -> inbound -> backend. */
   readonly route: "hop" | "pair";
+  /** Who takes part: our sidecar and its peers on one core, or ours with one and with two workers on all cores. */
+  readonly field: "peers" | "workers";
   readonly connections: number;
   readonly path: string;
   /** Request headers beside Host. */
@@ -41,6 +43,7 @@ const realisticHeaders: Work["headers"] = [
 
 const base = {
   route: "pair",
+  field: "peers",
   connections,
   path: "/hello",
   headers: [],
@@ -55,6 +58,8 @@ export const works: readonly Work[] = [
   { ...base, name: "h1-mtls-pair-paced-3000", load: "paced", rate: 3000 },
   { ...base, name: "h1-mtls-pair-paced-6000", load: "paced", rate: 6000 },
   { ...base, name: "h1-mtls-pair-16k", path: "/16k" },
+  { ...base, name: "workers-plain-hop", route: "hop", field: "workers" },
+  { ...base, name: "workers-mtls-pair", field: "workers" },
 ];
 
 /** The bytes of one request, with `varyingMark` still in place. */

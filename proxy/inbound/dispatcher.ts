@@ -6,6 +6,8 @@ import { linesOf } from "../http1/writer.ts";
 import type { Lines } from "../http1/writer.ts";
 import type { AccessLog } from "../observe/access-log.ts";
 import type { ProxyMetrics, RequestCells } from "../observe/metrics.ts";
+import type { Gate } from "../overload/gate.ts";
+import { refuseOverloaded } from "../overload/refuse.ts";
 import type { Dispatcher, LiveRequest } from "../stream/dispatcher.ts";
 import type { Target, Transport, UpstreamFailure } from "../stream/transport.ts";
 import type { ConnectionClaim } from "./authorize.ts";
@@ -15,6 +17,7 @@ export interface InboundContext {
   readonly metrics: ProxyMetrics;
   readonly accessLog: AccessLog;
   readonly transport: Transport<Target>;
+  readonly gate: Gate;
 }
 
 export class InboundDispatcher implements Dispatcher {
@@ -55,7 +58,10 @@ export class InboundDispatcher implements Dispatcher {
     this.#onClosed = onClosed;
   }
 
-  dispatch(): void {}
+  dispatch(exchange: LiveRequest): void {
+    const { gate } = this.#context;
+    if (!gate.admits()) refuseOverloaded(exchange, gate);
+  }
 
   open(exchange: LiveRequest): void {
     this.#context.transport.open(this.#target, exchange);

@@ -8,6 +8,8 @@ import { isIdempotent } from "../http1/method.ts";
 import { LazyTimer } from "../net/lazy-timer.ts";
 import type { AccessLog } from "../observe/access-log.ts";
 import type { ProxyMetrics, RequestCells } from "../observe/metrics.ts";
+import type { Gate } from "../overload/gate.ts";
+import { refuseOverloaded } from "../overload/refuse.ts";
 import type { Dispatcher, LiveRequest, RequestFacts } from "../stream/dispatcher.ts";
 import type { Transport, UpstreamFailure } from "../stream/transport.ts";
 import { pickEndpoint } from "./balance.ts";
@@ -38,6 +40,7 @@ export interface OutboundContext {
   /** Cells by destination, service and backend; shared by all connections. */
   readonly cells: Map<string, RequestCells>;
   readonly onClosed: (exchange: LiveRequest) => void;
+  readonly gate: Gate;
 }
 
 export class OutboundDispatcher implements Dispatcher {
@@ -80,6 +83,8 @@ export class OutboundDispatcher implements Dispatcher {
     this.#endpoint = null;
     this.#cluster = null;
     this.#route = null;
+    const { gate } = this.#context;
+    if (!gate.admits()) return refuseOverloaded(exchange, gate);
     if (!this.#choose(exchange)) return;
     this.#budget.deposit();
   }

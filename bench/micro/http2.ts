@@ -148,6 +148,7 @@ class Quiet implements ConnectionOwner, StreamListener {
   onDrain(): void {}
   onReset(): void {}
   onWake(): void {}
+  onFault(): void {}
   onGoaway(): void {}
   onClosed(): void {}
 }

@@ -22,6 +22,8 @@ export interface ConnectionOwner {
    * live until it returns. `last`: it has no content.
    */
   onRequest(stream: Http2Stream, request: RequestFields, last: boolean): void;
+  /** A stream was reset for what the peer did on it; of a request perhaps nothing was told before. */
+  onFault(fault: StreamFault): void;
   /** There is something to flush; told once until flush() is called. */
   onWake(): void;
   /** The peer takes no new streams. Those that it will not work on were told so already. */
@@ -135,6 +137,7 @@ export class Session implements StreamOwner {
   /** Ends a stream for what the peer did on it. */
   streamFault(stream: Http2Stream, fault: StreamFault): void {
     const code = streamErrorOf(fault);
+    this.owner.onFault(fault);
     this.#forget(stream, CLOSED.resetByUs);
     this.#writeReset(stream.id, code);
     this.#tell(stream, { code, by: "us", fault, unprocessed: false });
@@ -145,6 +148,7 @@ export class Session implements StreamOwner {
   /** Resets a stream that nobody here knows, or knows any more. */
   refuse(id: number, fault: StreamFault): void {
     if (this.closed) return;
+    this.owner.onFault(fault);
     this.streams.close(id, CLOSED.resetByUs);
     this.#writeReset(id, streamErrorOf(fault));
     this.spendReset();

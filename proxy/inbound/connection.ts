@@ -77,12 +77,16 @@ export class InboundConnection implements Lease {
   }
 
   #startHttp2(): ServerConnection {
-    const closed = (): void => this.#close();
+    const options = {
+      onRefused: (fault: string) =>
+        void this.#options.context.metrics.refusals.with("inbound", fault).add(),
+      onClosed: () => this.#close(),
+    };
     return new ServerConnection(
       this.#options.socket,
       this.#dispatcher(),
       this.#exchanges(),
-      closed,
+      options,
     );
   }
 

@@ -12,7 +12,7 @@ export class Body {
   readonly #chunked: ChunkedContent;
   #remaining = 0;
 
-  /** `sink` hears of content from within take(), in which the last of a body with a length is `complete` already. */
+  /** `sink` hears of content from within take(). */
   constructor(sink: ContentSink) {
     this.#sink = sink;
     this.#chunked = new ChunkedContent(sink);
@@ -47,7 +47,12 @@ export class Body {
     }
   }
 
-  /** All of it was taken. One that ends with the connection is complete when that ends. */
+  /** In the sink: what it hears of is the last. Of a body in chunks that is only known after take(). */
+  get last(): boolean {
+    return this.kind === BODY.length && this.#remaining === 0;
+  }
+
+  /** After take(): all of it was taken. One that ends with the connection is complete when that ends. */
   get complete(): boolean {
     if (this.kind === BODY.length) return this.#remaining === 0;
     if (this.kind === BODY.chunked) return this.#chunked.done;

@@ -288,7 +288,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
   }
 
   #onContent(bytes: Buffer, start: number, end: number): void {
-    const last = this.#body.complete;
+    const { last } = this.#body;
     if (this.#discarding) this.#discard(end - start);
     if (last) this.#responseDone(end === bytes.length);
     this.#sink?.onResponseContent(bytes, start, end, last);

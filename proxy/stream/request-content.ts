@@ -69,6 +69,6 @@ export class RequestContent {
     const content = buffer.subarray(start, end);
     this.bytes += content.length;
     this.#replay.add(content, this.upstream === null);
-    this.upstream?.send(content, this.#body.complete);
+    this.upstream?.send(content, this.#body.last);
   }
 }

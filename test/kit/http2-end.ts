@@ -160,6 +160,8 @@ export class End implements ConnectionOwner, StreamListener {
     this.told.push(`reset ${stream.id} ${errorName(code)} by ${by}${more}`);
   }
 
+  onFault(): void {}
+
   onWake(): void {
     this.wakes += 1;
   }

@@ -33,6 +33,8 @@ export class Http2Shell implements ConnectionOwner {
     this.#serve(stream, request, last);
   }
 
+  onFault(): void {}
+
   onWake(): void {
     setImmediate(() => this.#flush());
   }

@@ -99,6 +99,9 @@ export class ClientConnection implements ShellOwner, ClientStreamOwner {
     if (idleMs >= limits.idleTimeoutMs || this.#certificateEnding()) this.drain();
   }
 
+  /** The stream says so itself. */
+  onFault(): void {}
+
   onClosed(): void {
     this.#leave();
   }

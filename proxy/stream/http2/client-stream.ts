@@ -70,7 +70,8 @@ export class ClientStream implements UpstreamStream, StreamListener {
   }
 
   flush(): boolean {
-    return this.#stream === null || this.#stream.queuedBytes === 0;
+    // Of a whole request nothing more is to be read; the caller's end is.
+    return this.#requestDone || this.#stream === null || this.#stream.queuedBytes === 0;
   }
 
   pause(): void {

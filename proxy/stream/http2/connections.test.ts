@@ -79,10 +79,27 @@ test("attack-46 a member that resets all that it asks for ends its own connectio
   await until(() => bad.peer.connection.closed);
   t.true(bad.peer.connection.closed);
   t.true(arrived < 2 * burst);
+  const text = (): string => half.metrics.registry.expose();
+  await until(() => text().includes('reason="reset_flood"'));
+  t.regex(text(), /refusals_total\{direction="inbound",reason="reset_flood"\} 1/);
   good.get("/");
   await pause(100);
   t.false(good.peer.connection.closed);
   t.deepEqual(good.told, []);
+});
+
+test("attack-38 a request that is refused before it becomes one is counted by its reason", async (t) => {
+  await using pair = await MeshPair.create();
+  const half = await pair.addInbound("b", () => t.fail());
+  const client = new Client(await pair.connectAsMember(half, "signet-h2"));
+  for (const path of ["/a%2fb", "/a\\b", "/%zz"]) client.get(path);
+  await until(() => client.told.length === 3);
+  t.deepEqual(
+    client.told,
+    [1, 3, 5].map((id) => `${id} reset by peer`),
+  );
+  const text = half.metrics.registry.expose();
+  t.regex(text, /refusals_total\{direction="inbound",reason="bad_path"\} 3/);
 });
 
 test("an inbound connection that is drained finishes what is under way, and takes nothing more", async (t) => {

@@ -1,5 +1,6 @@
 // A connection from another sidecar: every stream on it is a request of its own.
 import type { Socket } from "node:net";
+import type { ConnectionFault, StreamFault } from "../../http2/fault.ts";
 import type { RequestFields } from "../../http2/request-fields.ts";
 import type { Http2Stream } from "../../http2/stream.ts";
 import type { Dispatcher, ExchangeContext } from "../dispatcher.ts";
@@ -9,6 +10,12 @@ import type { ServerStreamOwner } from "./server-stream.ts";
 import { Http2Shell } from "./shell.ts";
 import type { ShellOwner } from "./shell.ts";
 
+export interface ServerConnectionOptions {
+  /** What the caller did on a stream, or that ended the connection: no request may have come of it. */
+  readonly onRefused: (fault: ConnectionFault | StreamFault) => void;
+  readonly onClosed: () => void;
+}
+
 export class ServerConnection implements ShellOwner, ServerStreamOwner {
   readonly dispatcher: Dispatcher;
   readonly context: ExchangeContext;
@@ -16,7 +23,7 @@ export class ServerConnection implements ShellOwner, ServerStreamOwner {
   /** Why it was cut; empty while it was not. */
   reason = "";
   readonly #shell: Http2Shell;
-  readonly #onClosed: () => void;
+  readonly #options: ServerConnectionOptions;
   /** Streams of which something came in this turn of the loop: TLS gives what came in pieces of a record each. */
   readonly #told: ServerStream[] = [];
   readonly #onImmediate = (): void => this.#tell();
@@ -28,11 +35,11 @@ export class ServerConnection implements ShellOwner, ServerStreamOwner {
     socket: Socket,
     dispatcher: Dispatcher,
     context: ExchangeContext,
-    onClosed: () => void,
+    options: ServerConnectionOptions,
   ) {
     this.dispatcher = dispatcher;
     this.context = context;
-    this.#onClosed = onClosed;
+    this.#options = options;
     this.#idleSinceMs = context.deadlines.nowMs;
     this.#shell = new Http2Shell(socket, "server", this, context);
   }
@@ -87,8 +94,13 @@ export class ServerConnection implements ShellOwner, ServerStreamOwner {
     if (idleMs >= limits.idleTimeoutMs || shouldClose()) this.drain();
   }
 
-  onClosed(): void {
-    this.#onClosed();
+  onFault(fault: StreamFault): void {
+    this.#options.onRefused(fault);
+  }
+
+  onClosed(fault: ConnectionFault | null): void {
+    if (fault !== null) this.#options.onRefused(fault);
+    this.#options.onClosed();
   }
 
   #tell(): void {

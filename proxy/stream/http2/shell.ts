@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "#/lib/clock.ts";
 import { Http2Connection } from "../../http2/connection.ts";
 import { ERROR } from "../../http2/error-code.ts";
-import type { ConnectionFault } from "../../http2/fault.ts";
+import type { ConnectionFault, StreamFault } from "../../http2/fault.ts";
 import type { RequestFields } from "../../http2/request-fields.ts";
 import type { ConnectionOwner } from "../../http2/session.ts";
 import type { Http2Stream } from "../../http2/stream.ts";
@@ -23,8 +23,10 @@ export interface ShellOwner {
   onGoaway(): void;
   /** With each sweep of the deadlines; monotonic ms. */
   onSweep(nowMs: number): void;
-  /** The socket is closed, all streams were told. Once. */
-  onClosed(): void;
+  /** A stream was reset for what the peer did on it. */
+  onFault(fault: StreamFault): void;
+  /** The socket is closed, all streams were told. Once. `fault`: what the peer did that ended it. */
+  onClosed(fault: ConnectionFault | null): void;
 }
 
 export interface ShellContext {
@@ -36,14 +38,13 @@ export class Http2Shell implements ConnectionOwner, Expiring {
   deadlineMs = 1;
   readonly connection: Http2Connection;
   readonly socket: Socket;
-  /** What the peer did wrong, once that ended the connection. */
-  fault: ConnectionFault | null = null;
   /** Bytes are being worked through. */
   receiving = false;
   readonly #owner: ShellOwner;
   readonly #context: ShellContext;
   readonly #settingsDueMs: number;
   readonly #onImmediate = (): void => this.#flush();
+  #fault: ConnectionFault | null = null;
   #ending = false;
   #closed = false;
 
@@ -75,6 +76,10 @@ export class Http2Shell implements ConnectionOwner, Expiring {
     this.#owner.onRequest(stream, request, last);
   }
 
+  onFault(fault: StreamFault): void {
+    this.#owner.onFault(fault);
+  }
+
   onWake(): void {
     setImmediate(this.#onImmediate);
   }
@@ -84,7 +89,7 @@ export class Http2Shell implements ConnectionOwner, Expiring {
   }
 
   onClosed(fault: ConnectionFault | null): void {
-    this.fault = fault;
+    this.#fault = fault;
     this.#ending = true;
     setImmediate(this.#onImmediate);
   }
@@ -136,6 +141,6 @@ export class Http2Shell implements ConnectionOwner, Expiring {
     this.#context.deadlines.remove(this);
     this.socket.destroy();
     this.connection.lost();
-    this.#owner.onClosed();
+    this.#owner.onClosed(this.#fault);
   }
 }

@@ -25,7 +25,7 @@ export class Http2Transport<T extends Target> implements Transport<T> {
   }
 
   open(target: T, sink: StreamSink): void {
-    if (sink.http1Only || !this.#isMesh(target)) {
+    if (!this.#isMesh(target) || sink.http1Only) {
       this.#http1.open(target, sink);
       return;
     }

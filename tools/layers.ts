@@ -97,6 +97,7 @@ export const proxyLayers: Readonly<Record<string, readonly string[]>> = {
   detect: [],
   http1: [],
   http2: ["http1"],
+  translate: ["http1", "http2"],
   net: [],
   tls: ["net"],
   observe: [],

@@ -10,7 +10,7 @@ import { isTrailerAllowed, TRAILER_NAME_BYTES_MAX } from "./trailers.ts";
 const SIZE_DIGITS_MAX = 16;
 const CHUNK_EXTENSION_BYTES_MAX = 256;
 const EXTENSION_BYTES_MAX = 16 * 1024;
-const TRAILER_BYTES_MAX = 8 * 1024;
+export const TRAILER_BYTES_MAX: number = 8 * 1024;
 
 const PHASE = {
   size: 0,
@@ -27,6 +27,14 @@ const PHASE = {
   done: 11,
 } as const;
 
+/** Hears what a body holds, for whoever passes it on without its chunks. Called from within `consume`. */
+export interface ChunkedListener {
+  /** The bytes [start, end) of the buffer that is being consumed are content. */
+  onContent(start: number, end: number): void;
+  /** They are of the trailer section, with the blank line that ends it. */
+  onTrailers(start: number, end: number): void;
+}
+
 export class ChunkedScanner {
   /** The whole body, trailers and last blank line included, was consumed. */
   done = false;
@@ -42,6 +50,11 @@ export class ChunkedScanner {
   #nameBytes = 0;
   readonly #name: Uint8Array = new Uint8Array(TRAILER_NAME_BYTES_MAX);
   #refused = 0;
+  readonly #listener: ChunkedListener | null;
+
+  constructor(listener: ChunkedListener | null = null) {
+    this.#listener = listener;
+  }
 
   reset(): void {
     this.done = false;
@@ -62,10 +75,13 @@ export class ChunkedScanner {
    */
   consume(buffer: Uint8Array, start: number, end: number): number {
     if (this.#refused !== 0) return this.#refused;
+    const listener = this.#listener;
+    const trailerBytes = this.#trailerBytes;
     let at = start;
     while (at < end && this.#phase !== PHASE.done) {
       if (this.#phase === PHASE.data) {
         const taken = Math.min(end - at, this.#size);
+        listener?.onContent(at, at + taken);
         at += taken;
         this.#size -= taken;
         this.contentBytes += taken;
@@ -81,6 +97,9 @@ export class ChunkedScanner {
       at += 1;
     }
     this.done = this.#phase === PHASE.done;
+    // Nothing follows them: they are the last of what was taken.
+    const trailers = this.#trailerBytes - trailerBytes;
+    if (trailers > 0) listener?.onTrailers(at - trailers, at);
     return at - start;
   }
 

@@ -20,12 +20,16 @@ export const METHOD_BYTES_MAX = 32;
 const names: readonly string[] = Object.keys(METHOD).map((name) => name.toUpperCase());
 const bytes: readonly Buffer[] = names.map((name) => Buffer.from(name, "latin1"));
 
-// First and third letter together tell the known methods apart (PUT and POST, PATCH by the third).
+// First and second letter together tell the known methods apart.
 const candidates = new Uint8Array(32 * 32);
-for (let code = 1; code < names.length; code += 1) candidates[shapeOf(bytes[code]!, 0)] = code;
+for (let code = 1; code < names.length; code += 1) {
+  const shape = shapeOf(bytes[code]!, 0);
+  if (candidates[shape] !== 0) throw new Error(`Two methods share a shape: "${names[code]}"`);
+  candidates[shape] = code;
+}
 
 function shapeOf(buffer: Uint8Array, start: number): number {
-  return ((buffer[start]! & 31) << 5) | (buffer[start + 2]! & 31);
+  return ((buffer[start]! & 31) << 5) | (buffer[start + 1]! & 31);
 }
 
 /** The code of the method buffer[start, end). */

@@ -1,5 +1,7 @@
 // Puts the fields that came over HTTP/2 into an HTTP/1 head: a line for each, but one for all cookies, which HTTP/2
 // may have in pieces (RFC 9113 section 8.2.3).
+import { BODY } from "../http1/framing.ts";
+import type { BodyKind } from "../http1/framing.ts";
 import { FIELD_STRIDE } from "../http2/field-block.ts";
 import type { FieldBlock } from "../http2/field-block.ts";
 import { KIND } from "../http2/field-kind.ts";
@@ -15,6 +17,12 @@ const LINE_BYTES = 4;
 /** The most bytes that `putFields` puts of `fields`. */
 export function fieldBytesMax(fields: FieldBlock): number {
   return fields.listBytes - fields.count * (COUNTED_BYTES - LINE_BYTES);
+}
+
+/** Whether the Content-Length that is there can stand beside content that is framed as `body` says. */
+export function agrees(fields: FieldBlock, body: BodyKind): boolean {
+  const once = (fields.repeated & (1 << KIND.contentLength)) === 0;
+  return once && body !== BODY.chunked && body !== BODY.close;
 }
 
 /** Puts all fields but those of the kinds in `drop`, in their order. */
@@ -41,14 +49,20 @@ export function putFields(fields: FieldBlock, drop: number): void {
   }
 }
 
+/** One that is empty says nothing, and would leave a blank at the end of the line. */
 function putCookies(fields: FieldBlock): void {
   const { records, bytes, count } = fields;
-  const first = fields.first[KIND.cookie]!;
-  put(COOKIE);
-  for (let field = first; field < count; field += 1) {
+  let separator: Buffer = COOKIE;
+  for (let field = fields.first[KIND.cookie]!; field < count; field += 1) {
     if (records[field * FIELD_STRIDE + 4] !== KIND.cookie) continue;
-    if (field !== first) put(COOKIE_SEPARATOR);
-    putValue(bytes, fields.valueStart(field), fields.valueEnd(field));
+    const start = fields.valueStart(field);
+    const end = fields.valueEnd(field);
+    if (start === end) continue;
+    put(separator);
+    putValue(bytes, start, end);
+    separator = COOKIE_SEPARATOR;
   }
+  // All of them were empty.
+  if (separator === COOKIE) put(COOKIE);
   putLineEnd();
 }

@@ -28,7 +28,6 @@ const STATIC_POST = 3;
 const STATIC_ROOT = 4;
 const STATIC_SCHEME_HTTP = 6;
 /** Names there. */
-const STATIC_AUTHORITY = 1;
 const STATIC_METHOD = 2;
 const STATIC_PATH = 4;
 

@@ -10,8 +10,17 @@ import { CODE } from "../http1/refusal.ts";
 import type { Lines } from "../http1/writer.ts";
 import { FORBIDDEN, KIND } from "../http2/field-kind.ts";
 import type { RequestFields } from "../http2/request-fields.ts";
-import { close, open, put, putHost, putLineEnd, putMethod, putSpace, putTarget } from "./head-writer.ts";
-import { fieldBytesMax, putFields } from "./received-fields.ts";
+import {
+  close,
+  open,
+  put,
+  putHost,
+  putLineEnd,
+  putMethod,
+  putSpace,
+  putTarget,
+} from "./head-writer.ts";
+import { agrees, fieldBytesMax, putFields } from "./received-fields.ts";
 
 const DROPPED: number =
   (1 << KIND.method) |
@@ -47,7 +56,7 @@ export function requestHead1(
   added: Lines | null,
 ): Buffer | number {
   const { fields } = request;
-  const refusal = requestRefusal1(request);
+  const refusal = requestRefusal1(request, body);
   if (refusal !== 0) return refusal;
   open(fieldBytesMax(fields) + PUT_BYTES_MAX + (added?.length ?? 0));
   putRequestLine(request);
@@ -59,7 +68,7 @@ export function requestHead1(
 }
 
 /** What a strict reader of HTTP/1 would refuse: a code, or 0. */
-function requestRefusal1(request: RequestFields): number {
+function requestRefusal1(request: RequestFields, body: BodyKind): number {
   const { fields, method } = request;
   if (method === METHOD.connect) return CODE.connect_refused;
   if (method === METHOD.other && isValue(request, KIND.method, PREFACE_METHOD)) {
@@ -67,6 +76,7 @@ function requestRefusal1(request: RequestFields): number {
   }
   // The codec refuses them; whatever else may call this, they end here.
   if ((fields.seen & FORBIDDEN) !== 0) return CODE.bad_connection;
+  if (fields.has(KIND.contentLength) && !agrees(fields, body)) return CODE.ambiguous_framing;
   if (!fields.has(KIND.expect)) return 0;
   const once = (fields.repeated & (1 << KIND.expect)) === 0;
   return once && isValue(request, KIND.expect, CONTINUE) ? 0 : CODE.expectation_unknown;

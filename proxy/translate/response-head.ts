@@ -9,7 +9,7 @@ import { FORBIDDEN, KIND } from "../http2/field-kind.ts";
 import type { ResponseFields } from "../http2/response-fields.ts";
 import { close as closeHead, open, put } from "./head-writer.ts";
 import { reasonPhrase } from "./reason-phrase.ts";
-import { fieldBytesMax, putFields } from "./received-fields.ts";
+import { agrees, fieldBytesMax, putFields } from "./received-fields.ts";
 
 const DROPPED: number =
   (1 << KIND.status) | kindSet(KIND.identity, KIND.http2Settings, KIND.server, KIND.te);
@@ -55,6 +55,7 @@ export function responseHead1(
   const { fields, status } = response;
   // The codec refuses them; whatever else may call this, they end here.
   if ((fields.seen & FORBIDDEN) !== 0) return CODE.bad_connection;
+  if (fields.has(KIND.contentLength) && !agrees(fields, body)) return CODE.ambiguous_framing;
   const start = (starts[status] ??= startOf(status));
   open(start.length + fieldBytesMax(fields) + PUT_BYTES_MAX);
   put(start);

@@ -215,13 +215,15 @@ const oddRequest: fc.Arbitrary<Field[]> = fc
     orOdd("b", "B.:80", "[::1]", "b@c"),
     fc.array(field, { maxLength: 4 }),
   )
-  .map(([method, path, authority, more]) => [
-    [":method", method],
-    [":scheme", "http"],
-    [":path", path],
-    [":authority", authority],
-    ...more,
-  ]);
+  .map(([method, path, authority, more]) => {
+    const start: Field[] = [
+      [":method", method],
+      [":scheme", "http"],
+      [":path", path],
+      [":authority", authority],
+    ];
+    return start.concat(more);
+  });
 
 /** The message that a head begins, its content framed as it says. */
 function message(head: Buffer, body: BodyKind, length: number): string {

@@ -10,6 +10,8 @@ const NO_BYTES = Buffer.alloc(0);
 const COLON = 0x3a;
 const CR = 0x0d;
 const LF = 0x0a;
+/** Below this a loop beats the call into native code. */
+const NATIVE_COPY_BYTES_MIN = 48;
 
 /** 1 where a byte may be in a name that came over HTTP/2: tokens in lower case. */
 const NAME: Uint8Array = tableOf((byte) => TOKEN[byte] === 1 && (byte < 0x41 || byte > 0x5a));
@@ -33,15 +35,28 @@ export function open(bytesMax: number): void {
 export function close(): Buffer | number {
   putLineEnd();
   if (length > output.length) throw new Error("Assertion failed: a head outgrew its room");
-  const written = output.subarray(0, length);
+  const head = output.subarray(0, length);
   output = NO_BYTES;
-  return fault === 0 ? written : fault;
+  return fault === 0 ? head : fault;
 }
 
-/** Puts bytes that were made here, or come from configuration. */
-export function put(bytes: Uint8Array): void {
-  const { length: count } = bytes;
-  for (let at = 0; at < count; at += 1) output[length + at] = bytes[at]!;
+/** The bytes that were put so far. */
+export function written(): number {
+  return length;
+}
+
+/** A copy of what was put since `written` said `from`; null when something in the head was no part of one. */
+export function writtenSince(from: number): Buffer | null {
+  return fault === 0 ? Buffer.from(output.subarray(from, length)) : null;
+}
+
+/** Puts bytes[0, count), which were made here, or looked at before. */
+export function put(bytes: Buffer, count: number = bytes.length): void {
+  if (count >= NATIVE_COPY_BYTES_MIN) bytes.copy(output, length, 0, count);
+  else {
+    const target = output;
+    for (let at = 0; at < count; at += 1) target[length + at] = bytes[at]!;
+  }
   length += count;
 }
 
@@ -103,12 +118,13 @@ function putChecked(
   allowed: Uint8Array,
   code: number,
 ): void {
+  const target = output;
   let good = 1;
   let to = length;
   for (let at = start; at < end; at += 1, to += 1) {
     const byte = source[at]!;
     good &= allowed[byte]!;
-    output[to] = byte;
+    target[to] = byte;
   }
   length = to;
   if (good === 0) fault = code;

@@ -162,6 +162,9 @@ test("attack-46 request block keeps secrets out of the compression table", (t) =
       secrets.map(() => FLAG.neverIndexed),
     );
   }
+  for (const secret of ["Cookie: s=1", "Authorization: Basic a", "Proxy-Authorization: Basic a"]) {
+    t.is(cache.find(Buffer.from(secret), 0, secret.length), null, "nor does the cache keep it");
+  }
 });
 
 test("request refusal tells what HTTP/2 cannot have", (t) => {

@@ -63,6 +63,26 @@ test("chunked content has trailers as HTTP/2 says them", (t) => {
   ]);
 });
 
+test("chunked content of small chunks comes in one piece, of large ones where it lies", (t) => {
+  const pieces: string[] = [];
+  let done = false;
+  const chunked = new ChunkedContent((buffer, start, end) => {
+    pieces.push(buffer.toString("latin1", start, end));
+    done = chunked.done;
+  });
+  const small = bytesOf(`${"1\r\na\r\n2\r\nbc\r\n".repeat(100)}0\r\n\r\nGET`);
+  t.is(chunked.consume(small, 0, small.length), small.length - 3);
+  t.deepEqual(pieces, ["abc".repeat(100)]);
+  t.true(done, "the end is known with the last of it");
+  t.is(small.toString("latin1", small.length - 3), "GET", "what follows stays as it is");
+  pieces.length = 0;
+  chunked.reset();
+  const large = "x".repeat(5000);
+  const mixed = bytesOf(`1\r\na\r\n1388\r\n${large}\r\n1\r\nb\r\n`);
+  t.is(chunked.consume(mixed, 0, mixed.length), mixed.length);
+  t.deepEqual(pieces, ["a", `${large}b`]);
+});
+
 test("chunked content is used again for the next message", (t) => {
   const chunked = new ChunkedContent(() => {});
   const first = bytesOf("1\r\na\r\n0\r\nX-A: 1\r\n\r\n");

@@ -28,6 +28,8 @@ export const FLAG = {
   neverIndexed: 1,
   badName: 2,
   badValue: 4,
+  /** Its value is not expected to come again: it is kept only where that makes its name known. */
+  valueVaries: 8,
 } as const;
 
 const NO_BYTES = Buffer.alloc(0);

@@ -1,9 +1,13 @@
 import test from "ava";
 import { addField, encodeFields, fieldsOf } from "#/test/kit/header-fields.ts";
 import type { Field } from "#/test/kit/header-fields.ts";
+import { FLAG } from "./field-block.ts";
+import { kindOf } from "./field-kind.ts";
 import { fieldLine } from "./field-line.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { HpackEncoder } from "./hpack-encoder.ts";
+import { LINE_NONE } from "./line-number.ts";
+import { staticNameOf } from "./name-index.ts";
 
 function blockOf(encoder: HpackEncoder, ...fields: readonly Field[]): string {
   return encodeFields(encoder, fields).toString("hex");
@@ -160,6 +164,35 @@ test("hpack encoder numbers of lines that collide in its memory never change a l
       ]);
     }
   }
+});
+
+test("hpack encoder keeps a line whose value varies only until its name is known", (t) => {
+  const encoder = new HpackEncoder();
+  const decoder = new HpackDecoder();
+  const send = (name: string, value: string): number => {
+    const bytes = Buffer.from(name + value, "latin1");
+    const [nameEnd, end] = [name.length, bytes.length];
+    const kind = kindOf(bytes, 0, nameEnd);
+    const staticName = staticNameOf(bytes, 0, nameEnd);
+    encoder.begin();
+    const flags = FLAG.valueVaries;
+    encoder.field(bytes, 0, nameEnd, nameEnd, end, kind, staticName, LINE_NONE, flags);
+    const hex = encoder.bytes.toString("hex", 0, encoder.length);
+    t.deepEqual(decodeInto(decoder, hex), [[name, value]]);
+    return encoder.length;
+  };
+  t.is(send("x-varies", "1"), 1 + 9 + 2, "a literal that is kept");
+  t.is(send("x-varies", "2"), 2 + 2, "the index of its name");
+  t.is(send("x-varies", "1"), 2 + 2, "and no value is looked for");
+  t.is(send("date", "1"), 2 + 2, "a name of the static table is known");
+  t.is(send("date", "2"), 2 + 2);
+  const addKnown = fieldLine("x-known", "1");
+  encoder.begin();
+  encoder.line(addKnown);
+  decodeInto(decoder, encoder.bytes.toString("hex", 0, encoder.length));
+  t.is(send("x-known", "2"), 2 + 2, "so is that of any entry");
+  t.is(send("authorization", "1"), 2 + 2, "a secret never is kept");
+  t.is(send("set-cookie", "1"), 2 + 2);
 });
 
 test("hpack encoder forgets the number of a line whose entry was evicted", (t) => {

@@ -167,14 +167,19 @@ export class HpackEncoder {
         this.#integer(table.indexOf(serial), 7, INDEXED);
         return;
       }
-      const length = nameEnd - nameStart + valueEnd - valueStart;
-      if (table.takes(length) && this.#spend(name)) first = LITERAL_KEPT;
+      if (this.#keeps(name, nameEnd - nameStart + valueEnd - valueStart)) first = LITERAL_KEPT;
+    } else if ((flags & FLAG.valueVaries) !== 0 && !secret && staticName === 0) {
+      const known = table.findName(name, bytes, nameStart, nameEnd) !== NOT_FOUND;
+      if (!known && this.#keeps(name, nameEnd - nameStart + valueEnd - valueStart)) {
+        hash = lineHash(name, bytes, valueStart, valueEnd);
+        first = LITERAL_KEPT;
+      }
     }
     this.#literal(first, name, bytes, nameStart, nameEnd, staticName);
     this.#string(bytes, valueStart, valueEnd);
     if (first === LITERAL_KEPT) {
       const serial = table.insert(hash, bytes, nameStart, nameEnd, valueStart, valueEnd);
-      this.#remember(line, serial);
+      if (line !== LINE_NONE) this.#remember(line, serial);
     }
   }
 
@@ -211,6 +216,11 @@ export class HpackEncoder {
   #earn(name: number): void {
     const slot = name & (NAMES - 1);
     if (this.#credits[slot]! < CREDIT_MAX) this.#credits[slot] = this.#credits[slot]! + 1;
+  }
+
+  /** Whether a line of so many bytes becomes an entry. */
+  #keeps(name: number, length: number): boolean {
+    return this.#table.takes(length) && this.#spend(name);
   }
 
   #spend(name: number): boolean {

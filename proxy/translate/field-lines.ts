@@ -3,6 +3,7 @@
 import { tableOf } from "../http1/bytes.ts";
 import { FIELD_STRIDE } from "../http1/field-index.ts";
 import type { FieldIndex } from "../http1/field-index.ts";
+import { FLAG } from "../http2/field-block.ts";
 import { isSecret, kindOf } from "../http2/field-kind.ts";
 import type { FieldLine } from "../http2/field-line.ts";
 import type { HpackEncoder } from "../http2/hpack-encoder.ts";
@@ -106,7 +107,7 @@ function putNew(
   const kind = kindOf(bytes, from, middle);
   const staticName = staticNameOf(bytes, from, middle);
   if (!cache.cameBefore || isSecret(kind)) {
-    encoder.field(bytes, from, middle, value, to, kind, staticName, LINE_NONE, 0);
+    encoder.field(bytes, from, middle, value, to, kind, staticName, LINE_NONE, FLAG.valueVaries);
     return;
   }
   const line = lineOf(bytes, from, middle, value, to, kind, staticName);

@@ -71,9 +71,9 @@ test("line cache keeps what is used when more comes than it has places for", (t)
     cache.begin();
     for (const text of used) if (ask(cache, text) === null) missed += 1;
     // Each of these comes twice and never again.
-    ask(cache, `Rush: ${round >> 1}`);
+    for (let rush = 0; rush < 20; rush += 1) ask(cache, `Rush: ${round >> 1} ${rush}`);
   }
-  t.true(missed < 20, `${missed} of 20000 were not known`);
+  t.true(missed < 100, `${missed} of 20000 were not known`);
 });
 
 test("line cache property: what is found stands for exactly these bytes", (t) => {

@@ -50,8 +50,13 @@ export function writtenSince(from: number): Buffer | null {
   return fault === 0 ? Buffer.from(output.subarray(from, length)) : null;
 }
 
-/** Puts bytes[0, count), which were made here, or looked at before. */
-export function put(bytes: Buffer, count: number = bytes.length): void {
+/** Puts bytes that were made here. */
+export function put(bytes: Buffer): void {
+  putFirst(bytes, bytes.length);
+}
+
+/** Puts bytes[0, count), which were looked at before. */
+export function putFirst(bytes: Buffer, count: number): void {
   if (count >= NATIVE_COPY_BYTES_MIN) bytes.copy(output, length, 0, count);
   else {
     const target = output;

@@ -6,7 +6,15 @@ import { BLOCK_FIELDS_MAX } from "../http2/limits.ts";
 import { FIELD_STRIDE } from "../http2/field-block.ts";
 import type { FieldBlock } from "../http2/field-block.ts";
 import { KIND, isSecret } from "../http2/field-kind.ts";
-import { put, putField, putLineEnd, putValue, written, writtenSince } from "./head-writer.ts";
+import {
+  put,
+  putField,
+  putFirst,
+  putLineEnd,
+  putValue,
+  written,
+  writtenSince,
+} from "./head-writer.ts";
 import { LineRun, LineRuns } from "./line-runs.ts";
 
 const COOKIE = Buffer.from("cookie: ", "latin1");
@@ -43,7 +51,7 @@ export function putFields(fields: FieldBlock, drop: number): void {
       const run = runs.find(line, drop);
       if (run !== null) {
         const matched = run.match(lines, field, count);
-        put(run.bytes, run.ends[matched - 1]!);
+        putFirst(run.bytes, run.ends[matched - 1]!);
         field += matched;
         // The line that differs is written by itself: what follows it may be known again.
         if (matched === run.numbers.length || field === count) continue;

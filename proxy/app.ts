@@ -155,6 +155,9 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
   metrics.certificateNotAfter.onCollect(() => {
     metrics.certificateNotAfter.with().set((credentials.get()?.notAfter ?? 0) / 1000);
     metrics.controllerConnected.with().set(discovery.connected.get() ? 1 : 0);
+    const { heapUsed, external } = process.memoryUsage();
+    metrics.heapBytes.with().set(heapUsed);
+    metrics.externalBytes.with().set(external);
   });
 
   const workload = await workloadApi(config, { ...certification, metrics });

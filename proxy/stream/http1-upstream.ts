@@ -32,6 +32,8 @@ const CLOSED = 3;
 
 /** A response nobody wants any more is read to its end, up to so much, to keep the connection. */
 const DISCARD_BYTES_MAX = 64 * 1024;
+/** And for so long: who sends events for as long as somebody listens must learn that nobody does. */
+const DISCARD_MS_MAX = 1_000;
 
 export class Http1Upstream implements UpstreamStream, Expiring {
   deadlineMs = 0;
@@ -123,7 +125,10 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     this.#socket.resume();
     if (this.#state === CLOSED || this.#state === IDLE) return;
     if (!this.#requestDone || this.#state === AWAIT_HEAD) this.close("abandoned");
-    else this.#discarding = true;
+    else {
+      this.#discarding = true;
+      this.#touch(DISCARD_MS_MAX);
+    }
   }
 
   detach(): Socket {
@@ -240,7 +245,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     const end = this.#bodyEnd(bytes, offset);
     if (end < 0) return bytes.length;
     const last = this.#body.complete;
-    this.#touch(this.#pool.context.limits.streamIdleTimeoutMs);
+    if (!this.#discarding) this.#touch(this.#pool.context.limits.streamIdleTimeoutMs);
     const part = offset === 0 && end === bytes.length ? bytes : bytes.subarray(offset, end);
     if (this.#discarding) this.#discard(part.length);
     if (last) this.#responseDone(end === bytes.length);

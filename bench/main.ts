@@ -11,6 +11,8 @@ import { helpText, readOptions } from "./options.ts";
 import type { Options } from "./options.ts";
 import { stepCaVersion } from "./peers/step-ca-program.ts";
 import { fetchPrograms, versionsOf } from "./prerequisites.ts";
+import { profileHelpText, readProfileOptions } from "./profile/options.ts";
+import { runProfile } from "./profile/run.ts";
 import { runProxySuite } from "./proxy-suite.ts";
 import type { Reporter } from "./proxy-suite.ts";
 import type { Row } from "./rows.ts";
@@ -27,8 +29,9 @@ const busyLoad = 0.5;
 
 const folderPrefix = "signet-bench-run-";
 
-async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2));
+async function main(commandLine: readonly string[]): Promise<number> {
+  if (commandLine[0] === "profile") return await profile(commandLine.slice(1));
+  const options = readOptions(commandLine);
   if (options.help) {
     process.stdout.write(helpText);
     return 0;
@@ -43,6 +46,28 @@ async function main(): Promise<number> {
     reporter.say(`Not comparable: "${subject}" answered ${value} requests wrongly in ${work}`);
   }
   return spoiled.length === 0 ? 0 : 1;
+}
+
+async function profile(commandLine: readonly string[]): Promise<number> {
+  const options = readProfileOptions(commandLine);
+  if (options.help) {
+    process.stdout.write(profileHelpText);
+    return 0;
+  }
+  using _claim = await claimMachine();
+  sweepOnSignals();
+  const { say, print } = makeReporter(null);
+  sweep();
+  const runFolder = makeRunFolder();
+  try {
+    const programs = fetchPrograms(`${projectFolder}/.state/bench`, say);
+    const profileFolder = openFolder(`${runFolder}/profiles`);
+    const bench = { programs, projectFolder, runFolder, profileFolder, now: () => Date.now() };
+    for (const file of await runProfile(bench, options, say)) print(`${file}\n`);
+    return 0;
+  } finally {
+    rmSync(runFolder, { recursive: true, force: true });
+  }
 }
 
 /** With a file, it holds the rows so far at any time; one that cannot be written is found out now. */
@@ -93,9 +118,7 @@ async function runSuites(plan: Plan, options: Options, reporter: Reporter): Prom
     reporter.print(`The machine is busy (load ${load.toFixed(2)}): read the ratios only\n`);
   }
   sweep();
-  const runFolder = mkdtempSync(`${tmpdir()}/${folderPrefix}`);
-  // The proxies run as another user and have to get in.
-  chmodSync(runFolder, 0o755);
+  const runFolder = makeRunFolder();
   const now = (): number => Date.now();
   const profileFolder = options.profileFolder === null ? null : openFolder(options.profileFolder);
   const common = { ...options, subjects: plan.subjects };
@@ -125,6 +148,14 @@ async function runSuites(plan: Plan, options: Options, reporter: Reporter): Prom
   } finally {
     rmSync(runFolder, { recursive: true, force: true });
   }
+}
+
+/** For files of one run. */
+function makeRunFolder(): string {
+  const path = mkdtempSync(`${tmpdir()}/${folderPrefix}`);
+  // The proxies run as another user and have to get in.
+  chmodSync(path, 0o755);
+  return path;
 }
 
 /** A folder that every user may write to: our processes run as several. */
@@ -160,7 +191,7 @@ function machineLine(): string {
 }
 
 try {
-  process.exitCode = await main();
+  process.exitCode = await main(process.argv.slice(2));
 } catch (thrown) {
   const next = thrown instanceof MeshError && thrown.next !== "" ? `\n${thrown.next}` : "";
   process.stderr.write(`bench: ${messageOf(thrown)}${next}\n`);

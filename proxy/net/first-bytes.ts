@@ -73,6 +73,8 @@ export function peekFirstBytes<Verdict>(options: PeekOptions<Verdict>): () => vo
   socket.on("readable", onReadable);
   socket.on("end", onEnd);
   socket.on("close", onClose);
+  // It may have ended before anybody listened, in the turn of its handshake.
+  if (socket.readableEnded) process.nextTick(onEnd);
   return () => {
     if (!over) finish();
   };

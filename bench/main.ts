@@ -1,4 +1,4 @@
-// The bench: `npm run bench -- [proxy|ca|startup]`. Joins command line, prerequisites, suites and output.
+// The bench: `npm run bench -- [proxy|ca|startup|volume|profile]`. Joins command line, prerequisites, suites and output.
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { constants, cpus, loadavg, release, tmpdir } from "node:os";
 import { dirname, resolve } from "node:path";
@@ -19,6 +19,9 @@ import type { Row } from "./rows.ts";
 import { selectNames } from "./select.ts";
 import { startSubjects, startWorks } from "./starts.ts";
 import { runStartupSuite } from "./startup-suite.ts";
+import { runVolumeSuite, volumeSubjects } from "./volume/suite.ts";
+import { volumeWorks } from "./volume/works.ts";
+import type { VolumeWork } from "./volume/works.ts";
 import { works } from "./works.ts";
 import type { Work } from "./works.ts";
 
@@ -89,6 +92,7 @@ interface Plan {
   readonly proxyWorks: readonly Work[];
   readonly caWorks: readonly string[];
   readonly startupWorks: readonly string[];
+  readonly volumeWorks: readonly VolumeWork[];
   readonly subjects: readonly string[];
 }
 
@@ -97,18 +101,21 @@ function readPlan(options: Options): Plan {
   const proxy = options.suites.includes("proxy") ? works : [];
   const ca = options.suites.includes("ca") ? Object.keys(issueWorks) : [];
   const startup = options.suites.includes("startup") ? Object.keys(startWorks) : [];
-  const known = [...proxy.map(({ name }) => name), ...ca, ...startup];
+  const volume = options.suites.includes("volume") ? volumeWorks : [];
+  const known = [...[...proxy, ...volume].map(({ name }) => name), ...ca, ...startup];
   const names = selectNames("work", options.works, known);
   const proxyWorks = proxy.filter(({ name }) => names.includes(name));
   const caWorks = ca.filter((name) => names.includes(name));
   const startupWorks = startup.filter((name) => names.includes(name));
+  const volumeChosen = volume.filter(({ name }) => names.includes(name));
   const fields = [
     ...proxyWorks.flatMap((work) => subjectsOf(work).map(({ name }) => name)),
     ...caWorks.flatMap((name) => Object.keys(issueWorks[name]!)),
     ...(startupWorks.length > 0 ? startSubjects : []),
+    ...(volumeChosen.length > 0 ? volumeSubjects : []),
   ];
   const subjects = selectNames("subject", options.subjects, [...new Set(fields)]);
-  return { proxyWorks, caWorks, startupWorks, subjects };
+  return { proxyWorks, caWorks, startupWorks, volumeWorks: volumeChosen, subjects };
 }
 
 async function runSuites(plan: Plan, options: Options, reporter: Reporter): Promise<Row[]> {
@@ -124,7 +131,7 @@ async function runSuites(plan: Plan, options: Options, reporter: Reporter): Prom
   const common = { ...options, subjects: plan.subjects };
   try {
     const rows: Row[] = [];
-    if (plan.proxyWorks.length > 0 || plan.startupWorks.length > 0) {
+    if (plan.proxyWorks.length + plan.startupWorks.length + plan.volumeWorks.length > 0) {
       const programs = fetchPrograms(`${projectFolder}/.state/bench`, (text) => reporter.say(text));
       reporter.print(`${versionsOf(programs)}\n`);
       const bench = { programs, projectFolder, runFolder, profileFolder, now };
@@ -134,6 +141,8 @@ async function runSuites(plan: Plan, options: Options, reporter: Reporter): Prom
       if (plan.startupWorks.length > 0) {
         rows.push(...(await runStartupSuite(bench, startup, reporter)));
       }
+      const volume = { ...common, works: plan.volumeWorks };
+      rows.push(...(await runVolumeSuite(bench, volume, reporter)));
     }
     if (plan.caWorks.length > 0) {
       reporter.print(`step-ca ${stepCaVersion}, node ${process.versions.node}\n`);

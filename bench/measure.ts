@@ -165,7 +165,7 @@ async function runWrk(
   return runPlaced(clientPlacement(running), bench.programs.wrk, parameters);
 }
 
-async function runLoad(
+export async function runLoad(
   bench: Bench,
   work: Work,
   running: Running,

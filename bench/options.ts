@@ -4,7 +4,7 @@ import { MeshError, messageOf } from "#/lib/errors.ts";
 
 export class UsageError extends MeshError<"usage_invalid"> {}
 
-const suites = ["proxy", "ca", "startup"] as const;
+const suites = ["proxy", "ca", "startup", "volume"] as const;
 type Suite = (typeof suites)[number];
 
 export interface Options {

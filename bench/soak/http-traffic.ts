@@ -28,6 +28,7 @@ export function startHttp(tally: Tally, rates: HttpRates): void {
 
 /** Calls so many times a second, in small bunches. */
 export function every(perSecond: number, call: () => void): void {
+  if (perSecond <= 0) return;
   const stepMs = Math.max(20, 1000 / perSecond);
   let owed = 0;
   setInterval(() => {

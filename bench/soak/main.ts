@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { MeshError, messageOf } from "#/lib/errors.ts";
 import { MemoryWatch, residentKib } from "#/test/kit/process-memory.ts";
 import { StreamMesh } from "#/test/kit/stream-mesh.ts";
+import type { PodName } from "#/test/kit/stream-mesh.ts";
 import { cpuMicroseconds } from "../process.ts";
 import { readSoakOptions, soakHelpText } from "./options.ts";
 import type { SoakOptions } from "./options.ts";
@@ -35,7 +36,7 @@ async function main(commandLine: readonly string[]): Promise<number> {
   await using mesh = await StreamMesh.launch({ prefix: "signet-soak" });
   using stop = stopOnSignals();
   const stream = options.gib > 0 ? await passStream(mesh, options.gib) : null;
-  const moments = options.minutes > 0 ? await soak(mesh, options.minutes, stop.signal) : [];
+  const moments = options.minutes > 0 ? await soak(mesh, options, stop.signal) : [];
   const outcome = moments.length > 0 ? conclude(moments) : null;
   if (outcome !== null) process.stdout.write(outcomeText(outcome));
   write(options, { machine: machineLine(), stream, rule, ...outcome, moments });
@@ -44,9 +45,13 @@ async function main(commandLine: readonly string[]): Promise<number> {
 }
 
 /** Samples until the time is over, or `signal` aborts. */
-async function soak(mesh: StreamMesh, minutes: number, signal: AbortSignal): Promise<Moment[]> {
+async function soak(
+  mesh: StreamMesh,
+  { minutes, rate }: SoakOptions,
+  signal: AbortSignal,
+): Promise<Moment[]> {
   const pids = [await mesh.sidecar("client"), await mesh.sidecar("server")] as const;
-  const traffic = await mesh.run("bench/soak/traffic.ts");
+  const traffic = await mesh.run("bench/soak/traffic.ts", [String(rate)]);
   const wholeMs = minutes * 60_000;
   const sampleMs = Math.min(sampleMsMax, Math.max(sampleMsMin, wholeMs / samplesAimed));
   const began = performance.now();
@@ -56,7 +61,7 @@ async function soak(mesh: StreamMesh, minutes: number, signal: AbortSignal): Pro
     const waitMs = Math.min(sampleMs, wholeMs - elapsedMs);
     await delay(waitMs, null, { signal }).catch(() => {});
     elapsedMs = performance.now() - began;
-    const [outbound, inbound] = [await mesh.metrics("client"), await mesh.metrics("server")];
+    const [outbound, inbound] = [await metricsOf(mesh, "client"), await metricsOf(mesh, "server")];
     const moment = {
       atS: elapsedMs / 1000,
       outbound: sampleSidecar(pids[0], outbound),
@@ -64,11 +69,17 @@ async function soak(mesh: StreamMesh, minutes: number, signal: AbortSignal): Pro
       traffic: (await traffic.next()) as TallyReport,
     };
     moments.push(moment);
+    if (mesh.serverFault !== null) throw new Error(`The server ended: ${mesh.serverFault}`);
     if (elapsedMs - saidMs < progressMs && elapsedMs < wholeMs) continue;
     say(progressLine(moment, wholeMs / 1000));
     saidMs = elapsedMs;
   }
   return moments;
+}
+
+/** Empty when the sidecar does not get to answering in time, as on a machine that others have. */
+function metricsOf(mesh: StreamMesh, pod: PodName): Promise<string> {
+  return mesh.metrics(pod).catch(() => "");
 }
 
 interface Stream {
@@ -114,10 +125,10 @@ async function passStream(mesh: StreamMesh, gib: number): Promise<Stream> {
   return stream;
 }
 
-function write({ file, minutes, gib }: SoakOptions, result: object): void {
+function write({ file, minutes, gib, rate }: SoakOptions, result: object): void {
   const path = resolve(file);
   mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, `${JSON.stringify({ minutes, gib, ...result }, null, 1)}\n`);
+  writeFileSync(path, `${JSON.stringify({ minutes, gib, rate, ...result }, null, 1)}\n`);
   say(`Written: ${path}`);
 }
 

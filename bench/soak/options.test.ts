@@ -5,6 +5,7 @@ test("readSoakOptions takes half an hour when nothing is asked", (t) => {
   t.deepEqual(readSoakOptions([]), {
     minutes: 30,
     gib: 0,
+    rate: 300,
     file: "bench/results/soak.json",
     help: false,
   });

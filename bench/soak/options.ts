@@ -9,16 +9,20 @@ export interface SoakOptions {
   readonly minutes: number;
   /** Of one stream that passes before the soak; 0: none. */
   readonly gib: number;
+  /** Requests per second on connections that are kept. */
+  readonly rate: number;
   readonly file: string;
   readonly help: boolean;
 }
 
 const minutesMax = 24 * 60;
 const gibMax = 1024;
+const rateMax = 5000;
 
 const flags = {
   minutes: { type: "string" },
   gib: { type: "string" },
+  rate: { type: "string" },
   json: { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const;
@@ -28,12 +32,14 @@ export function readSoakOptions(commandLine: readonly string[]): SoakOptions {
   const {
     minutes = "30",
     gib = "0",
+    rate = "300",
     json = "bench/results/soak.json",
     help = false,
   } = parse(commandLine);
   return {
     minutes: readNumber("minutes", minutes, minutesMax),
     gib: readNumber("gib", gib, gibMax),
+    rate: readNumber("rate", rate, rateMax),
     file: json,
     help,
   };
@@ -69,10 +75,11 @@ Ctrl-C. Needs root and some 400 MiB.
 
   --minutes N      how long, 0 to ${minutesMax} (30); the verdict wants ten or more
   --gib N          first pass so many GiB as one TCP stream, 0 to ${gibMax} (0); with --minutes 0 only that
+  --rate N         requests/s on connections that are kept, 0 to ${rateMax} (300); less where others need the CPU
   --json FILE      all samples and verdicts (bench/results/soak.json)
   --help           this text
 
-What passes, all through mutual TLS: 300 requests/s on connections that are kept, 20/s on connections of
+What passes, all through mutual TLS: requests on connections that are kept, 20/s on connections of
 their own, slow heads and slow readers, 8 WebSockets, 4 long TCP connections and 4 new ones a second.
 
 What is sampled every few seconds, for each sidecar: resident and proportional memory, heap, buffers outside

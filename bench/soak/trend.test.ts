@@ -41,6 +41,14 @@ test("judge finds what does not grow flat, noise, sawtooth and warm-up included"
   );
 });
 
+test("judge leaves out what could not be read", (t) => {
+  const holes = series(() => 80_000, 6000).map(({ atS, value }, index) => ({
+    atS,
+    value: index % 7 === 0 ? Number.NaN : value,
+  }));
+  t.is(judge(holes, least).verdict, "flat");
+});
+
 test("judge finds a leak: a kilobyte for each of ten requests a second", (t) => {
   const { verdict, growth, low, high } = judge(
     series((atS) => 80_000 + atS * 10, 6000),

@@ -38,9 +38,12 @@ export const rule: string =
   "Growth over that time counts from 5 % of the level (or the least that is worth naming) on: flat is what stays below " +
   "it with 95 % confidence, growing what exceeds it while its whole interval is above zero, unclear all else.";
 
-/** `least`: growth below it, in the points' own unit, is none either. Points in order of time. */
+/**
+ * `least`: growth below it, in the points' own unit, is none either. Points in order of time; what could not
+ * be read is NaN and left out.
+ */
 export function judge(points: readonly Point[], least: number): Trend {
-  const bins = binned(lastPart(points));
+  const bins = binned(lastPart(points.filter(({ value }) => Number.isFinite(value))));
   const level = mean(bins.map(({ value }) => value));
   if (bins.length < binsMin) {
     return { verdict: "unclear", level, growth: Number.NaN, low: Number.NaN, high: Number.NaN };

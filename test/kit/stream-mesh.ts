@@ -80,12 +80,20 @@ export class StreamMesh implements AsyncDisposable {
   readonly #mesh: LocalMesh;
   readonly #names: Names;
   readonly #children = new Set<ChildProcess>();
+  readonly #origin: Program;
 
   private constructor(mesh: LocalMesh, names: Names, origin: Program) {
     this.#mesh = mesh;
     this.#names = names;
     this.fingerprint = (origin.first as { readonly fingerprint: string }).fingerprint;
+    this.#origin = origin;
     this.#keep(origin.child);
+  }
+
+  /** What the server said as it ended before its time; null while it runs. */
+  get serverFault(): string | null {
+    const { child, errors } = this.#origin;
+    return child.exitCode === null && child.signalCode === null ? null : errors();
   }
 
   static async launch(options: StreamMeshOptions = {}): Promise<StreamMesh> {
@@ -203,6 +211,8 @@ export interface Talk {
 
 interface Program extends Talk {
   readonly child: ChildProcess;
+  /** The end of what it wrote on standard error. */
+  readonly errors: () => string;
 }
 
 /** Starts a program in a pod, as its application's user; resolves when it has said something. */
@@ -240,7 +250,8 @@ async function start(mesh: LocalMesh, pod: string, words: readonly string[]): Pr
     child.stdin.write("go\n");
     return answer;
   };
-  return { child, first: await said(), next };
+  const errorsMax = 2000;
+  return { child, first: await said(), next, errors: () => errors.trim().slice(-errorsMax) };
 }
 
 async function remove(names: Names): Promise<void> {

@@ -29,7 +29,12 @@ export function createTcpOrigin(): Server {
       if (end < 0) return;
       socket.off("data", onData).pause();
       if (held.length > end + 1) socket.unshift(held.subarray(end + 1));
-      serve(socket, JSON.parse(held.subarray(0, end).toString()) as TcpOrder).catch(() => {});
+      const line = held.subarray(0, end).toString("latin1");
+      if (line.startsWith("{")) serve(socket, JSON.parse(line) as TcpOrder).catch(() => {});
+      else {
+        note("foreign bytes", { line });
+        socket.resetAndDestroy();
+      }
     };
     socket.on("data", onData);
   });

@@ -31,15 +31,22 @@ const settleS = 2;
 
 type Facts = Partial<Record<Metric, number>>;
 
+/** KiB of the outbound proxy. */
+export function outboundKib({ proxies }: Running): number {
+  return memoryOf(descendants(proxies.measured.at(-1)!.pid)).pssKib;
+}
+
+/** `beforeKib`: what `outboundKib` said before the first round, since memory is kept from round to round. */
 export async function measureVolume(
   bench: Bench,
   work: VolumeWork,
   running: Running,
+  beforeKib: number,
 ): Promise<Sample[]> {
   const facts =
     work.name === "handshakes"
       ? await shakeHands(bench, work, running)
-      : await besideOthers(bench, work, running);
+      : await besideOthers(bench, work, running, beforeKib);
   emptyLogs(running);
   return Object.entries(facts).map(([metric, value]) => ({
     subject: running.name,
@@ -49,13 +56,16 @@ export async function measureVolume(
 }
 
 /** Many connections on the outbound proxy, and how the others fare meanwhile. */
-async function besideOthers(bench: Bench, work: VolumeWork, running: Running): Promise<Facts> {
-  const pids = descendants(running.proxies.measured.at(-1)!.pid);
-  const before = memoryOf(pids).pssKib;
+async function besideOthers(
+  bench: Bench,
+  work: VolumeWork,
+  running: Running,
+  beforeKib: number,
+): Promise<Facts> {
   const hostile = startHostile(bench, planOf(work, running), running);
   await hostile.ready;
   await delay(othersAfterS * 1000);
-  const grown = memoryOf(pids).pssKib - before;
+  const grown = outboundKib(running) - beforeKib;
   const times = { warmUpS: 1, measureS: othersMeasuredS };
   const { result: good } = await runLoad(bench, others, running, times);
   const { failed, cutMs } = await hostile.result;

@@ -6,7 +6,7 @@ import { buildRows, renderWork } from "../rows.ts";
 import type { Row, Sample } from "../rows.ts";
 import { startSubject } from "../subject.ts";
 import type { Bench, Running } from "../subject.ts";
-import { measureVolume, others } from "./measure.ts";
+import { measureVolume, others, outboundKib } from "./measure.ts";
 import type { VolumeWork } from "./works.ts";
 
 export interface VolumeSuiteOptions {
@@ -29,19 +29,19 @@ export async function runVolumeSuite(
   const rows: Row[] = [];
   for (const work of works) {
     await using stack = new AsyncDisposableStack();
-    const field: Running[] = [];
+    const field: { readonly running: Running; readonly beforeKib: number }[] = [];
     for (const subject of subjectsOf("pair")) {
       if (!volumeSubjects.includes(subject.name) || !subjects.includes(subject.name)) continue;
       reporter.say(`${work.name}: starting ${subject.name}`);
       const running = stack.use(await startSubject(bench, subject, "pair"));
       await awaitAnswers(bench, others, running);
-      field.push(running);
+      field.push({ running, beforeKib: outboundKib(running) });
     }
     const samples: Sample[] = [];
     for (let round = 1; round <= rounds; round += 1) {
-      for (const running of field) {
+      for (const { running, beforeKib } of field) {
         reporter.say(`${work.name}: round ${round} of ${rounds}, ${running.name}`);
-        samples.push(...(await measureVolume(bench, work, running)));
+        samples.push(...(await measureVolume(bench, work, running, beforeKib)));
       }
     }
     const done = buildRows("volume", work.name, samples);

@@ -62,7 +62,7 @@ async function load(
   seconds: number,
   say: Reporter["say"],
 ): Promise<Profiled> {
-  const signet = subjectsOf(work.route).find(({ name }) => name === "signet")!;
+  const signet = subjectsOf(work).find(({ name }) => name === "signet")!;
   say(`${work.name}: starting our sidecars`);
   await using running = await startSubject(bench, signet, work.route);
   await awaitAnswers(bench, work, running);

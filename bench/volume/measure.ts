@@ -22,6 +22,8 @@ export const others: Work = {
   connections: 8,
   path: "/hello",
   headers: [],
+  bodyBytes: 0,
+  carries: "http",
   load: "paced",
   rate: othersRate,
 };

@@ -16,7 +16,7 @@ export interface VolumeSuiteOptions {
 }
 
 /** Who can be held against ours here: the other peers limit connections by their configuration. */
-export const volumeSubjects: readonly string[] = subjectsOf("pair")
+export const volumeSubjects: readonly string[] = subjectsOf(others)
   .map(({ name }) => name)
   .filter((name) => name === "signet" || name.startsWith("envoy"));
 
@@ -30,7 +30,7 @@ export async function runVolumeSuite(
   for (const work of works) {
     await using stack = new AsyncDisposableStack();
     const field: { readonly running: Running; readonly beforeKib: number }[] = [];
-    for (const subject of subjectsOf("pair")) {
+    for (const subject of subjectsOf(others)) {
       if (!volumeSubjects.includes(subject.name) || !subjects.includes(subject.name)) continue;
       reporter.say(`${work.name}: starting ${subject.name}`);
       const running = stack.use(await startSubject(bench, subject, "pair"));

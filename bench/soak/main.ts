@@ -1,5 +1,6 @@
 // `npm run soak`: a pair of sidecars, everything at once, for a while; does anything grow?
 import { mkdirSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
 import { constants, cpus, loadavg, release } from "node:os";
 import { dirname, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -22,6 +23,7 @@ const sampleMsMax = 5000;
 const samplesAimed = 60;
 const progressMs = 30_000;
 const gibibyte = 1024 ** 3;
+const dayMs = 86_400_000;
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
@@ -33,9 +35,9 @@ async function main(commandLine: readonly string[]): Promise<number> {
   }
   process.stdout.write(`${machineLine()}\n`);
   say("Bringing a mesh of two pods up");
-  await using mesh = await StreamMesh.launch({ prefix: "signet-soak" });
+  await using mesh = await StreamMesh.launch({ prefix: "signet-soak", silenceMs: dayMs });
   using stop = stopOnSignals();
-  const stream = options.gib > 0 ? await passStream(mesh, options.gib) : null;
+  const stream = options.gib > 0 ? await passStream(mesh, options.gib, stop.signal) : null;
   const moments = options.minutes > 0 ? await soak(mesh, options, stop.signal) : [];
   const outcome = moments.length > 0 ? conclude(moments) : null;
   if (outcome !== null) process.stdout.write(outcomeText(outcome));
@@ -93,7 +95,7 @@ interface Stream {
   readonly good: boolean;
 }
 
-async function passStream(mesh: StreamMesh, gib: number): Promise<Stream> {
+async function passStream(mesh: StreamMesh, gib: number, signal: AbortSignal): Promise<Stream> {
   const pids = [await mesh.sidecar("client"), await mesh.sidecar("server")];
   using watch = new MemoryWatch(pids);
   const cpuBefore = cpuMicroseconds(pids);
@@ -104,9 +106,12 @@ async function passStream(mesh: StreamMesh, gib: number): Promise<Stream> {
     const held = pids.map((pid) => `${(residentKib(pid) / 1024).toFixed(1)} MiB`).join(" and ");
     say(`  ${((performance.now() - began) / 1000).toFixed(0)} s; the sidecars hold ${held}`);
   }, progressMs);
-  const { bytes: received, fault } = (await mesh
-    .call("tcpSource", [String(bytes)])
-    .finally(() => clearInterval(alive))) as { bytes: number; fault: string };
+  const passed = mesh.call("tcpSource", [String(bytes)]);
+  passed.catch(() => {});
+  const stopped = once(signal, "abort").then(() => Promise.reject(new Error("Stopped")));
+  const { bytes: received, fault } = (await Promise.race([passed, stopped]).finally(() =>
+    clearInterval(alive),
+  )) as { bytes: number; fault: string };
   const seconds = (performance.now() - began) / 1000;
   const stream: Stream = {
     gib: received / gibibyte,

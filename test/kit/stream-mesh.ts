@@ -16,8 +16,7 @@ const repository = path.resolve(import.meta.dirname, "../..");
 const folder = "test/kit/streams";
 const userId = 10_001;
 const readyMsMax = 20_000;
-/** Of a program, from one thing that it says to the next, unless more is granted. */
-const silenceMsMax = 110_000;
+const silenceMsDefault = 110_000;
 
 export type PodName = "client" | "server";
 /** One of the mesh, or the one without a sidecar. */
@@ -72,6 +71,8 @@ export interface StreamMeshOptions {
   readonly prefix?: string;
   /** The most that the kernel holds of a connection in each direction, at each end; its own idea by default. */
   readonly bufferBytes?: number;
+  /** Who says nothing for so long, where something is waited for, is ended. */
+  readonly silenceMs?: number;
 }
 
 export class StreamMesh implements AsyncDisposable {
@@ -81,8 +82,10 @@ export class StreamMesh implements AsyncDisposable {
   readonly #names: Names;
   readonly #children = new Set<ChildProcess>();
   readonly #origin: Program;
+  readonly #silenceMs: number;
 
-  private constructor(mesh: LocalMesh, names: Names, origin: Program) {
+  private constructor(mesh: LocalMesh, names: Names, origin: Program, silenceMs: number) {
+    this.#silenceMs = silenceMs;
     this.#mesh = mesh;
     this.#names = names;
     this.fingerprint = (origin.first as { readonly fingerprint: string }).fingerprint;
@@ -98,6 +101,7 @@ export class StreamMesh implements AsyncDisposable {
 
   static async launch(options: StreamMeshOptions = {}): Promise<StreamMesh> {
     const { prefix = "signet-streams", bufferBytes = null } = options;
+    const { silenceMs = silenceMsDefault } = options;
     const stateDirectory = mkdtempSync(`/run/${prefix}-`);
     chmodSync(stateDirectory, 0o711);
     const names = { prefix, stateDirectory };
@@ -112,8 +116,8 @@ export class StreamMesh implements AsyncDisposable {
         onProgress: () => {},
       });
       if (bufferBytes !== null) await limitBuffers(mesh, bufferBytes);
-      const origin = await start(mesh, "streams/server", [`${folder}/origin.ts`]);
-      const it = new StreamMesh(mesh, names, origin);
+      const origin = await start(mesh, "streams/server", [`${folder}/origin.ts`], silenceMs);
+      const it = new StreamMesh(mesh, names, origin, silenceMs);
       await it.#untilAnswered();
       return it;
     } catch (error) {
@@ -143,7 +147,7 @@ export class StreamMesh implements AsyncDisposable {
     words: readonly string[] = [],
     from: CallerName = "client",
   ): Promise<Talk> {
-    const program = await start(this.#mesh, podOf(from), [file, ...words]);
+    const program = await start(this.#mesh, podOf(from), [file, ...words], this.#silenceMs);
     this.#keep(program.child);
     return program;
   }
@@ -216,7 +220,12 @@ interface Program extends Talk {
 }
 
 /** Starts a program in a pod, as its application's user; resolves when it has said something. */
-async function start(mesh: LocalMesh, pod: string, words: readonly string[]): Promise<Program> {
+async function start(
+  mesh: LocalMesh,
+  pod: string,
+  words: readonly string[],
+  silenceMs: number,
+): Promise<Program> {
   const [file = "", ...parameters] = words;
   const flags = ["--disable-warning=ExperimentalWarning", "--experimental-eventsource"];
   const command = ["node", ...flags, file, ...parameters];
@@ -229,8 +238,8 @@ async function start(mesh: LocalMesh, pod: string, words: readonly string[]): Pr
     const ended = new AbortController();
     const timer = setTimeout(() => {
       child.kill("SIGKILL");
-      errors += `killed: it said nothing for ${silenceMsMax} ms`;
-    }, silenceMsMax);
+      errors += `killed: it said nothing for ${silenceMs} ms`;
+    }, silenceMs);
     const exit = once(child, "exit", { signal: ended.signal }).then(() => {
       throw new Error(`"${words.join(" ")}" ended: ${errors.trim().slice(-2000)}`);
     });

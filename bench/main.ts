@@ -1,4 +1,4 @@
-// The bench: `npm run bench -- [proxy|ca|startup]`. Joins command line, prerequisites, suites and output.
+// The bench: `npm run bench -- [proxy|ca|startup|volume|profile]`. Joins command line, prerequisites, suites and output.
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { constants, cpus, loadavg, release, tmpdir } from "node:os";
 import { dirname, resolve } from "node:path";
@@ -11,12 +11,17 @@ import { helpText, readOptions } from "./options.ts";
 import type { Options } from "./options.ts";
 import { stepCaVersion } from "./peers/step-ca-program.ts";
 import { fetchPrograms, versionsOf } from "./prerequisites.ts";
+import { profileHelpText, readProfileOptions } from "./profile/options.ts";
+import { runProfile } from "./profile/run.ts";
 import { runProxySuite } from "./proxy-suite.ts";
 import type { Reporter } from "./proxy-suite.ts";
 import type { Row } from "./rows.ts";
 import { selectNames } from "./select.ts";
 import { startSubjects, startWorks } from "./starts.ts";
 import { runStartupSuite } from "./startup-suite.ts";
+import { runVolumeSuite, volumeSubjects } from "./volume/suite.ts";
+import { volumeWorks } from "./volume/works.ts";
+import type { VolumeWork } from "./volume/works.ts";
 import { works } from "./works.ts";
 import type { Work } from "./works.ts";
 
@@ -27,8 +32,9 @@ const busyLoad = 0.5;
 
 const folderPrefix = "signet-bench-run-";
 
-async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2));
+async function main(commandLine: readonly string[]): Promise<number> {
+  if (commandLine[0] === "profile") return await profile(commandLine.slice(1));
+  const options = readOptions(commandLine);
   if (options.help) {
     process.stdout.write(helpText);
     return 0;
@@ -43,6 +49,28 @@ async function main(): Promise<number> {
     reporter.say(`Not comparable: "${subject}" answered ${value} requests wrongly in ${work}`);
   }
   return spoiled.length === 0 ? 0 : 1;
+}
+
+async function profile(commandLine: readonly string[]): Promise<number> {
+  const options = readProfileOptions(commandLine);
+  if (options.help) {
+    process.stdout.write(profileHelpText);
+    return 0;
+  }
+  using _claim = await claimMachine();
+  sweepOnSignals();
+  const { say, print } = makeReporter(null);
+  sweep();
+  const runFolder = makeRunFolder();
+  try {
+    const programs = fetchPrograms(`${projectFolder}/.state/bench`, say);
+    const profileFolder = openFolder(`${runFolder}/profiles`);
+    const bench = { programs, projectFolder, runFolder, profileFolder, now: () => Date.now() };
+    for (const file of await runProfile(bench, options, say)) print(`${file}\n`);
+    return 0;
+  } finally {
+    rmSync(runFolder, { recursive: true, force: true });
+  }
 }
 
 /** With a file, it holds the rows so far at any time; one that cannot be written is found out now. */
@@ -64,6 +92,7 @@ interface Plan {
   readonly proxyWorks: readonly Work[];
   readonly caWorks: readonly string[];
   readonly startupWorks: readonly string[];
+  readonly volumeWorks: readonly VolumeWork[];
   readonly subjects: readonly string[];
 }
 
@@ -72,18 +101,21 @@ function readPlan(options: Options): Plan {
   const proxy = options.suites.includes("proxy") ? works : [];
   const ca = options.suites.includes("ca") ? Object.keys(issueWorks) : [];
   const startup = options.suites.includes("startup") ? Object.keys(startWorks) : [];
-  const known = [...proxy.map(({ name }) => name), ...ca, ...startup];
+  const volume = options.suites.includes("volume") ? volumeWorks : [];
+  const known = [...[...proxy, ...volume].map(({ name }) => name), ...ca, ...startup];
   const names = selectNames("work", options.works, known);
   const proxyWorks = proxy.filter(({ name }) => names.includes(name));
   const caWorks = ca.filter((name) => names.includes(name));
   const startupWorks = startup.filter((name) => names.includes(name));
+  const volumeChosen = volume.filter(({ name }) => names.includes(name));
   const fields = [
     ...proxyWorks.flatMap((work) => subjectsOf(work).map(({ name }) => name)),
     ...caWorks.flatMap((name) => Object.keys(issueWorks[name]!)),
     ...(startupWorks.length > 0 ? startSubjects : []),
+    ...(volumeChosen.length > 0 ? volumeSubjects : []),
   ];
   const subjects = selectNames("subject", options.subjects, [...new Set(fields)]);
-  return { proxyWorks, caWorks, startupWorks, subjects };
+  return { proxyWorks, caWorks, startupWorks, volumeWorks: volumeChosen, subjects };
 }
 
 async function runSuites(plan: Plan, options: Options, reporter: Reporter): Promise<Row[]> {
@@ -93,15 +125,13 @@ async function runSuites(plan: Plan, options: Options, reporter: Reporter): Prom
     reporter.print(`The machine is busy (load ${load.toFixed(2)}): read the ratios only\n`);
   }
   sweep();
-  const runFolder = mkdtempSync(`${tmpdir()}/${folderPrefix}`);
-  // The proxies run as another user and have to get in.
-  chmodSync(runFolder, 0o755);
+  const runFolder = makeRunFolder();
   const now = (): number => Date.now();
   const profileFolder = options.profileFolder === null ? null : openFolder(options.profileFolder);
   const common = { ...options, subjects: plan.subjects };
   try {
     const rows: Row[] = [];
-    if (plan.proxyWorks.length > 0 || plan.startupWorks.length > 0) {
+    if (plan.proxyWorks.length + plan.startupWorks.length + plan.volumeWorks.length > 0) {
       const programs = fetchPrograms(`${projectFolder}/.state/bench`, (text) => reporter.say(text));
       reporter.print(`${versionsOf(programs)}\n`);
       const bench = { programs, projectFolder, runFolder, profileFolder, now };
@@ -111,6 +141,8 @@ async function runSuites(plan: Plan, options: Options, reporter: Reporter): Prom
       if (plan.startupWorks.length > 0) {
         rows.push(...(await runStartupSuite(bench, startup, reporter)));
       }
+      const volume = { ...common, works: plan.volumeWorks };
+      rows.push(...(await runVolumeSuite(bench, volume, reporter)));
     }
     if (plan.caWorks.length > 0) {
       reporter.print(`step-ca ${stepCaVersion}, node ${process.versions.node}\n`);
@@ -125,6 +157,14 @@ async function runSuites(plan: Plan, options: Options, reporter: Reporter): Prom
   } finally {
     rmSync(runFolder, { recursive: true, force: true });
   }
+}
+
+/** For files of one run. */
+function makeRunFolder(): string {
+  const path = mkdtempSync(`${tmpdir()}/${folderPrefix}`);
+  // The proxies run as another user and have to get in.
+  chmodSync(path, 0o755);
+  return path;
 }
 
 /** A folder that every user may write to: our processes run as several. */
@@ -160,7 +200,7 @@ function machineLine(): string {
 }
 
 try {
-  process.exitCode = await main();
+  process.exitCode = await main(process.argv.slice(2));
 } catch (thrown) {
   const next = thrown instanceof MeshError && thrown.next !== "" ? `\n${thrown.next}` : "";
   process.stderr.write(`bench: ${messageOf(thrown)}${next}\n`);

@@ -91,6 +91,17 @@ export async function measureRound(
   }));
 }
 
+/** The work's own load for so long, nothing measured. */
+export async function applyLoad(
+  bench: Bench,
+  work: Work,
+  running: Running,
+  seconds: number,
+): Promise<void> {
+  if (work.load === "saturated") await runWrk(bench, work, running, seconds);
+  else await runLoad(bench, work, running, { warmUpS: 0, measureS: seconds });
+}
+
 type Facts = Partial<Record<Metric, number>>;
 
 async function saturated(
@@ -154,7 +165,7 @@ async function runWrk(
   return runPlaced(clientPlacement(running), bench.programs.wrk, parameters);
 }
 
-async function runLoad(
+export async function runLoad(
   bench: Bench,
   work: Work,
   running: Running,

@@ -3,7 +3,7 @@ import { UsageError, readOptions } from "./options.ts";
 
 test("readOptions without parameters takes every suite in full", (t) => {
   t.deepEqual(readOptions([]), {
-    suites: ["proxy", "ca", "startup"],
+    suites: ["proxy", "ca", "startup", "volume"],
     jsonFile: null,
     rounds: 5,
     works: [],

@@ -4,7 +4,7 @@ import { MeshError, messageOf } from "#/lib/errors.ts";
 
 export class UsageError extends MeshError<"usage_invalid"> {}
 
-const suites = ["proxy", "ca", "startup"] as const;
+const suites = ["proxy", "ca", "startup", "volume"] as const;
 type Suite = (typeof suites)[number];
 
 export interface Options {
@@ -78,10 +78,8 @@ function readRounds(text: string): number {
   throw usage(`"--rounds ${text}" is not a number from 1 to ${roundsMax}`);
 }
 
-function usage(state: string): UsageError {
-  return new UsageError("usage_invalid", `Cannot read the command line: ${state}`, {
-    next: "Run npm run bench -- --help",
-  });
+export function usage(state: string, next = "Run npm run bench -- --help"): UsageError {
+  return new UsageError("usage_invalid", `Cannot read the command line: ${state}`, { next });
 }
 
 export const helpText: string = `Usage: npm run bench -- [${suites.join("|")}] [options]
@@ -95,4 +93,8 @@ Measures our sidecar and our CA beside others on this machine. Needs root. All s
   --quick          2 short rounds: shows that it runs, not how fast
   --profile FOLDER our own processes write CPU profiles there; costs a little
   --help           this text
+
+       npm run bench -- profile [options]
+
+Draws a flame graph of our sidecars under one work; npm run bench -- profile --help.
 `;

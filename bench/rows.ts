@@ -17,6 +17,9 @@ export type Metric =
   | "node_ms"
   | "load_ms"
   | "image_mb"
+  | "connection_kib"
+  | "cut_ms"
+  | "descriptors_left"
   | Phase["metric"];
 
 /** What one subject showed in one round. */
@@ -63,6 +66,9 @@ const metrics: Readonly<Record<Metric, MetricFacts>> = {
   node_ms: { unit: "ms", better: "lower" },
   image_mb: { unit: "MB", better: "lower" },
   load_ms: { unit: "ms", better: "lower" },
+  connection_kib: { unit: "KiB", better: "lower" },
+  cut_ms: { unit: "ms", better: "lower" },
+  descriptors_left: { unit: "count", better: "lower" },
   issue_ms: { unit: "ms", better: "lower" },
   discovery_ms: { unit: "ms", better: "lower" },
 };

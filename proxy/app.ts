@@ -72,6 +72,9 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
   metrics.certificateNotAfter.onCollect(() => {
     metrics.certificateNotAfter.with().set((material.get()?.svid.notAfter ?? 0) / 1000);
     metrics.controllerConnected.with().set(discovery.connected.get() ? 1 : 0);
+    const { heapUsed, external } = process.memoryUsage();
+    metrics.heapBytes.with().set(heapUsed);
+    metrics.externalBytes.with().set(external);
   });
 
   const workload = await workloadApi(config, { ...certification, metrics });

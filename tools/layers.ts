@@ -92,6 +92,12 @@ export const outerFolders: readonly string[] = ["test", "bench", "tools"];
 /** Packages of the outer folders and of tests beside sources. */
 export const testPackages: readonly string[] = ["ava", "fast-check"];
 
+/** What the mesh itself never uses: package -> the only files (prefixes) that may import it. */
+export const foreignPackages: Readonly<Record<string, readonly string[]>> = {
+  // A WebSocket client and server that we did not write, to be at both ends of ours.
+  ws: ["test/kit/streams/", "bench/soak/"],
+};
+
 /** Inside proxy/: the pure byte parts know only lib, and the two directions never meet. */
 export const proxyLayers: Readonly<Record<string, readonly string[]>> = {
   detect: [],

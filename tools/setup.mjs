@@ -23,6 +23,7 @@ const commands = {
   format: { run: [["tools/check.ts", "--fix"]] },
   fuzz: { run: [["tools/test.ts", "--fuzz"]], tools: true },
   bench: { run: [["bench/main.ts"]], tools: true },
+  soak: { run: [["bench/soak/main.ts"]], tools: true },
   generate: { run: [["tools/generate.ts"]] },
 };
 

@@ -6,6 +6,7 @@ import test from "ava";
 import {
   clockFiles,
   environmentFiles,
+  foreignPackages,
   layers,
   linesMax,
   outerFolders,
@@ -109,6 +110,10 @@ test("tidy packages are imported only behind their wall", (t) => {
     for (const specifier of source.imports) {
       if (target(source, specifier) !== null || specifier.startsWith("node:")) continue;
       const name = packageName(specifier);
+      const foreign = foreignPackages[name];
+      if (foreign !== undefined && !foreign.some((prefix) => source.file.startsWith(prefix))) {
+        faults.push(`${source.file} imports ${name}`);
+      }
       if (outer && testPackages.includes(name)) continue;
       if (outer) continue;
       const wall = walls[name] ?? [];

@@ -129,6 +129,22 @@ test("opaque TCP: a server may speak first, and then the caller", async (t) => {
   t.pass();
 });
 
+for (const protocol of ["signet-http/1.1", "signet-tcp"] as const) {
+  test(`${protocol}: a caller that ends in the turn of its handshake is let go at once`, async (t) => {
+    await using pair = await MeshPair.create();
+    const half = await pair.addInbound("b", (socket) => {
+      socket.resume();
+      socket.on("end", () => socket.end());
+    });
+    const socket = await pair.connectAsMember(half, protocol);
+    const began = performance.now();
+    socket.end();
+    await untilClosed(socket);
+    // Otherwise by a timeout: of the first head, or of an idle connection.
+    t.true(performance.now() - began < 5000);
+  });
+}
+
 test("opaque TCP: an application that goes away while nobody speaks takes its caller along", async (t) => {
   await using pair = await MeshPair.create();
   const half = await pair.addInbound("b", (socket) => {

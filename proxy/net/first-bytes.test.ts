@@ -4,6 +4,7 @@ import { connect, createServer } from "node:net";
 import type { Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import test from "ava";
+import { systemClock } from "#/lib/clock.ts";
 import { ManualClock } from "#/test/kit/manual-clock.ts";
 import { peekFirstBytes } from "./first-bytes.ts";
 
@@ -116,6 +117,7 @@ test("peekFirstBytes without a verdict at the deadline says how much came, and p
   peek.clock.advance(999);
   t.deepEqual(peek.told, []);
   peek.clock.advance(1);
+  await peek.over;
   t.deepEqual(peek.told, ["deadline 3"]);
   pair.near.pause();
   pair.far.end("LO");
@@ -126,6 +128,7 @@ test("peekFirstBytes says that nothing came", async (t) => {
   await using pair = await pairOf();
   const peek = peekLine(pair.near);
   peek.clock.advance(1000);
+  await peek.over;
   t.deepEqual(peek.told, ["deadline 0"]);
   pair.far.end("late");
   t.is(await readAll(pair.near), "late");
@@ -179,4 +182,26 @@ test("peekFirstBytes tells a reset, and nothing after it", async (t) => {
   t.deepEqual(peek.told, ["closed"]);
   peek.clock.advance(5000);
   t.deepEqual(peek.told, ["closed"]);
+});
+
+test("peekFirstBytes reads what came while the process had no CPU before it calls it silence", async (t) => {
+  await using pair = await pairOf();
+  const deadlineMs = 20;
+  const told = new Promise<string>((resolve) => {
+    peekFirstBytes<string>({
+      socket: pair.near,
+      clock: systemClock,
+      deadlineMs,
+      bytesMax: 64,
+      classify: (bytes) => (bytes.length === 5 ? "all" : null),
+      onVerdict: resolve,
+      onSilence: (bytes, why) => resolve(`${bytes} ${why}`),
+      onClosed: () => resolve("closed"),
+    });
+  });
+  pair.far.write("hello");
+  // Both the deadline and the bytes wait when the loop turns again.
+  const until = performance.now() + 3 * deadlineMs;
+  while (performance.now() < until);
+  t.is(await told, "all");
 });

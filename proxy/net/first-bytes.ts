@@ -45,13 +45,23 @@ export function peekFirstBytes<Verdict>(options: PeekOptions<Verdict>): () => vo
     finish();
     options.onSilence(count, why);
   };
+  /**
+   * What came while the process had no CPU is read first: in a turn of the loop timers come before it. A mesh
+   * caller's ClientHello would otherwise be taken for silence, and passed on as if it were an application's.
+   */
+  const onDeadline = (): void => {
+    const timer = cancel;
+    setImmediate(() => {
+      if (cancel === timer) silence("deadline");
+    });
+  };
   const onReadable = (): void => {
     if (over) return;
     const bytes = socket.read() as Buffer | null;
     if (bytes !== null) {
       if (held === null && options.undecidedMs !== undefined) {
         cancel();
-        cancel = options.clock.after(options.undecidedMs, () => silence("deadline"));
+        cancel = options.clock.after(options.undecidedMs, onDeadline);
       }
       held = held === null ? bytes : Buffer.concat([held, bytes]);
       const verdict = options.classify(held);
@@ -69,10 +79,12 @@ export function peekFirstBytes<Verdict>(options: PeekOptions<Verdict>): () => vo
     finish();
     options.onClosed();
   };
-  let cancel = options.clock.after(options.deadlineMs, () => silence("deadline"));
+  let cancel = options.clock.after(options.deadlineMs, onDeadline);
   socket.on("readable", onReadable);
   socket.on("end", onEnd);
   socket.on("close", onClose);
+  // It may have ended before anybody listened, in the turn of its handshake.
+  if (socket.readableEnded) process.nextTick(onEnd);
   return () => {
     if (!over) finish();
   };

@@ -154,6 +154,11 @@ export class ProxyMetrics {
     "signet_proxy_controller_connected",
     "1 while the discovery stream is open",
   );
+  readonly heapBytes: GaugeFamily = this.registry.gauge("signet_proxy_heap_bytes", "Heap in use");
+  readonly externalBytes: GaugeFamily = this.registry.gauge(
+    "signet_proxy_external_bytes",
+    "Memory of buffers, which are not in the heap",
+  );
 
   requestCells(labels: RequestLabels): RequestCells {
     return new RequestCells(this, labels);

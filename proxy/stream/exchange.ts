@@ -80,6 +80,8 @@ export class Exchange implements LiveRequest, Expiring {
     this.deadlineMs = context.deadlines.nowMs + this.#context.limits.firstHeadTimeoutMs;
     context.deadlines.add(this);
     socket.resume();
+    // It may have ended before anybody listened, in the turn of its handshake.
+    if (socket.readableEnded) process.nextTick(() => this.#ended());
   }
 
   get request(): RequestHead | null {

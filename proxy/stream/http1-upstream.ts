@@ -33,6 +33,8 @@ const CLOSED = 3;
 
 /** A response nobody wants any more is read to its end, up to so much, to keep the connection. */
 const DISCARD_BYTES_MAX = 64 * 1024;
+/** And for so long: who sends events for as long as somebody listens must learn that nobody does. */
+const DISCARD_MS_MAX = 1_000;
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -148,7 +150,10 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     this.#socket.resume();
     if (this.#state === CLOSED || this.#state === IDLE) return;
     if (!this.#requestDone || this.#state === AWAIT_HEAD) this.close("abandoned");
-    else this.#discarding = true;
+    else {
+      this.#discarding = true;
+      this.#touch(DISCARD_MS_MAX);
+    }
   }
 
   detach(): Socket {
@@ -270,7 +275,7 @@ export class Http1Upstream implements UpstreamStream, Expiring {
 
   #readBody(bytes: Buffer, offset: number): number {
     const body = this.#body;
-    this.#touch(this.#pool.context.limits.streamIdleTimeoutMs);
+    if (!this.#discarding) this.#touch(this.#pool.context.limits.streamIdleTimeoutMs);
     const end = body.take(bytes, offset);
     if (end < 0) {
       this.#broken("response_invalid");

@@ -8,8 +8,9 @@ import { createSecureContext } from "node:tls";
 import type { SecureContextOptions } from "node:tls";
 import { messageOf } from "#/lib/errors.ts";
 import { parseHostPort } from "#/lib/ip.ts";
+import type { ByteServer, ByteStream } from "./grpc-server/options.ts";
 import type { RpcErrorCode } from "./rpc-error.ts";
-import { RpcError, opaqueAnswers } from "./rpc-error.ts";
+import { RpcError } from "./rpc-error.ts";
 
 /** What grpc-js has to say goes into statuses; it must not write to the console by itself. */
 grpc.setLogVerbosity(grpc.logVerbosity.NONE);
@@ -43,27 +44,13 @@ const answersUnreadMax = 16;
 /** For calls under way when a connection drains; its end comes by the clock in any case. */
 const drainGraceMs = 10_000;
 
-/** The server's end of a stream of bytes. */
-export interface ByteStream {
-  /** Does nothing once the stream has ended. */
-  send(bytes: Uint8Array): void;
-  /** Ends the stream; the peer hears the code and, unless `isOpen`, an opaque sentence. */
-  fail(error: RpcError): void;
-}
-
-export interface ByteStreamHandlers {
-  onMessage(bytes: Uint8Array): void;
-  /** Exactly once, whoever ended the stream. */
-  onEnd(): void;
-}
-
 /** Returns what to call at the end: with null when the peer ended it. */
 export type WatchHandler = (
   request: Uint8Array,
   stream: ByteStream,
 ) => (error: RpcError | null) => void;
 
-export interface ByteServerOptions {
+interface ByteServerOptions {
   readonly messageBytesMax: number;
   readonly sendBytesMax: number;
   readonly streamsMax: number;
@@ -71,27 +58,20 @@ export interface ByteServerOptions {
   readonly unary: Readonly<
     Record<string, (bytes: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>>
   >;
-  /** By path; must not throw. */
-  readonly duplex: Readonly<Record<string, (stream: ByteStream) => ByteStreamHandlers>>;
   /** By path: many answers to one request. Must not throw. */
-  readonly watch?: Readonly<Record<string, WatchHandler>>;
-  /** Asked before each call but duplex ones: what it returns is the answer. */
-  readonly refuse?: (header: (name: string) => readonly string[]) => RpcError | null;
-  /** The peer may read what an error says. Default: it hears the code alone. */
-  readonly isOpen?: boolean;
-}
-
-export interface ByteServer {
-  /** GOAWAY: no new call; those that are open may end within a grace. */
-  drain(): void;
-  destroy(): void;
+  readonly watch: Readonly<Record<string, WatchHandler>>;
+  /** Asked before each call: what it returns is the answer. */
+  readonly refuse: (header: (name: string) => readonly string[]) => RpcError | null;
 }
 
 const passThrough = (bytes: Buffer): Buffer => bytes;
 const toBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Serves gRPC on one connection, whose other end is known already: by TLS, or by the kernel. */
+/**
+ * Serves gRPC on one connection, whose other end the kernel has named, and which may read what an error says. For
+ * callers of every make: some name no host that our own server takes (see grpc-server/, which serves the mesh's).
+ */
 export function serveBytes(socket: Duplex, options: ByteServerOptions): ByteServer {
   const server = new grpc.Server({
     ...keepalive,
@@ -105,10 +85,7 @@ export function serveBytes(socket: Duplex, options: ByteServerOptions): ByteServ
   for (const [path, handle] of Object.entries(options.unary)) {
     server.register(path, unaryHandler(handle, options), toBuffer, passThrough, "unary");
   }
-  for (const [path, handle] of Object.entries(options.duplex)) {
-    server.register(path, duplexHandler(handle, options), toBuffer, passThrough, "bidi");
-  }
-  for (const [path, handle] of Object.entries(options.watch ?? {})) {
+  for (const [path, handle] of Object.entries(options.watch)) {
     server.register(path, watchHandler(handle, options), toBuffer, passThrough, "serverStream");
   }
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
@@ -119,10 +96,10 @@ export function serveBytes(socket: Duplex, options: ByteServerOptions): ByteServ
   };
 }
 
-type Manners = Pick<ByteServerOptions, "refuse" | "isOpen">;
+type Manners = Pick<ByteServerOptions, "refuse">;
 
 function refusalOf({ refuse }: Manners, metadata: grpc.Metadata): RpcError | null {
-  return refuse?.((name) => metadata.get(name).map(String)) ?? null;
+  return refuse((name) => metadata.get(name).map(String));
 }
 
 function unaryHandler(
@@ -131,7 +108,7 @@ function unaryHandler(
 ): grpc.handleUnaryCall<Buffer, Uint8Array> {
   return (call, done) => {
     const refusal = refusalOf(manners, call.metadata);
-    if (refusal !== null) return done(statusOf(refusal, manners));
+    if (refusal !== null) return done(statusOf(refusal));
     const abort = new AbortController();
     let isAnswered = false;
     // grpc-js says so at the end of every call, of those that were answered, too.
@@ -144,7 +121,6 @@ function unaryHandler(
         isAnswered = true;
         done(error, bytes);
       },
-      manners,
     );
   };
 }
@@ -152,48 +128,15 @@ function unaryHandler(
 async function answerUnary(
   handle: () => Promise<Uint8Array>,
   done: grpc.sendUnaryData<Uint8Array>,
-  manners: Manners,
 ): Promise<void> {
   let bytes: Uint8Array;
   try {
     bytes = await handle();
   } catch (thrown) {
     const error = thrown instanceof RpcError ? thrown : new RpcError("internal", "Internal fault");
-    return done(statusOf(error, manners));
+    return done(statusOf(error));
   }
   done(null, bytes);
-}
-
-function duplexHandler(
-  handle: (stream: ByteStream) => ByteStreamHandlers,
-  manners: Manners,
-): grpc.handleBidiStreamingCall<Buffer, Uint8Array> {
-  return (call) => {
-    let isOpen = true;
-    const handlers = handle({
-      send: (bytes) => void (isOpen && call.write(bytes)),
-      fail(error) {
-        if (!isOpen) return;
-        finish();
-        // grpc-js sends the status once what was written before has gone out.
-        call.emit("error", statusOf(error, manners));
-      },
-    });
-    const finish = (): void => {
-      if (!isOpen) return;
-      isOpen = false;
-      handlers.onEnd();
-    };
-    call.on("cancelled", finish);
-    call.on("close", finish);
-    call.on("data", (bytes: Buffer) => {
-      if (isOpen) handlers.onMessage(bytes);
-    });
-    call.on("end", () => {
-      if (isOpen) call.end();
-      finish();
-    });
-  };
 }
 
 function watchHandler(
@@ -203,7 +146,7 @@ function watchHandler(
   return (call) => {
     const refusal = refusalOf(manners, call.metadata);
     if (refusal !== null) {
-      call.emit("error", statusOf(refusal, manners));
+      call.emit("error", statusOf(refusal));
       return;
     }
     const end = Promise.withResolvers<RpcError | null>();
@@ -221,7 +164,7 @@ function watchHandler(
       fail(error) {
         if (!isOpen) return;
         finish(error);
-        call.emit("error", statusOf(error, manners));
+        call.emit("error", statusOf(error));
       },
     };
     call.on("cancelled", () => finish(null));
@@ -232,12 +175,8 @@ function watchHandler(
   };
 }
 
-function statusOf(
-  { code, message }: RpcError,
-  { isOpen = false }: Manners,
-): Error & { code: grpc.status; details: string } {
-  const details = isOpen ? message : opaqueAnswers[code];
-  return Object.assign(new Error(details), { code: statuses[code], details });
+function statusOf({ code, message }: RpcError): Error & { code: grpc.status; details: string } {
+  return Object.assign(new Error(message), { code: statuses[code], details: message });
 }
 
 export interface ByteClientOptions {

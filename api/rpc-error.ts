@@ -1,5 +1,5 @@
 // What a call between sidecar and controller can end in. The words are those of gRPC statuses; which
-// number stands for which is grpc.ts alone.
+// number stands for which is for grpc.ts and grpc-server/ to know.
 import { MeshError } from "#/lib/errors.ts";
 import { DiscoveryError } from "./discovery.ts";
 

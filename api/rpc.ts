@@ -1,5 +1,5 @@
 // The two ends of the controller's API as its users see them: records, callbacks and errors of ours.
-// grpc.ts puts them on the wire.
+// grpc.ts and grpc-server/ put them on the wire.
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import type { Svid } from "#/identity/svid.ts";
 import type { Clock } from "#/lib/clock.ts";

@@ -3,8 +3,9 @@
 // be tried again for ever, and nobody would know why.
 import type { Duplex } from "node:stream";
 import * as convert from "./convert-workload.ts";
-import type { ByteServer, WatchHandler } from "./grpc.ts";
+import type { WatchHandler } from "./grpc.ts";
 import { serveBytes } from "./grpc.ts";
+import type { ByteServer } from "./grpc-server/options.ts";
 import * as paths from "./workload-paths.ts";
 import { RpcError, rpcCodeOf } from "./rpc-error.ts";
 import type { RpcErrorCode } from "./rpc-error.ts";
@@ -31,7 +32,6 @@ export function serveWorkload(socket: Duplex, serving: WorkloadServing): ByteSer
     messageBytesMax: workloadMessageBytesMax,
     sendBytesMax: workloadAnswerBytesMax,
     streamsMax: workloadStreamsMax,
-    isOpen: true,
     refuse: (header) => refuse(header, serving),
     unary: {
       [paths.fetchJwtSvidPath]: call(paths.fetchJwtSvidPath, serving, async (request) => {
@@ -43,7 +43,6 @@ export function serveWorkload(socket: Duplex, serving: WorkloadServing): ByteSer
         return convert.encodeJwtFacts(handlers.validateJwtSvid(audience, token));
       }),
     },
-    duplex: {},
     watch: {
       [paths.fetchX509SvidPath]: watch(
         paths.fetchX509SvidPath,

@@ -153,12 +153,12 @@ test("attack-52 a message above the limit is refused before it is buffered", asy
   connection.close();
 });
 
-test("attack-52 a message that grows above the limit when unpacked is refused", async (t) => {
+test("attack-52 a packed message is refused unopened: it could grow above the limit", async (t) => {
   await using started = await start();
   const bomb = gzipSync(Buffer.alloc(64 * 1_048_576));
   t.true(bomb.length < issueMessageBytesMax);
   const before = process.memoryUsage().arrayBuffers;
-  t.is(await postRaw(started, issuePath, bomb), "8");
+  t.is(await postRaw(started, issuePath, bomb), "12");
   t.true(process.memoryUsage().arrayBuffers - before < 32 * 1_048_576);
   const connection = connect(started, null);
   t.deepEqual(await connection.issue(request, 3000), answer);

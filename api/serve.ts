@@ -6,8 +6,8 @@ import { assert } from "#/lib/assert.ts";
 import { messageOf } from "#/lib/errors.ts";
 import * as convert from "./convert.ts";
 import type { Update } from "./discovery.ts";
-import type { ByteStream, ByteStreamHandlers } from "./grpc.ts";
-import { serveBytes } from "./grpc.ts";
+import type { ByteStream, ByteStreamHandlers, UnaryCall } from "./grpc-server/options.ts";
+import { serveCalls } from "./grpc-server/server.ts";
 import type { IssueJwtRequest, IssueJwtResponse, IssueRequest, IssueResponse } from "./identity.ts";
 import { issueJwtPath, issuePath, subscribePath } from "./paths.ts";
 import * as rpc from "./rpc.ts";
@@ -21,20 +21,23 @@ type Scope = Pick<rpc.ControllerServerOptions, "handlers" | "log" | "onCall">;
 export function serveController(
   options: rpc.ControllerServerOptions,
 ): Promise<rpc.ControllerServer> {
+  const issue = issueOf(options);
+  const issueJwt = issueJwtOf(options);
   return listenTls({
     ...options,
     onConnection: (socket, peer) => {
       const streams = new Set<Stream>();
       const isAnonymous = peer.identity === null;
-      const server = serveBytes(socket, {
+      const server = serveCalls(socket, {
         messageBytesMax: isAnonymous ? rpc.issueMessageBytesMax : rpc.subscribeMessageBytesMax,
         sendBytesMax: rpc.updateMessageBytesMax,
         streamsMax: isAnonymous ? rpc.anonymousStreamsMax : rpc.identifiedStreamsMax,
         unary: {
-          [issuePath]: (...call) => answer(options, peer, issueOf(options), ...call),
-          [issueJwtPath]: (...call) => answer(options, peer, issueJwtOf(options), ...call),
+          [issuePath]: (bytes, call) => answer(options, peer, issue, bytes, call),
+          [issueJwtPath]: (bytes, call) => answer(options, peer, issueJwt, bytes, call),
         },
         duplex: { [subscribePath]: (bytes) => subscribe(options, peer, bytes, streams) },
+        clock: options.clock,
       });
       return withStreams(server, streams);
     },
@@ -81,13 +84,19 @@ async function answer<Request, Response>(
   peer: Peer,
   { path, decode, encode, handle }: Unary<Request, Response>,
   bytes: Uint8Array,
-  signal: AbortSignal,
+  call: UnaryCall,
 ): Promise<Uint8Array> {
   try {
     if (bytes.length > rpc.issueMessageBytesMax) {
       throw new RpcError("resource_exhausted", `Cannot issue: request has ${bytes.length} bytes`);
     }
-    const encoded = encode(await handle(decode(bytes), { peer, signal }));
+    const caller: rpc.Caller = {
+      peer,
+      get signal() {
+        return call.signal;
+      },
+    };
+    const encoded = encode(await handle(decode(bytes), caller));
     scope.onCall?.(path, "ok");
     return encoded;
   } catch (thrown) {

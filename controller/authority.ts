@@ -13,6 +13,7 @@ import { keepPruned } from "#/ca/ledger/pruning.ts";
 import { createCaMetrics } from "#/ca/metrics.ts";
 import { CertificateAuthority } from "#/ca/service.ts";
 import type { Clock } from "#/lib/clock.ts";
+import { drawAhead } from "#/lib/drawn-ahead.ts";
 import type { Log } from "#/lib/log.ts";
 import type { Registry } from "#/lib/metrics.ts";
 import { Watch } from "#/lib/watch.ts";
@@ -77,7 +78,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<OpenAuth
     lifetimeDefaultS: config.svidLifetimeS,
     servingNames: servingNames(trustDomain),
     clock,
-    randomBytes,
+    randomBytes: drawAhead(randomBytes),
     log,
   });
   const intermediate = () => trust.get().intermediate.privateKey;

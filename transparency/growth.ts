@@ -4,6 +4,7 @@ import type { Frontier, OnComplete } from "./frontier.ts";
 import type { Digest } from "./hash.ts";
 import { assert } from "#/lib/assert.ts";
 import { proveInclusion } from "./tree.ts";
+import type { Edges } from "./tree.ts";
 import type { Tree } from "./verify.ts";
 
 export class Growth {
@@ -11,6 +12,8 @@ export class Growth {
   /** Of each level, the subtrees that became complete, from the first such index on. */
   readonly #complete: { readonly first: number; readonly hashes: Digest[] }[] = [];
   #frontier: Frontier;
+  /** Of the tree as it is now. */
+  #edges: Edges = new Map();
 
   constructor(before: Frontier) {
     this.#before = before;
@@ -22,6 +25,7 @@ export class Growth {
   }
 
   append(leaf: Digest, onComplete: OnComplete): void {
+    if (this.#edges.size > 0) this.#edges = new Map();
     this.#frontier = grow(this.#frontier, leaf, (level, index, hash) => {
       (this.#complete[level] ??= { first: index, hashes: [] }).hashes.push(hash);
       onComplete(level, index, hash);
@@ -38,13 +42,13 @@ export class Growth {
    */
   inclusion(index: number): readonly Digest[] {
     assert(index >= this.#before.size, "the leaf is one of those that joined");
-    return proveInclusion(index, this.#frontier.size, (level, at) => this.#read(level, at));
+    return proveInclusion(index, this.#frontier.size, this.#readHash, this.#edges);
   }
 
-  #read(level: number, index: number): Digest {
-    const { first, hashes } = this.#complete[level] ?? { first: 0, hashes: [] };
-    const found = hashes[index - first] ?? this.#before.hashes[level];
+  readonly #readHash = (level: number, index: number): Digest => {
+    const complete = this.#complete[level];
+    const found = complete?.hashes[index - complete.first] ?? this.#before.hashes[level];
     assert(found !== undefined, "a sibling is new or on the edge");
     return found;
-  }
+  };
 }

@@ -8,6 +8,12 @@ import { emptyRoot, hashNode } from "./hash.ts";
 /** The root of the complete subtree over leaves [index * 2^level, (index + 1) * 2^level). */
 export type ReadHash = (level: number, index: number) => Digest;
 
+/**
+ * Roots over [from, size) by `from`, of those that are no complete subtrees: what lies at the right edge of a
+ * tree of one size. Filled as they are needed.
+ */
+export type Edges = Map<number, Digest>;
+
 /** Leaves of one tree; positions stay exact numbers. */
 export const treeSizeMax: number = 2 ** 48;
 
@@ -19,9 +25,15 @@ export function rootOf(size: number, read: ReadHash): Digest {
 
 /**
  * That leaf `index` is among the first `size`: the siblings on the way to the root, lowest first
- * (RFC 9162 section 2.1.3.1). At most 48 hashes.
+ * (RFC 9162 section 2.1.3.1). At most 48 hashes. `edges` spares whoever proves several of one size what their
+ * proofs have in common; see Edges.
  */
-export function proveInclusion(index: number, size: number, read: ReadHash): readonly Digest[] {
+export function proveInclusion(
+  index: number,
+  size: number,
+  read: ReadHash,
+  edges: Edges = new Map(),
+): readonly Digest[] {
   checkSize(size);
   assert(Number.isSafeInteger(index) && index >= 0 && index < size, "the leaf is in the tree");
   const proof: Digest[] = [];
@@ -29,10 +41,10 @@ export function proveInclusion(index: number, size: number, read: ReadHash): rea
   while (to - from > 1) {
     const middle = from + splitOf(to - from);
     if (index < middle) {
-      proof.push(rangeRoot(middle, to, read));
+      proof.push(rangeRoot(middle, to, read, edges));
       to = middle;
     } else {
-      proof.push(rangeRoot(from, middle, read));
+      proof.push(rangeRoot(from, middle, read, edges));
       from = middle;
     }
   }
@@ -64,15 +76,19 @@ export function proveConsistency(before: number, size: number, read: ReadHash): 
   return proof.reverse();
 }
 
-/** `from` is where a subtree of the whole tree begins. */
-function rangeRoot(from: number, to: number, read: ReadHash): Digest {
+/** `from` is where a subtree of the whole tree begins; one that is not complete ends where `edges` do. */
+function rangeRoot(from: number, to: number, read: ReadHash, edges: Edges = new Map()): Digest {
   const size = to - from;
   if (isPowerOfTwo(size)) {
     const level = Math.log2(size);
     return read(level, from / size);
   }
+  const known = edges.get(from);
+  if (known !== undefined) return known;
   const middle = from + splitOf(size);
-  return hashNode(rangeRoot(from, middle, read), rangeRoot(middle, to, read));
+  const root = hashNode(rangeRoot(from, middle, read, edges), rangeRoot(middle, to, read, edges));
+  edges.set(from, root);
+  return root;
 }
 
 /** The largest power of two that is smaller than `size`, which is 2 or more. */

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { assertNever } from "#/lib/assert.ts";
 import { MeshError, messageOf } from "#/lib/errors.ts";
+import { packWritten, unpackEntries } from "./packing.ts";
 import { LedgerStore } from "./store.ts";
 import type { ThreadReply, ThreadRequest } from "./thread.ts";
 
@@ -25,7 +26,10 @@ function answer(store: LedgerStore, request: Exclude<ThreadRequest, { kind: "end
   try {
     switch (request.kind) {
       case "write":
-        return { kind: "written", written: store.write(request.entries) };
+        return {
+          kind: "written",
+          written: packWritten(store.write(unpackEntries(request.entries))),
+        };
       case "prune":
         return { kind: "pruned", pruned: store.prune(request.endedBefore) };
       default:

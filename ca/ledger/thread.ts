@@ -6,18 +6,20 @@ import { assert } from "#/lib/assert.ts";
 import { messageOf } from "#/lib/errors.ts";
 import { CaError } from "../ca-error.ts";
 import type { LedgerEntry } from "./entry.ts";
+import { packEntries, unpackWritten } from "./packing.ts";
+import type { PackedEntries, PackedWritten } from "./packing.ts";
 import type { LedgerWriter, Pruned, Written } from "./writer.ts";
 
 /** What the thread is asked for. */
 export type ThreadRequest =
-  | { readonly kind: "write"; readonly entries: readonly LedgerEntry[] }
+  | { readonly kind: "write"; readonly entries: PackedEntries }
   | { readonly kind: "prune"; readonly endedBefore: number }
   | { readonly kind: "end" };
 
 /** What the thread says: once when it is open, then once for each request but the last. */
 export type ThreadReply =
   | { readonly kind: "opened" }
-  | { readonly kind: "written"; readonly written: Written }
+  | { readonly kind: "written"; readonly written: PackedWritten }
   | { readonly kind: "pruned"; readonly pruned: Pruned }
   | { readonly kind: "failed"; readonly reason: string; readonly next: string };
 
@@ -45,9 +47,9 @@ export class LedgerThread implements LedgerWriter {
   }
 
   async write(entries: readonly LedgerEntry[]): Promise<Written> {
-    const reply = await this.#ask({ kind: "write", entries });
+    const reply = await this.#ask({ kind: "write", entries: packEntries(entries) });
     assert(reply.kind === "written", "a batch is answered with what became of it");
-    return reply.written;
+    return unpackWritten(reply.written);
   }
 
   async prune(endedBefore: number): Promise<Pruned> {

@@ -36,6 +36,7 @@ const STREAMS_FIRST = 100;
 const ANY_STREAM: number = 2 ** 31 - 1;
 const NO_STREAM = 0;
 const DRAIN_PING: Uint8Array = Buffer.from("draining", "latin1");
+const LIFE_PING: Uint8Array = Buffer.from("are you?", "latin1");
 
 export interface ConnectionOptions {
   readonly role: "server" | "client";
@@ -197,6 +198,14 @@ export class Http2Connection {
     writeGoaway(output, session.isServer ? session.streams.lastId : NO_STREAM, ERROR.noError);
     session.wake();
     session.left();
+  }
+
+  /** Asks the peer for a sign of life; not while the connection drains, which asks by itself. */
+  ping(): void {
+    const session = this.#session;
+    if (session.phase !== PHASE.open) return;
+    writePing(session.sender.output, false, LIFE_PING, 0);
+    session.wake();
   }
 
   /** Ends at once: streams are told, the peer is told `code`. */

@@ -24,6 +24,7 @@ export const others: Work = {
   headers: [],
   bodyBytes: 0,
   carries: "http",
+  field: "peers",
   load: "paced",
   rate: othersRate,
 };

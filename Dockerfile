@@ -111,6 +111,7 @@ COPY --from=source /signet/api api
 COPY --from=source /signet/cluster cluster
 
 FROM control AS controller-files
+COPY --from=source /signet/http http
 COPY --from=source /signet/ca ca
 COPY --from=source /signet/controller controller
 
@@ -121,6 +122,7 @@ FROM runtime AS proxy-files
 COPY --from=packages /out/mesh ./
 COPY --from=source /signet/identity identity
 COPY --from=source /signet/transparency transparency
+COPY --from=source /signet/http http
 COPY --from=source /signet/api api
 COPY --from=source /signet/proxy proxy
 

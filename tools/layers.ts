@@ -15,8 +15,10 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
   identity: { imports: ["lib"], packages: {} },
   transparency: { imports: ["lib"], packages: {} },
+  // Bytes in, verdict out: HTTP/1.1, HTTP/2, and what lies between them.
+  http: { imports: ["lib"], packages: {} },
   api: {
-    imports: ["lib", "identity"],
+    imports: ["lib", "identity", "http"],
     packages: {
       "@grpc/grpc-js": ["api/grpc"],
       "@bufbuild/protobuf": ["api/gen/", "api/convert", "api/grpc"],
@@ -40,7 +42,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       jose: ["ca/attest.ts", "ca/jwt-authority.ts"],
     },
   },
-  proxy: { imports: ["lib", "identity", "transparency", "api"], packages: {} },
+  proxy: { imports: ["lib", "identity", "transparency", "http", "api"], packages: {} },
   "proxy-init": { imports: ["lib"], packages: {} },
   controller: {
     imports: ["lib", "identity", "transparency", "api", "cluster", "ca"],
@@ -98,24 +100,31 @@ export const foreignPackages: Readonly<Record<string, readonly string[]>> = {
   ws: ["test/kit/streams/", "bench/soak/"],
 };
 
-/** Inside proxy/: the pure byte parts know only lib, and the two directions never meet. */
-export const proxyLayers: Readonly<Record<string, readonly string[]>> = {
-  detect: [],
-  http1: [],
-  http2: ["http1"],
-  translate: ["http1", "http2"],
-  net: [],
-  tls: ["net"],
-  observe: [],
-  inbound: ["detect", "http1", "net", "tls", "observe", "stream", "overload"],
-  outbound: ["detect", "http1", "net", "tls", "observe", "stream", "overload"],
-  stream: ["http1", "http2", "translate", "net", "observe"],
-  overload: ["net", "observe", "stream"],
-  workers: ["observe", "tls", "proxy/config.ts", "proxy/data-plane.ts"],
-  control: ["observe", "proxy/config.ts"],
-  workload: ["control", "net", "observe", "proxy/config.ts"],
-  probe: [],
-  hook: ["proxy/ports.ts"],
+type InnerLayers = Readonly<Record<string, readonly string[]>>;
+
+/** Inside a top folder: folder -> others of the same, or single files of it, that this one may import. */
+export const innerLayers: Readonly<Record<string, InnerLayers>> = {
+  http: {
+    http1: [],
+    http2: ["http1"],
+    translate: ["http1", "http2"],
+  },
+  // The two directions never meet.
+  proxy: {
+    detect: [],
+    net: [],
+    tls: ["net"],
+    observe: [],
+    inbound: ["detect", "net", "tls", "observe", "stream", "overload"],
+    outbound: ["detect", "net", "tls", "observe", "stream", "overload"],
+    stream: ["net", "observe"],
+    overload: ["net", "observe", "stream"],
+    workers: ["observe", "tls", "proxy/config.ts", "proxy/data-plane.ts"],
+    control: ["observe", "proxy/config.ts"],
+    workload: ["control", "net", "observe", "proxy/config.ts"],
+    probe: [],
+    hook: ["proxy/ports.ts"],
+  },
 };
 
 /** `new Date()`, timers and randomness are arguments; these files are where they come from. */

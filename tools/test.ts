@@ -19,14 +19,14 @@ const manyRuns: Fuzz = { environment: { FUZZ_RUNS: fuzzRuns }, concurrency: 2, s
 
 /** Readers beside ours, and bytes changed: what runs for so long in CI. */
 const fuzzedForSeconds = [
-  "proxy/http1/llhttp.test.ts",
-  "proxy/http1/llhttp-response.test.ts",
-  "proxy/http1/mutations.test.ts",
+  "http/http1/llhttp.test.ts",
+  "http/http1/llhttp-response.test.ts",
+  "http/http1/mutations.test.ts",
 ];
 const usage = `Runs Signet's tests: in process, and in network namespaces with the kernel's iptables (needs root).
 
   npm test                              everything, a few minutes
-  npm test -- ca proxy/http1            files and folders
+  npm test -- ca http/http1            files and folders
   npm run fuzz [-- FILES]               property tests alone, ${fuzzRuns} runs each
   npm run fuzz -- --seconds 60 [FILES]  each for so long; without files, those of the HTTP/1 parser
   FUZZ_SEED=1 npm test -- FILE          repeats the runs that a failure printed

@@ -7,10 +7,10 @@ import {
   clockFiles,
   environmentFiles,
   foreignPackages,
+  innerLayers,
   layers,
   linesMax,
   outerFolders,
-  proxyLayers,
   testPackages,
 } from "./layers.ts";
 
@@ -45,6 +45,12 @@ const generated = (source: Source): boolean => source.file.startsWith("api/gen/"
 const production = sources.filter(
   (source) => source.file.includes("/") && !isTest(source) && !outerFolders.includes(source.folder),
 );
+
+/** "http1" of "http/http1/bytes.ts"; null for a file of the top folder itself. */
+function innerPart(file: string): string | null {
+  const parts = file.split("/");
+  return parts.length > 2 ? (parts[1] ?? null) : null;
+}
 
 /** The file an import of the project itself points to, or null for packages and node: modules. */
 function target(source: Source, specifier: string): string | null {
@@ -125,20 +131,21 @@ test("tidy packages are imported only behind their wall", (t) => {
   none(t, faults);
 });
 
-test("tidy inside the proxy the directions never meet and byte parts stay pure", (t) => {
+test("tidy inside a top folder its own folders keep to their places: byte parts stay pure, directions never meet", (t) => {
   const faults: string[] = [];
-  for (const source of production.filter((each) => each.folder === "proxy")) {
-    const part = source.file.split("/").length > 2 ? (source.file.split("/")[1] ?? "") : null;
-    if (part === null) continue;
-    const allowed = proxyLayers[part];
+  for (const source of production) {
+    const inner = innerLayers[source.folder];
+    const part = innerPart(source.file);
+    if (inner === undefined || part === null) continue;
+    const allowed = inner[part];
     if (allowed === undefined) {
-      faults.push(`${source.file}: no place in proxyLayers`);
+      faults.push(`${source.file}: no place in innerLayers`);
       continue;
     }
     for (const specifier of source.imports) {
       const file = target(source, specifier);
-      if (file === null || !file.startsWith("proxy/")) continue;
-      const other = file.split("/").length > 2 ? (file.split("/")[1] ?? "") : file;
+      if (file === null || !file.startsWith(`${source.folder}/`)) continue;
+      const other = innerPart(file) ?? file;
       if (other !== part && !allowed.includes(other)) {
         faults.push(`${source.file} imports ${specifier}`);
       }

@@ -119,6 +119,9 @@ class Connection implements ConnectionOwner, ByteServer {
     this.#http2.drain();
   }
 
+  /** What one call did wrong is told to that call. */
+  onFault(): void {}
+
   onClosed(): void {
     this.#cancelCheck();
     this.#cancelGrace();

@@ -1,10 +1,10 @@
 // Micro benchmark of the HTTP/1 byte work, a few seconds: `node bench/micro/http1.ts`. Prints the best
 // of several rounds per call, which is the figure least disturbed by other work on the machine.
-import { ChunkedScanner } from "#/proxy/http1/chunked.ts";
-import { METHOD } from "#/proxy/http1/method.ts";
-import { RequestHead } from "#/proxy/http1/request-head.ts";
-import { ResponseHead } from "#/proxy/http1/response-head.ts";
-import { linesOf, requestBytes, responseBytes } from "#/proxy/http1/writer.ts";
+import { ChunkedScanner } from "#/http/http1/chunked.ts";
+import { METHOD } from "#/http/http1/method.ts";
+import { RequestHead } from "#/http/http1/request-head.ts";
+import { ResponseHead } from "#/http/http1/response-head.ts";
+import { linesOf, requestBytes, responseBytes } from "#/http/http1/writer.ts";
 
 const CALLS = 100_000;
 const ROUNDS = 12;

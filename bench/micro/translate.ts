@@ -1,20 +1,20 @@
 // Micro benchmark of the translation between HTTP/1.1 and HTTP/2, some seconds: `node bench/micro/translate.ts`. Prints
 // the best of several rounds per call in CPU time, which is least disturbed by other work on the machine.
-import { METHOD } from "#/proxy/http1/method.ts";
-import { RequestHead } from "#/proxy/http1/request-head.ts";
-import { ResponseHead } from "#/proxy/http1/response-head.ts";
-import { linesOf } from "#/proxy/http1/writer.ts";
-import { HpackDecoder } from "#/proxy/http2/hpack-decoder.ts";
-import { HpackEncoder } from "#/proxy/http2/hpack-encoder.ts";
-import { RequestFields } from "#/proxy/http2/request-fields.ts";
-import { ResponseFields } from "#/proxy/http2/response-fields.ts";
-import { chunkOf } from "#/proxy/translate/chunk.ts";
-import { ChunkedContent } from "#/proxy/translate/chunked-content.ts";
-import { LineCache } from "#/proxy/translate/line-cache.ts";
-import { encodeRequest } from "#/proxy/translate/request-block.ts";
-import { requestBody, requestHead1 } from "#/proxy/translate/request-head.ts";
-import { encodeResponse } from "#/proxy/translate/response-block.ts";
-import { responseBody, responseHead1 } from "#/proxy/translate/response-head.ts";
+import { METHOD } from "#/http/http1/method.ts";
+import { RequestHead } from "#/http/http1/request-head.ts";
+import { ResponseHead } from "#/http/http1/response-head.ts";
+import { linesOf } from "#/http/http1/writer.ts";
+import { HpackDecoder } from "#/http/http2/hpack-decoder.ts";
+import { HpackEncoder } from "#/http/http2/hpack-encoder.ts";
+import { RequestFields } from "#/http/http2/request-fields.ts";
+import { ResponseFields } from "#/http/http2/response-fields.ts";
+import { chunkOf } from "#/http/translate/chunk.ts";
+import { ChunkedContent } from "#/http/translate/chunked-content.ts";
+import { LineCache } from "#/http/translate/line-cache.ts";
+import { encodeRequest } from "#/http/translate/request-block.ts";
+import { requestBody, requestHead1 } from "#/http/translate/request-head.ts";
+import { encodeResponse } from "#/http/translate/response-block.ts";
+import { responseBody, responseHead1 } from "#/http/translate/response-head.ts";
 
 const CALLS = 50_000;
 const ROUNDS = 12;

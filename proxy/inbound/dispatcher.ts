@@ -2,8 +2,8 @@
 // application, with the caller's proven identity in place of whatever the request claims.
 import type { Clock } from "#/lib/clock.ts";
 import { formatHostPort } from "#/lib/ip.ts";
-import { linesOf } from "../http1/writer.ts";
-import type { Lines } from "../http1/writer.ts";
+import { linesOf } from "#/http/http1/writer.ts";
+import type { Lines } from "#/http/http1/writer.ts";
 import type { AccessLog } from "../observe/access-log.ts";
 import type { ProxyMetrics, RequestCells } from "../observe/metrics.ts";
 import type { Gate } from "../overload/gate.ts";

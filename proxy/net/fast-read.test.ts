@@ -9,7 +9,7 @@ import type { ExecutionContext } from "ava";
 import { createAuthority } from "#/test/kit/authority.ts";
 import { parseSpiffeId, parseTrustDomain } from "#/identity/spiffe-id.ts";
 import { makeCredentials } from "../tls/credentials.ts";
-import { readFast, readsFast } from "./fast-read.ts";
+import { readFast, readsFast } from "#/lib/fast-read.ts";
 
 interface Link {
   readonly near: Socket;

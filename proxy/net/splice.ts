@@ -3,7 +3,7 @@
 // an error on either side resets both.
 import type { Socket } from "node:net";
 import type { Deadlines, Expiring } from "./deadline.ts";
-import { readFast } from "./fast-read.ts";
+import { readFast } from "#/lib/fast-read.ts";
 import { reset } from "./reset.ts";
 import { writeBorrowed } from "./write-borrowed.ts";
 

@@ -3,8 +3,8 @@
 import type { SpiffeId } from "#/identity/spiffe-id.ts";
 import type { Clock } from "#/lib/clock.ts";
 import type { Cell } from "#/lib/metrics.ts";
-import { ascii } from "../http1/bytes.ts";
-import { isIdempotent } from "../http1/method.ts";
+import { ascii } from "#/http/http1/bytes.ts";
+import { isIdempotent } from "#/http/http1/method.ts";
 import { LazyTimer } from "../net/lazy-timer.ts";
 import type { AccessLog } from "../observe/access-log.ts";
 import type { ProxyMetrics, RequestCells } from "../observe/metrics.ts";

@@ -1,9 +1,9 @@
 // Where a message's body ends in the bytes that come, whatever its framing, and what of it is content: one object per
 // direction of a connection, used again for each message.
-import { BODY } from "../http1/framing.ts";
-import type { BodyKind } from "../http1/framing.ts";
-import { ChunkedContent } from "../translate/chunked-content.ts";
-import type { ContentSink } from "../translate/chunked-content.ts";
+import { BODY } from "#/http/http1/framing.ts";
+import type { BodyKind } from "#/http/http1/framing.ts";
+import { ChunkedContent } from "#/http/translate/chunked-content.ts";
+import type { ContentSink } from "#/http/translate/chunked-content.ts";
 import { Http1Trailers } from "./http1-messages.ts";
 
 export class Body {

@@ -2,9 +2,9 @@
 // the bytes, the dispatcher the decisions.
 import type { Clock } from "#/lib/clock.ts";
 import type { Deadlines } from "../net/deadline.ts";
-import type { LocalStatus } from "../http1/local-reply.ts";
-import type { HostMemo } from "../http1/host.ts";
-import type { Lines } from "../http1/writer.ts";
+import type { LocalStatus } from "#/http/http1/local-reply.ts";
+import type { HostMemo } from "#/http/http1/host.ts";
+import type { Lines } from "#/http/http1/writer.ts";
 import type { StreamSink, UpstreamFailure } from "./transport.ts";
 
 /** What is known of a request by its head, whichever protocol it came in. */

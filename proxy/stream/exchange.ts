@@ -2,14 +2,14 @@
 // dispatcher where the request goes, passes messages both ways, and starts the next one. One object
 // for the whole connection, nothing allocated per request that is not bytes.
 import type { Socket } from "node:net";
-import { BODY } from "../http1/framing.ts";
-import { METHOD } from "../http1/method.ts";
-import type { MethodCode } from "../http1/method.ts";
-import { MORE, refusalOf } from "../http1/refusal.ts";
-import { RequestHead } from "../http1/request-head.ts";
-import { localReply } from "../http1/local-reply.ts";
-import type { LocalStatus } from "../http1/local-reply.ts";
-import { readFast } from "../net/fast-read.ts";
+import { BODY } from "#/http/http1/framing.ts";
+import { METHOD } from "#/http/http1/method.ts";
+import type { MethodCode } from "#/http/http1/method.ts";
+import { MORE, refusalOf } from "#/http/http1/refusal.ts";
+import { RequestHead } from "#/http/http1/request-head.ts";
+import { localReply } from "#/http/http1/local-reply.ts";
+import type { LocalStatus } from "#/http/http1/local-reply.ts";
+import { readFast } from "#/lib/fast-read.ts";
 import type { Expiring } from "../net/deadline.ts";
 import { closeAfterAnswer } from "../net/linger.ts";
 import { reset } from "../net/reset.ts";
@@ -29,7 +29,6 @@ const READ_HEAD = 0;
 const READ_BODY = 1;
 const REQUEST_READ = 2;
 const CLOSED = 3;
-
 const NO_BYTES = Buffer.alloc(0);
 
 /** Bytes that a caller may send ahead (pipelining) while a response is on its way. */

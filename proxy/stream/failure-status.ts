@@ -1,5 +1,5 @@
 // What a caller is told when no endpoint answered: total over the failures.
-import type { LocalStatus } from "../http1/local-reply.ts";
+import type { LocalStatus } from "#/http/http1/local-reply.ts";
 import type { UpstreamFailure } from "./transport.ts";
 
 export function statusOfFailure(failure: UpstreamFailure): LocalStatus {

@@ -1,18 +1,18 @@
 // HTTP/1 heads as the seam has them: over the index of what was received, nothing copied. One of each for a
 // connection, used again for every message on it.
-import { KIND, STRIPPED } from "../http1/field-kind.ts";
-import { BODY } from "../http1/framing.ts";
-import type { BodyKind } from "../http1/framing.ts";
-import type { MethodCode } from "../http1/method.ts";
-import type { RequestHead } from "../http1/request-head.ts";
-import type { ResponseHead } from "../http1/response-head.ts";
-import { linesOf, requestBytes, responseBytes } from "../http1/writer.ts";
-import type { Lines } from "../http1/writer.ts";
-import type { HpackEncoder } from "../http2/hpack-encoder.ts";
-import { LineCache } from "../translate/line-cache.ts";
-import { encodeRequest, requestRefusal } from "../translate/request-block.ts";
-import { encodeResponse, responseRefusal } from "../translate/response-block.ts";
-import type { TrailerSection } from "../translate/trailer-block.ts";
+import { KIND, STRIPPED } from "#/http/http1/field-kind.ts";
+import { BODY } from "#/http/http1/framing.ts";
+import type { BodyKind } from "#/http/http1/framing.ts";
+import type { MethodCode } from "#/http/http1/method.ts";
+import type { RequestHead } from "#/http/http1/request-head.ts";
+import type { ResponseHead } from "#/http/http1/response-head.ts";
+import { linesOf, requestBytes, responseBytes } from "#/http/http1/writer.ts";
+import type { Lines } from "#/http/http1/writer.ts";
+import type { HpackEncoder } from "#/http/http2/hpack-encoder.ts";
+import { LineCache } from "#/http/translate/line-cache.ts";
+import { encodeRequest, requestRefusal } from "#/http/translate/request-block.ts";
+import { encodeResponse, responseRefusal } from "#/http/translate/response-block.ts";
+import type { TrailerSection } from "#/http/translate/trailer-block.ts";
 import type { IncomingResponse, OutgoingRequest, Switching, Trailers } from "./transport.ts";
 
 /** What sidecars add to each other's messages: nothing. Who faces an application says what it has to. */

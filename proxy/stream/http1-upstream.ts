@@ -2,14 +2,14 @@
 // strictly (a byte too many or a head that cannot be framed without doubt breaks the connection) and
 // its content is handed on in views of what came.
 import type { Socket } from "node:net";
-import { BODY } from "../http1/framing.ts";
-import { METHOD } from "../http1/method.ts";
-import { MORE } from "../http1/refusal.ts";
-import { ResponseHead } from "../http1/response-head.ts";
+import { BODY } from "#/http/http1/framing.ts";
+import { METHOD } from "#/http/http1/method.ts";
+import { MORE } from "#/http/http1/refusal.ts";
+import { ResponseHead } from "#/http/http1/response-head.ts";
 import { Body } from "./body.ts";
 import { Http1Response } from "./http1-messages.ts";
 import { MessageWriter } from "./message-writer.ts";
-import { readFast } from "../net/fast-read.ts";
+import { readFast } from "#/lib/fast-read.ts";
 import type { Expiring } from "../net/deadline.ts";
 import { reset } from "../net/reset.ts";
 import { severedFor } from "../net/sever.ts";

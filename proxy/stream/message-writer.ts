@@ -1,9 +1,9 @@
 // Writes messages of HTTP/1 to a socket, with the framing that their heads announce. What comes until flush() leaves
 // in one write; what lies together already is not copied.
 import type { Socket } from "node:net";
-import { BODY } from "../http1/framing.ts";
-import type { BodyKind } from "../http1/framing.ts";
-import { CHUNK_END, LAST_CHUNK, chunkOf, chunkStart } from "../translate/chunk.ts";
+import { BODY } from "#/http/http1/framing.ts";
+import type { BodyKind } from "#/http/http1/framing.ts";
+import { CHUNK_END, LAST_CHUNK, chunkOf, chunkStart } from "#/http/translate/chunk.ts";
 import { joined } from "./join.ts";
 
 /** More than so many bytes are written beside what is held instead of being copied behind it. */

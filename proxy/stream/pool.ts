@@ -1,7 +1,7 @@
 // HTTP/1.1 connections to endpoints, kept and used again. Bounded in number for each endpoint, by
 // idle time, and by the life of the certificates that opened them.
 import type { Socket } from "node:net";
-import { isIdempotent } from "../http1/method.ts";
+import { isIdempotent } from "#/http/http1/method.ts";
 import { Http1Upstream } from "./http1-upstream.ts";
 import type { UpstreamOwner } from "./http1-upstream.ts";
 import type {

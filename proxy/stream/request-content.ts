@@ -1,7 +1,7 @@
 // The content of the request that is on an HTTP/1.1 connection: read strictly, sent on as it comes, and kept while the
 // request may have to be sent again.
-import { BODY } from "../http1/framing.ts";
-import type { RequestHead } from "../http1/request-head.ts";
+import { BODY } from "#/http/http1/framing.ts";
+import type { RequestHead } from "#/http/http1/request-head.ts";
 import { Body } from "./body.ts";
 import { Replay } from "./replay.ts";
 import type { OutgoingRequest, UpstreamStream } from "./transport.ts";

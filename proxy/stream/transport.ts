@@ -3,10 +3,10 @@
 // Whoever writes frames. So HTTP/1.1 on pooled connections and HTTP/2 on shared ones stand behind one interface.
 import type { Socket } from "node:net";
 import type { Clock } from "#/lib/clock.ts";
-import type { BodyKind } from "../http1/framing.ts";
-import type { MethodCode } from "../http1/method.ts";
-import type { ResponseHead } from "../http1/response-head.ts";
-import type { HpackEncoder } from "../http2/hpack-encoder.ts";
+import type { BodyKind } from "#/http/http1/framing.ts";
+import type { MethodCode } from "#/http/http1/method.ts";
+import type { ResponseHead } from "#/http/http1/response-head.ts";
+import type { HpackEncoder } from "#/http/http2/hpack-encoder.ts";
 import type { Deadlines } from "../net/deadline.ts";
 
 /**

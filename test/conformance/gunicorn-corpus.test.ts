@@ -1,6 +1,6 @@
 // What gunicorn's own tests call invalid and valid, and what the sidecar's parser says of it.
 import test from "ava";
-import type { RefusalReason } from "#/proxy/http1/refusal.ts";
+import type { RefusalReason } from "#/http/http1/refusal.ts";
 import { understand } from "../kit/understood.ts";
 import { gunicornCorpus } from "./origins/gunicorn-corpus.ts";
 

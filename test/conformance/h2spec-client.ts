@@ -1,8 +1,8 @@
 // What h2spec tests clients with: asks for the URL of its last argument, and leaves when the connection is over.
 import { connect } from "node:net";
-import { METHOD } from "#/proxy/http1/method.ts";
-import { fieldLine } from "#/proxy/http2/field-line.ts";
-import { defaultConnectionLimits } from "#/proxy/http2/limits.ts";
+import { METHOD } from "#/http/http1/method.ts";
+import { fieldLine } from "#/http/http2/field-line.ts";
+import { defaultConnectionLimits } from "#/http/http2/limits.ts";
 import { Http2Shell } from "../kit/http2-shell.ts";
 
 const url = new URL(process.argv.at(-1) ?? "");

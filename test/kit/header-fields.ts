@@ -1,10 +1,10 @@
 // Header blocks as lists of names and values, for tests of what works on their bytes.
-import { ascii } from "#/proxy/http1/bytes.ts";
-import type { FieldBlock } from "#/proxy/http2/field-block.ts";
-import { kindOf } from "#/proxy/http2/field-kind.ts";
-import type { HpackEncoder } from "#/proxy/http2/hpack-encoder.ts";
-import { LINE_UNNUMBERED } from "#/proxy/http2/line-number.ts";
-import { staticNameOf } from "#/proxy/http2/name-index.ts";
+import { ascii } from "#/http/http1/bytes.ts";
+import type { FieldBlock } from "#/http/http2/field-block.ts";
+import { kindOf } from "#/http/http2/field-kind.ts";
+import type { HpackEncoder } from "#/http/http2/hpack-encoder.ts";
+import { LINE_UNNUMBERED } from "#/http/http2/line-number.ts";
+import { staticNameOf } from "#/http/http2/name-index.ts";
 
 export type Field = readonly [name: string, value: string];
 

@@ -4,13 +4,13 @@
 //   /N        N bytes               /trailers a line of text, and trailers
 import { createServer } from "node:net";
 import type { AddressInfo, Server } from "node:net";
-import type { ConnectionOptions } from "#/proxy/http2/connection.ts";
-import type { FieldBlock } from "#/proxy/http2/field-block.ts";
-import { fieldLine } from "#/proxy/http2/field-line.ts";
-import { defaultConnectionLimits } from "#/proxy/http2/limits.ts";
-import type { ConnectionLimits } from "#/proxy/http2/limits.ts";
-import type { RequestFields } from "#/proxy/http2/request-fields.ts";
-import type { Http2Stream, StreamListener } from "#/proxy/http2/stream.ts";
+import type { ConnectionOptions } from "#/http/http2/connection.ts";
+import type { FieldBlock } from "#/http/http2/field-block.ts";
+import { fieldLine } from "#/http/http2/field-line.ts";
+import { defaultConnectionLimits } from "#/http/http2/limits.ts";
+import type { ConnectionLimits } from "#/http/http2/limits.ts";
+import type { RequestFields } from "#/http/http2/request-fields.ts";
+import type { Http2Stream, StreamListener } from "#/http/http2/stream.ts";
 import { Http2Shell } from "./http2-shell.ts";
 
 const TEXT = Buffer.from("Fifty-four bytes of text, and a line feed at the end.\n", "latin1");

@@ -1,11 +1,11 @@
 // A connection on a socket: bytes in, and one write per turn of the loop out.
 import type { Socket } from "node:net";
-import { Http2Connection } from "#/proxy/http2/connection.ts";
-import type { ConnectionOptions } from "#/proxy/http2/connection.ts";
-import type { ConnectionFault } from "#/proxy/http2/fault.ts";
-import type { RequestFields } from "#/proxy/http2/request-fields.ts";
-import type { ConnectionOwner } from "#/proxy/http2/session.ts";
-import type { Http2Stream } from "#/proxy/http2/stream.ts";
+import { Http2Connection } from "#/http/http2/connection.ts";
+import type { ConnectionOptions } from "#/http/http2/connection.ts";
+import type { ConnectionFault } from "#/http/http2/fault.ts";
+import type { RequestFields } from "#/http/http2/request-fields.ts";
+import type { ConnectionOwner } from "#/http/http2/session.ts";
+import type { Http2Stream } from "#/http/http2/stream.ts";
 
 /** After the connection's end the peer has so long to read why. */
 const LINGER_MS = 1000;

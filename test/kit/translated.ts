@@ -1,16 +1,16 @@
 // Messages given to the translation between HTTP/1.1 and HTTP/2, and what the next hop reads of what it makes.
-import { METHOD, methodOf } from "#/proxy/http1/method.ts";
-import type { MethodCode } from "#/proxy/http1/method.ts";
-import { refusalOf } from "#/proxy/http1/refusal.ts";
-import { RequestHead } from "#/proxy/http1/request-head.ts";
-import { ResponseHead } from "#/proxy/http1/response-head.ts";
-import type { FieldBlock } from "#/proxy/http2/field-block.ts";
-import { KIND } from "#/proxy/http2/field-kind.ts";
-import { contentLengthOf } from "#/proxy/http2/fields-fault.ts";
-import { HpackDecoder } from "#/proxy/http2/hpack-decoder.ts";
-import { HpackEncoder } from "#/proxy/http2/hpack-encoder.ts";
-import { RequestFields } from "#/proxy/http2/request-fields.ts";
-import { ResponseFields } from "#/proxy/http2/response-fields.ts";
+import { METHOD, methodOf } from "#/http/http1/method.ts";
+import type { MethodCode } from "#/http/http1/method.ts";
+import { refusalOf } from "#/http/http1/refusal.ts";
+import { RequestHead } from "#/http/http1/request-head.ts";
+import { ResponseHead } from "#/http/http1/response-head.ts";
+import type { FieldBlock } from "#/http/http2/field-block.ts";
+import { KIND } from "#/http/http2/field-kind.ts";
+import { contentLengthOf } from "#/http/http2/fields-fault.ts";
+import { HpackDecoder } from "#/http/http2/hpack-decoder.ts";
+import { HpackEncoder } from "#/http/http2/hpack-encoder.ts";
+import { RequestFields } from "#/http/http2/request-fields.ts";
+import { ResponseFields } from "#/http/http2/response-fields.ts";
 import { encodeFields, fieldsOf } from "./header-fields.ts";
 import type { Field } from "./header-fields.ts";
 import { bytesOf } from "./vectors.ts";

@@ -1,16 +1,16 @@
 // What a sidecar makes of bytes: the requests in them, one after the other, and how it ends. What it would
 // send on for each is there, too, to be judged by others.
-import { ChunkedScanner } from "#/proxy/http1/chunked.ts";
-import { FIELD_STRIDE } from "#/proxy/http1/field-index.ts";
-import type { FieldIndex } from "#/proxy/http1/field-index.ts";
-import { BODY } from "#/proxy/http1/framing.ts";
-import type { BodyKind } from "#/proxy/http1/framing.ts";
-import { METHOD } from "#/proxy/http1/method.ts";
-import { MORE, refusalOf } from "#/proxy/http1/refusal.ts";
-import type { Refusal } from "#/proxy/http1/refusal.ts";
-import { RequestHead } from "#/proxy/http1/request-head.ts";
-import { ResponseHead } from "#/proxy/http1/response-head.ts";
-import { requestBytes, responseBytes } from "#/proxy/http1/writer.ts";
+import { ChunkedScanner } from "#/http/http1/chunked.ts";
+import { FIELD_STRIDE } from "#/http/http1/field-index.ts";
+import type { FieldIndex } from "#/http/http1/field-index.ts";
+import { BODY } from "#/http/http1/framing.ts";
+import type { BodyKind } from "#/http/http1/framing.ts";
+import { METHOD } from "#/http/http1/method.ts";
+import { MORE, refusalOf } from "#/http/http1/refusal.ts";
+import type { Refusal } from "#/http/http1/refusal.ts";
+import { RequestHead } from "#/http/http1/request-head.ts";
+import { ResponseHead } from "#/http/http1/response-head.ts";
+import { requestBytes, responseBytes } from "#/http/http1/writer.ts";
 
 /** A message as it is sent on. Texts have one character for each byte. */
 interface Sent {

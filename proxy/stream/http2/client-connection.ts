@@ -1,9 +1,9 @@
 // One connection to another sidecar, shared by many requests until its certificates end, the other end goes away, or
 // nobody uses it any more.
 import type { Socket } from "node:net";
-import type { Http2Connection } from "../../http2/connection.ts";
-import { ERROR } from "../../http2/error-code.ts";
-import type { Http2Stream } from "../../http2/stream.ts";
+import type { Http2Connection } from "#/http/http2/connection.ts";
+import { ERROR } from "#/http/http2/error-code.ts";
+import type { Http2Stream } from "#/http/http2/stream.ts";
 import type { ConnectionFacts, PoolContext, StreamSink } from "../transport.ts";
 import { ClientStream } from "./client-stream.ts";
 import type { ClientStreamOwner } from "./client-stream.ts";

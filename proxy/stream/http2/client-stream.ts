@@ -1,10 +1,10 @@
 // One request on a connection to another sidecar, as whoever sends it sees it.
 import type { Socket } from "node:net";
-import type { Http2Connection } from "../../http2/connection.ts";
-import { ERROR } from "../../http2/error-code.ts";
-import type { FieldBlock } from "../../http2/field-block.ts";
-import type { ResponseFields } from "../../http2/response-fields.ts";
-import type { Http2Stream, StreamEnd, StreamListener } from "../../http2/stream.ts";
+import type { Http2Connection } from "#/http/http2/connection.ts";
+import { ERROR } from "#/http/http2/error-code.ts";
+import type { FieldBlock } from "#/http/http2/field-block.ts";
+import type { ResponseFields } from "#/http/http2/response-fields.ts";
+import type { Http2Stream, StreamEnd, StreamListener } from "#/http/http2/stream.ts";
 import { severedFor } from "../../net/sever.ts";
 import type { ConnectionFacts, OutgoingRequest, StreamSink, Trailers } from "../transport.ts";
 import type { UpstreamFailure, UpstreamStream } from "../transport.ts";

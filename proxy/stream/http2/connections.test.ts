@@ -3,12 +3,12 @@
 import { setImmediate as turn, setTimeout as pause } from "node:timers/promises";
 import type { Socket } from "node:net";
 import test from "ava";
-import { METHOD } from "../../http1/method.ts";
+import { METHOD } from "#/http/http1/method.ts";
 
-import { fieldLine } from "../../http2/field-line.ts";
-import { defaultConnectionLimits } from "../../http2/limits.ts";
-import type { ResponseFields } from "../../http2/response-fields.ts";
-import type { Http2Stream, StreamEnd, StreamListener } from "../../http2/stream.ts";
+import { fieldLine } from "#/http/http2/field-line.ts";
+import { defaultConnectionLimits } from "#/http/http2/limits.ts";
+import type { ResponseFields } from "#/http/http2/response-fields.ts";
+import type { Http2Stream, StreamEnd, StreamListener } from "#/http/http2/stream.ts";
 import { Http2Shell as Peer } from "#/test/kit/http2-shell.ts";
 import { ManualClock } from "#/test/kit/manual-clock.ts";
 import { MeshPair, answering, ask, endpointOf } from "#/test/kit/mesh-pair.ts";

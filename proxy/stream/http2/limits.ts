@@ -1,6 +1,6 @@
 // What a connection between two sidecars may do and hold. Both ends have proven who they are, and a sidecar in front
 // passes on what its applications do: so more than a stranger's connection.
-import type { ConnectionLimits } from "../../http2/limits.ts";
+import type { ConnectionLimits } from "#/http/http2/limits.ts";
 
 export const sidecarLimits: ConnectionLimits = {
   streamsMax: 1000,

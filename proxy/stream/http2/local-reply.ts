@@ -1,10 +1,10 @@
 // Answers that the sidecar gives itself, over HTTP/2.
-import { localReplyText } from "../../http1/local-reply.ts";
-import type { LocalStatus } from "../../http1/local-reply.ts";
-import { fieldLine } from "../../http2/field-line.ts";
-import type { FieldLine } from "../../http2/field-line.ts";
-import type { Http2Stream } from "../../http2/stream.ts";
-import { putStatus } from "../../translate/response-block.ts";
+import { localReplyText } from "#/http/http1/local-reply.ts";
+import type { LocalStatus } from "#/http/http1/local-reply.ts";
+import { fieldLine } from "#/http/http2/field-line.ts";
+import type { FieldLine } from "#/http/http2/field-line.ts";
+import type { Http2Stream } from "#/http/http2/stream.ts";
+import { putStatus } from "#/http/translate/response-block.ts";
 
 const contentType = fieldLine("content-type", "text/plain");
 

@@ -1,15 +1,15 @@
 // HTTP/2 heads and trailers as the seam has them: over the fields of what was received, good until the connection is
 // given its next bytes. One of each for a connection.
-import type { BodyKind } from "../../http1/framing.ts";
-import { METHOD } from "../../http1/method.ts";
-import type { MethodCode } from "../../http1/method.ts";
-import { FieldBlock } from "../../http2/field-block.ts";
-import { forwardResponse, forwardTrailers } from "../../http2/forward.ts";
-import type { HpackEncoder } from "../../http2/hpack-encoder.ts";
-import { ResponseFields } from "../../http2/response-fields.ts";
-import { responseBody, responseHead1 } from "../../translate/response-head.ts";
-import { TrailerSection } from "../../translate/trailer-block.ts";
-import { lastChunkWith } from "../../translate/trailer-lines.ts";
+import type { BodyKind } from "#/http/http1/framing.ts";
+import { METHOD } from "#/http/http1/method.ts";
+import type { MethodCode } from "#/http/http1/method.ts";
+import { FieldBlock } from "#/http/http2/field-block.ts";
+import { forwardResponse, forwardTrailers } from "#/http/http2/forward.ts";
+import type { HpackEncoder } from "#/http/http2/hpack-encoder.ts";
+import { ResponseFields } from "#/http/http2/response-fields.ts";
+import { responseBody, responseHead1 } from "#/http/translate/response-head.ts";
+import { TrailerSection } from "#/http/translate/trailer-block.ts";
+import { lastChunkWith } from "#/http/translate/trailer-lines.ts";
 import { Http1Trailers } from "../http1-messages.ts";
 import type { IncomingResponse, Trailers } from "../transport.ts";
 

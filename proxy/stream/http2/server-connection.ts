@@ -1,8 +1,8 @@
 // A connection from another sidecar: every stream on it is a request of its own.
 import type { Socket } from "node:net";
-import type { ConnectionFault, StreamFault } from "../../http2/fault.ts";
-import type { RequestFields } from "../../http2/request-fields.ts";
-import type { Http2Stream } from "../../http2/stream.ts";
+import type { ConnectionFault, StreamFault } from "#/http/http2/fault.ts";
+import type { RequestFields } from "#/http/http2/request-fields.ts";
+import type { Http2Stream } from "#/http/http2/stream.ts";
 import type { Dispatcher, ExchangeContext } from "../dispatcher.ts";
 import { Http2Trailers } from "./messages.ts";
 import { ServerStream } from "./server-stream.ts";

@@ -1,12 +1,12 @@
 // One request that came on a connection from another sidecar: what an Exchange is for HTTP/1.1, for a single stream.
-import type { LocalStatus } from "../../http1/local-reply.ts";
-import { METHOD } from "../../http1/method.ts";
-import type { MethodCode } from "../../http1/method.ts";
-import { refusalOf } from "../../http1/refusal.ts";
-import { ERROR } from "../../http2/error-code.ts";
-import type { FieldBlock } from "../../http2/field-block.ts";
-import type { RequestFields } from "../../http2/request-fields.ts";
-import type { Http2Stream, StreamListener } from "../../http2/stream.ts";
+import type { LocalStatus } from "#/http/http1/local-reply.ts";
+import { METHOD } from "#/http/http1/method.ts";
+import type { MethodCode } from "#/http/http1/method.ts";
+import { refusalOf } from "#/http/http1/refusal.ts";
+import { ERROR } from "#/http/http2/error-code.ts";
+import type { FieldBlock } from "#/http/http2/field-block.ts";
+import type { RequestFields } from "#/http/http2/request-fields.ts";
+import type { Http2Stream, StreamListener } from "#/http/http2/stream.ts";
 import type { Expiring } from "../../net/deadline.ts";
 import type { Dispatcher, ExchangeContext, LiveRequest } from "../dispatcher.ts";
 import { statusOfFailure } from "../failure-status.ts";

@@ -2,14 +2,14 @@
 // loop, and only as fast as the socket takes it.
 import type { Socket } from "node:net";
 import type { Clock } from "#/lib/clock.ts";
-import { Http2Connection } from "../../http2/connection.ts";
-import { ERROR } from "../../http2/error-code.ts";
-import type { ConnectionFault, StreamFault } from "../../http2/fault.ts";
-import type { RequestFields } from "../../http2/request-fields.ts";
-import type { ConnectionOwner } from "../../http2/session.ts";
-import type { Http2Stream } from "../../http2/stream.ts";
+import { Http2Connection } from "#/http/http2/connection.ts";
+import { ERROR } from "#/http/http2/error-code.ts";
+import type { ConnectionFault, StreamFault } from "#/http/http2/fault.ts";
+import type { RequestFields } from "#/http/http2/request-fields.ts";
+import type { ConnectionOwner } from "#/http/http2/session.ts";
+import type { Http2Stream } from "#/http/http2/stream.ts";
 import type { Deadlines, Expiring } from "../../net/deadline.ts";
-import { readFast } from "../../net/fast-read.ts";
+import { readFast } from "#/lib/fast-read.ts";
 import { closeAfterAnswer } from "../../net/linger.ts";
 import { reset } from "../../net/reset.ts";
 import { SETTINGS_TIMEOUT_MS, sidecarLimits } from "./limits.ts";

@@ -1,11 +1,11 @@
 // A request that came over HTTP/2 can be said again in either protocol, after its fields are gone.
 import test from "ava";
 import { End } from "#/test/kit/http2-end.ts";
-import { ascii } from "../../http1/bytes.ts";
-import { refusalOf } from "../../http1/refusal.ts";
-import { linesOf } from "../../http1/writer.ts";
-import { HpackDecoder } from "../../http2/hpack-decoder.ts";
-import { HpackEncoder } from "../../http2/hpack-encoder.ts";
+import { ascii } from "#/http/http1/bytes.ts";
+import { refusalOf } from "#/http/http1/refusal.ts";
+import { linesOf } from "#/http/http1/writer.ts";
+import { HpackDecoder } from "#/http/http2/hpack-decoder.ts";
+import { HpackEncoder } from "#/http/http2/hpack-encoder.ts";
 import { StreamRequest } from "./stream-request.ts";
 
 const added = linesOf("x-forwarded-client-cert: URI=spiffe://cluster.local/ns/a/sa/a");

@@ -1,14 +1,14 @@
 // A request that came on a stream: its head as HTTP/1 says it, made at once, since the fields that it came as live no
 // longer than the call that hands them over.
-import { METHOD, methodName } from "../../http1/method.ts";
-import type { BodyKind } from "../../http1/framing.ts";
-import type { HostMemo } from "../../http1/host.ts";
-import type { MethodCode } from "../../http1/method.ts";
-import { RequestHead } from "../../http1/request-head.ts";
-import type { Lines } from "../../http1/writer.ts";
-import type { HpackEncoder } from "../../http2/hpack-encoder.ts";
-import type { RequestFields } from "../../http2/request-fields.ts";
-import { requestBody, requestHead1 } from "../../translate/request-head.ts";
+import { METHOD, methodName } from "#/http/http1/method.ts";
+import type { BodyKind } from "#/http/http1/framing.ts";
+import type { HostMemo } from "#/http/http1/host.ts";
+import type { MethodCode } from "#/http/http1/method.ts";
+import { RequestHead } from "#/http/http1/request-head.ts";
+import type { Lines } from "#/http/http1/writer.ts";
+import type { HpackEncoder } from "#/http/http2/hpack-encoder.ts";
+import type { RequestFields } from "#/http/http2/request-fields.ts";
+import { requestBody, requestHead1 } from "#/http/translate/request-head.ts";
 import type { RequestFacts } from "../dispatcher.ts";
 import { Http1Request } from "../http1-messages.ts";
 import type { OutgoingRequest } from "../transport.ts";

@@ -2,9 +2,9 @@
 // sidecar itself, all in one write, and by an application through both sidecars, cut in pieces.
 import type { Socket } from "node:net";
 import type { Route } from "#/api/discovery.ts";
-import { BODY } from "#/proxy/http1/framing.ts";
-import { METHOD } from "#/proxy/http1/method.ts";
-import { ResponseHead } from "#/proxy/http1/response-head.ts";
+import { BODY } from "#/http/http1/framing.ts";
+import { METHOD } from "#/http/http1/method.ts";
+import { ResponseHead } from "#/http/http1/response-head.ts";
 import { compileRoute } from "#/proxy/outbound/route.ts";
 import { Body } from "#/proxy/stream/body.ts";
 import { alpnHttp1 } from "#/proxy/tls/credentials.ts";

@@ -79,7 +79,7 @@ export class InboundConnection implements Lease {
   #startHttp2(): ServerConnection {
     const options = {
       onRefused: (fault: string) =>
-        void this.#options.context.metrics.refusals.with("inbound", fault).add(),
+        this.#options.context.metrics.refusals.with("inbound", fault).add(),
       onClosed: () => this.#close(),
     };
     return new ServerConnection(

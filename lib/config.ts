@@ -46,6 +46,9 @@ const decimal = (): z.ZodString => z.string().regex(/^\d{1,9}(?:\.\d{1,3})?$/, "
 export const port = (): NumberText =>
   decimal().pipe(z.coerce.number<string>().int().min(1).max(65535));
 
+export const wholeNumber = (min: number, max: number): NumberText =>
+  decimal().pipe(z.coerce.number<string>().int().min(min).max(max));
+
 /** Seconds within the given bounds. */
 export const seconds = (min: number, max: number): NumberText =>
   decimal().pipe(z.coerce.number<string>().min(min).max(max));

@@ -133,3 +133,31 @@ test("readProxyConfig tells every fault at once", (t) => {
     t.true(message.includes(name), message);
   }
 });
+
+test("readProxyConfig takes limits on pressure and connections, within their bounds", (t) => {
+  const config = readProxyConfig({
+    ...good,
+    SIGNET_OVERLOAD_LAG_MS: "100",
+    SIGNET_OVERLOAD_MEMORY_PERCENT: "60",
+    SIGNET_CONNECTIONS_MAX: "300",
+  });
+  t.like(config.pressure, {
+    lagMs: 100,
+    lagSevereMs: 400,
+    memoryShare: 0.6,
+    memorySevereShare: 0.8,
+  });
+  t.is(config.connectionsMax, 300);
+  t.like(readProxyConfig(good).pressure, { lagMs: 250, lagSevereMs: 1000, memoryShare: 0.85 });
+  t.is(readProxyConfig(good).connectionsMax, 20_000);
+  for (const [name, value] of [
+    ["SIGNET_OVERLOAD_LAG_MS", "0"],
+    ["SIGNET_OVERLOAD_MEMORY_PERCENT", "100"],
+    ["SIGNET_CONNECTIONS_MAX", "1.5"],
+  ] as const) {
+    const error = t.throws(() => readProxyConfig({ ...good, [name]: value }), {
+      instanceOf: ConfigError,
+    });
+    t.regex(error?.message ?? "", new RegExp(name));
+  }
+});

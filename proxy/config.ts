@@ -4,11 +4,14 @@ import path from "node:path";
 import type { Probes } from "#/api/probe.ts";
 import { parseTrustDomain } from "#/identity/spiffe-id.ts";
 import type { TrustDomain } from "#/identity/spiffe-id.ts";
-import { list, logLevel, readConfig, seconds, z } from "#/lib/config.ts";
+import { list, logLevel, readConfig, seconds, wholeNumber, z } from "#/lib/config.ts";
 import type { Environment } from "#/lib/config.ts";
 import { messageOf } from "#/lib/errors.ts";
 import { normalizeIp, parseHostPort } from "#/lib/ip.ts";
 import type { LogLevel } from "#/lib/log.ts";
+import { connectionsMaxDefault } from "./overload/connection-limits.ts";
+import { defaultPressureLimits, pressureLimits } from "./overload/pressure.ts";
+import type { PressureLimits } from "./overload/pressure.ts";
 import { parseProbes } from "./probe/probe.ts";
 
 export const inboundPort = 4000;
@@ -38,6 +41,10 @@ export interface ProxyConfig {
   readonly probes: Probes;
   /** null: the pod did not ask for it. */
   readonly workloadApi: WorkloadApiConfig | null;
+  /** When new work is refused. */
+  readonly pressure: PressureLimits;
+  /** In each direction, at most: fewer where the system grants fewer descriptors. */
+  readonly connectionsMax: number;
   readonly drainMs: number;
   readonly logLevel: LogLevel;
 }
@@ -94,6 +101,11 @@ const schema = z.object({
   SIGNET_WORKLOAD_USERS: list()
     .pipe(z.array(userId.pipe(z.coerce.number<string>().max(4_294_967_294))).min(1, "empty"))
     .optional(),
+  SIGNET_OVERLOAD_LAG_MS: wholeNumber(1, 60_000).default(defaultPressureLimits.lagMs),
+  SIGNET_OVERLOAD_MEMORY_PERCENT: wholeNumber(1, 99).default(
+    defaultPressureLimits.memoryShare * 100,
+  ),
+  SIGNET_CONNECTIONS_MAX: wholeNumber(1, 1_000_000).default(connectionsMaxDefault),
   SIGNET_DRAIN_S: seconds(0, 3600).default(20),
   SIGNET_LOG_LEVEL: logLevel(),
 });
@@ -119,6 +131,11 @@ export function readProxyConfig(environment: Environment): ProxyConfig {
     opaquePorts: new Set([...opaquePortsDefault, ...(read.SIGNET_OPAQUE_PORTS ?? [])]),
     probes: read.SIGNET_PROBES ?? {},
     workloadApi: workloadApiOf(read.SIGNET_WORKLOAD_SOCKET, read.SIGNET_WORKLOAD_USERS),
+    pressure: pressureLimits(
+      read.SIGNET_OVERLOAD_LAG_MS,
+      read.SIGNET_OVERLOAD_MEMORY_PERCENT / 100,
+    ),
+    connectionsMax: read.SIGNET_CONNECTIONS_MAX,
     drainMs: read.SIGNET_DRAIN_S * 1000,
     logLevel: read.SIGNET_LOG_LEVEL,
   };

@@ -6,6 +6,8 @@ import { linesOf, requestBytes } from "../http1/writer.ts";
 import type { Lines } from "../http1/writer.ts";
 import type { AccessLog } from "../observe/access-log.ts";
 import type { ProxyMetrics, RequestCells } from "../observe/metrics.ts";
+import type { Gate } from "../overload/gate.ts";
+import { refuseOverloaded } from "../overload/refuse.ts";
 import type { Dispatcher, LiveRequest } from "../stream/dispatcher.ts";
 import type { Http1Transport } from "../stream/pool.ts";
 import type { Target, UpstreamFailure } from "../stream/transport.ts";
@@ -16,6 +18,7 @@ export interface InboundContext {
   readonly metrics: ProxyMetrics;
   readonly accessLog: AccessLog;
   readonly transport: Http1Transport<Target>;
+  readonly gate: Gate;
 }
 
 export class InboundDispatcher implements Dispatcher {
@@ -57,6 +60,8 @@ export class InboundDispatcher implements Dispatcher {
   }
 
   dispatch(exchange: LiveRequest): void {
+    const { gate } = this.#context;
+    if (!gate.admits()) return refuseOverloaded(exchange, gate);
     exchange.setHead(requestBytes(exchange.request, this.#identityLine));
   }
 

@@ -15,6 +15,7 @@ import { peekFirstBytes } from "../net/first-bytes.ts";
 import { originalDestination } from "../net/original-destination.ts";
 import type { Destination } from "../net/original-destination.ts";
 import { reset } from "../net/reset.ts";
+import { overloaded } from "../overload/gate.ts";
 import type { Target } from "../stream/transport.ts";
 import { TlsAcceptor } from "../tls/accept.ts";
 import type { AcceptedTls } from "../tls/accept.ts";
@@ -126,6 +127,8 @@ export class InboundSide {
   #detected(socket: Socket, destination: Destination, detected: DetectedProtocol): void {
     if (detected.kind === "malformed_tls") return this.#refuse(socket, detected.kind);
     if (detected.kind === "tls" && detected.mesh) {
+      // A handshake costs as much as some forty requests, and a caller that is reset before it goes elsewhere.
+      if (!this.#options.gate.admits()) return this.#shed(socket);
       this.#acceptor.accept(
         socket,
         detected.groups,
@@ -174,6 +177,8 @@ export class InboundSide {
     const claim = { port: where.port, identity: known.identity, group: known.group };
     const verdict = authorize(rules.get(), claim, own);
     if (verdict.kind === "deny") return this.#refuse(socket, verdict.reason);
+    // HTTP is told so by an answer, request by request.
+    if (protocol !== "http" && !this.#options.gate.admits()) return this.#shed(socket);
     if (known.identity === null) {
       this.#options.metrics.connections
         .with("inbound", "plaintext", known.destination, "plaintext", "", "")
@@ -216,6 +221,12 @@ export class InboundSide {
       "src.addr": normalizeIp(socket.remoteAddress ?? ""),
       reason,
     });
+    reset(socket);
+  }
+
+  /** Without a line in the log: there would be one for each connection, at the worst of times. */
+  #shed(socket: Socket): void {
+    this.#count(overloaded);
     reset(socket);
   }
 

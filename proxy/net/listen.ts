@@ -1,6 +1,5 @@
 // A TCP listener of the data path: half-open sockets (half-close is passed on), Nagle off, every
-// socket with an error listener from its first moment, and a bound on their number so that a flood
-// leaves descriptors for the stream to the controller.
+// socket with an error listener from its first moment.
 import { createServer } from "node:net";
 import type { Socket } from "node:net";
 import { MeshError } from "#/lib/errors.ts";
@@ -10,10 +9,7 @@ export class ListenError extends MeshError<"listen_failed"> {}
 export interface ListenOptions {
   readonly address: string;
   readonly port: number;
-  /** Connections beyond are reset at once. */
-  readonly connectionsMax: number;
   readonly onConnection: (socket: Socket) => void;
-  readonly onOverflow: () => void;
 }
 
 export interface Listener {
@@ -30,8 +26,6 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       options.onConnection(socket);
     },
   );
-  server.maxConnections = options.connectionsMax;
-  server.on("drop", options.onOverflow);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const where = `${options.address} port ${options.port}`;

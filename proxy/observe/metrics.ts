@@ -78,6 +78,19 @@ export class ProxyMetrics {
     "Connections and requests refused by this sidecar",
     ["direction", "reason"],
   );
+  readonly overloaded: GaugeFamily = this.registry.gauge(
+    "signet_proxy_overloaded",
+    "1 while new work in this direction is refused, because the event loop lags or memory nears its limit",
+    ["direction"],
+  );
+  readonly eventLoopLag: GaugeFamily = this.registry.gauge(
+    "signet_proxy_event_loop_lag_seconds",
+    "How long what was ready had to wait for its turn, at the last sample",
+  );
+  readonly memoryShare: GaugeFamily = this.registry.gauge(
+    "signet_proxy_memory_used_ratio",
+    "Memory in use, as a share of the limit of the cgroup or of the heap, whichever is nearer",
+  );
   readonly expiredConnections: CounterFamily = this.registry.counter(
     "signet_proxy_connections_ended_by_certificate_total",
     "Connections closed because a certificate that opened them was ending: idle ones, drained ones, cut ones",

@@ -9,6 +9,8 @@ import { requestBytes } from "../http1/writer.ts";
 import { LazyTimer } from "../net/lazy-timer.ts";
 import type { AccessLog } from "../observe/access-log.ts";
 import type { ProxyMetrics, RequestCells } from "../observe/metrics.ts";
+import type { Gate } from "../overload/gate.ts";
+import { refuseOverloaded } from "../overload/refuse.ts";
 import type { Dispatcher, LiveRequest } from "../stream/dispatcher.ts";
 import type { Http1Transport } from "../stream/pool.ts";
 import type { UpstreamFailure } from "../stream/transport.ts";
@@ -40,6 +42,7 @@ export interface OutboundContext {
   /** Cells by destination, service and backend; shared by all connections. */
   readonly cells: Map<string, RequestCells>;
   readonly onClosed: (exchange: LiveRequest) => void;
+  readonly gate: Gate;
 }
 
 export class OutboundDispatcher implements Dispatcher {
@@ -81,6 +84,8 @@ export class OutboundDispatcher implements Dispatcher {
     this.#endpoint = null;
     this.#cluster = null;
     this.#route = null;
+    const { gate } = this.#context;
+    if (!gate.admits()) return refuseOverloaded(exchange, gate);
     if (!this.#choose(exchange)) return;
     exchange.setHead(requestBytes(exchange.request, null));
     this.#budget.deposit();

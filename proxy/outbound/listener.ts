@@ -9,6 +9,7 @@ import { peekFirstBytes } from "../net/first-bytes.ts";
 import { originalDestination } from "../net/original-destination.ts";
 import type { Destination } from "../net/original-destination.ts";
 import { reset } from "../net/reset.ts";
+import { overloaded } from "../overload/gate.ts";
 import { defaultExchangeLimits } from "../stream/dispatcher.ts";
 import type { ExchangeContext, LiveRequest } from "../stream/dispatcher.ts";
 import { Exchange } from "../stream/exchange.ts";
@@ -161,6 +162,11 @@ export class OutboundSide {
   }
 
   #tcpConnection(socket: Socket, upstreams: Upstreams): void {
+    if (!this.#options.gate.admits()) {
+      this.#options.metrics.refusals.with("outbound", overloaded).add();
+      reset(socket);
+      return;
+    }
     this.#tcp.add(new OutboundTcp(this.#context, socket, upstreams));
     this.#gauge();
   }

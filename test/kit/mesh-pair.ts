@@ -24,6 +24,8 @@ import type { EndpointState } from "#/proxy/outbound/endpoint.ts";
 import { ProvenConnections } from "#/proxy/outbound/proven.ts";
 import { OutboundTcp } from "#/proxy/outbound/tcp.ts";
 import { defaultExchangeLimits } from "#/proxy/stream/dispatcher.ts";
+import { openGate } from "#/proxy/overload/gate.ts";
+import type { Gate } from "#/proxy/overload/gate.ts";
 import { Exchange } from "#/proxy/stream/exchange.ts";
 import { Http1Transport } from "#/proxy/stream/pool.ts";
 import { defaultPoolLimits, plaintextFacts } from "#/proxy/stream/transport.ts";
@@ -110,6 +112,7 @@ export class MeshPair implements AsyncDisposable {
     name: string,
     app: ((socket: Socket) => void) | number,
     leaf: LeafOptions = {},
+    gate: Gate = openGate(),
   ): Promise<InboundHalf> {
     const served = typeof app === "number" ? app : await this.#listen(app);
     const target: Target = { address: "127.0.0.1", port: served };
@@ -134,7 +137,7 @@ export class MeshPair implements AsyncDisposable {
     };
     const transport = new Http1Transport<Target>(connector, this.#poolContext(metrics, "inbound"));
     const accessLog = new AccessLog(null, systemClock);
-    const context = { clock: systemClock, metrics, accessLog, transport };
+    const context = { clock: systemClock, metrics, accessLog, transport, gate };
     const accept = (socket: Socket): void =>
       acceptor.accept(
         socket,
@@ -222,7 +225,11 @@ export class MeshPair implements AsyncDisposable {
   }
 
   /** The port where callers find the outbound side; `kind` is what their connections are taken for. */
-  addOutbound(upstreams: Upstreams, kind: "http" | "tcp"): Promise<number> {
+  addOutbound(
+    upstreams: Upstreams,
+    kind: "http" | "tcp",
+    gate: Gate = openGate(),
+  ): Promise<number> {
     const context = {
       ...this.#common,
       accessLog: new AccessLog(null, systemClock),
@@ -236,6 +243,7 @@ export class MeshPair implements AsyncDisposable {
       deadlines: this.#deadlines,
       connector: new EndpointConnector({ ...this.#common, alpn: alpnTcp }),
       onTcpClosed: () => {},
+      gate,
     };
     return this.#listen((socket) => {
       if (kind === "tcp") {

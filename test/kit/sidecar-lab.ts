@@ -72,6 +72,8 @@ export class SidecarLab implements AsyncDisposable {
   readonly arrived: string[] = [];
   /** The sidecar's log and access log. */
   said = "";
+  /** Of the sidecar. */
+  processId = 0;
   readonly #lab: Lab;
   readonly #site: Site;
 
@@ -211,6 +213,7 @@ export class SidecarLab implements AsyncDisposable {
     const [program = "", ...words] =
       options.workloadFolder === true ? this.#withWorkloadFolder(whole) : whole;
     const child = this.pod.start(program, words, { environment });
+    this.processId = child.pid ?? 0;
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on("data", (bytes: Buffer) => (this.said += bytes.toString()));
     }

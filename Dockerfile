@@ -195,7 +195,7 @@ COPY --from=proxy-bill /bill/signet ./
 LABEL org.opencontainers.image.title=signet/proxy \
       org.opencontainers.image.description="Sidecar of the Signet mesh"
 USER 1337:1337
-ENTRYPOINT ["node", "--import=./tools/stripped.mjs", "--disable-warning=ExperimentalWarning", "--disable-sigusr1", "--disallow-code-generation-from-strings", "--permission", "--allow-net", "--allow-fs-read=*", "--allow-ffi", "--disable-warning=PERM0003", "--max-semi-space-size=4", "--external-memory-accounted-in-global-limit", "--allow-fs-write=/run/spiffe", "proxy/main.ts"]
+ENTRYPOINT ["node", "--import=./tools/stripped.mjs", "--disable-warning=ExperimentalWarning", "--disable-sigusr1", "--disallow-code-generation-from-strings", "--permission", "--allow-net", "--allow-fs-read=*", "--allow-ffi", "--disable-warning=PERM0003", "--max-semi-space-size=4", "--external-memory-accounted-in-global-limit", "--allow-worker", "--disable-warning=PERM0006", "--allow-fs-write=/run/spiffe", "proxy/main.ts"]
 
 # Root with NET_ADMIN and NET_RAW, for the moment that it runs.
 FROM proxy-init-files AS proxy-init

@@ -106,3 +106,21 @@ test("readAnnotations throws nothing but its own error", (t) => {
   );
   t.pass();
 });
+
+test("readAnnotations reads the number of workers, one where nobody says", (t) => {
+  t.is(readAnnotations({}, excludable).workers, 1);
+  for (const workers of [1, 2, 8]) {
+    t.is(readAnnotations({ "signet.dev/workers": String(workers) }, excludable).workers, workers);
+  }
+});
+
+for (const text of ["", "0", "9", "16", "-1", "1.5", "02", " 2", "two", "2\n", "٢"]) {
+  test(`readAnnotations refuses ${JSON.stringify(text)} workers`, (t) => {
+    const error = t.throws(() => readAnnotations({ "signet.dev/workers": text }, excludable), {
+      instanceOf: AnnotationError,
+    });
+    t.is(error.code, "annotation_invalid");
+    t.regex(error.message, /signet\.dev\/workers/);
+    t.regex(error.next, /1 to 8/);
+  });
+}

@@ -20,6 +20,8 @@ export interface PodOptions {
   readonly excludeOutboundPorts: readonly number[];
   /** The pod's own processes get an identity, by the SPIFFE Workload API. */
   readonly workloadApi: boolean;
+  /** Threads of the sidecar that carry traffic: how many cores it can use. */
+  readonly workers: number;
 }
 
 export interface ExcludablePorts {
@@ -36,6 +38,7 @@ const opaqueKey = "signet.dev/opaque-ports";
 const excludeInboundKey = "signet.dev/exclude-inbound-ports";
 const excludeOutboundKey = "signet.dev/exclude-outbound-ports";
 export const workloadApiKey = "signet.dev/workload-api";
+const workersKey = "signet.dev/workers";
 
 const knownKeys: ReadonlySet<string> = new Set([
   injectKey,
@@ -45,11 +48,14 @@ const knownKeys: ReadonlySet<string> = new Set([
   excludeInboundKey,
   excludeOutboundKey,
   workloadApiKey,
+  workersKey,
 ]);
 
 /** The lifetimes that the CA grants: 30 s to 24 h. */
 const lifetimeSMin = 30;
 const lifetimeSMax = 86_400;
+/** As many as a sidecar takes. */
+const workersMax = 8;
 /** Ports in one list: each becomes a rule or a table entry in every pod. */
 const portsMax = 64;
 
@@ -64,6 +70,7 @@ export function readAnnotations(annotations: Labels, excludable: ExcludablePorts
     excludeInboundPorts: readExcluded(excludeInboundKey, annotations, excludable.inbound),
     excludeOutboundPorts: readExcluded(excludeOutboundKey, annotations, excludable.outbound),
     workloadApi: readSwitch(workloadApiKey, annotations[workloadApiKey]),
+    workers: readWorkers(annotations[workersKey]),
   };
 }
 
@@ -71,6 +78,14 @@ function readSwitch(key: string, text: string | undefined): boolean {
   if (text === undefined || text === "disabled") return false;
   if (text === "enabled") return true;
   throw invalid(key, text, "neither on nor off", 'Write "enabled" or "disabled"');
+}
+
+function readWorkers(text: string | undefined): number {
+  if (text === undefined) return 1;
+  const workers = /^[1-9]$/.test(text) ? Number(text) : 0;
+  if (workers >= 1 && workers <= workersMax) return workers;
+  const next = `Write a whole number from 1 to ${workersMax}`;
+  throw invalid(workersKey, text, `not a number from 1 to ${workersMax}`, next);
 }
 
 /** Whole seconds, minutes or hours, each once and in falling order: `30s`, `15m`, `1h30m`. */

@@ -98,6 +98,22 @@ test("attack-32 buildPatch lets a classic sidecar be ready first, and stop last"
   t.is(inject(podWith()).spec.initContainers?.[1]?.lifecycle, undefined);
 });
 
+test("buildPatch gives a sidecar as many workers as its pod asks for, with memory for each", (t) => {
+  const proxyOf = (annotations: Record<string, string>): Container | undefined =>
+    inject(podWith({ annotations })).spec.initContainers?.[1];
+  const workersOf = (it: Container | undefined): string | undefined =>
+    it?.env?.find(({ name: each }) => each === "SIGNET_WORKERS")?.value;
+  t.is(workersOf(proxyOf({})), undefined);
+  t.is(workersOf(proxyOf({ "signet.dev/workers": "1" })), undefined);
+  t.deepEqual(proxyOf({ "signet.dev/workers": "1" })?.resources, proxyOf({})?.resources);
+  const four = proxyOf({ "signet.dev/workers": "4" });
+  t.is(workersOf(four), "4");
+  t.deepEqual(four?.resources, {
+    requests: { cpu: "50m", memory: "224Mi" },
+    limits: { memory: "1536Mi" },
+  });
+});
+
 const name = fc.stringMatching(/^[a-z][a-z0-9]{0,8}$/).map((text) => `c-${text}`);
 const containers = fc
   .uniqueArray(name, { maxLength: 3 })
@@ -111,16 +127,18 @@ const pods = fc
       grace: fc.nat(100),
       lifetime: fc.constantFrom("30s", "1h", "15m"),
       workloadApi: fc.constantFrom("enabled", "disabled"),
+      workers: fc.constantFrom("1", "2", "8"),
     },
     { requiredKeys: [] },
   )
-  .map(({ annotations, initContainers, volumes, grace, lifetime, workloadApi }) =>
+  .map(({ annotations, initContainers, volumes, grace, lifetime, workloadApi, workers }) =>
     podWith({
-      ...((annotations ?? lifetime ?? workloadApi) && {
+      ...((annotations ?? lifetime ?? workloadApi ?? workers) && {
         annotations: {
           ...annotations,
           ...(lifetime && { "signet.dev/svid-lifetime": lifetime }),
           ...(workloadApi && { "signet.dev/workload-api": workloadApi }),
+          ...(workers && { "signet.dev/workers": workers }),
         },
       }),
       spec: {

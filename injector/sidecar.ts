@@ -47,10 +47,19 @@ const proxyInitResources: Resources = {
   limits: { memory: "128Mi" },
 };
 
-const proxyResources: Resources = {
-  requests: { cpu: "50m", memory: "96Mi" },
-  limits: { memory: "512Mi" },
-};
+/** Workers beside the thread of the control plane have a heap each. */
+const proxyMemoryMi = { requests: 96, limits: 512 } as const;
+const workerMemoryMi = { requests: 32, limits: 256 } as const;
+
+function proxyResources({ workers }: PodOptions): Resources {
+  const threads = workers === 1 ? 0 : workers;
+  const memory = (kind: "requests" | "limits"): string =>
+    `${proxyMemoryMi[kind] + threads * workerMemoryMi[kind]}Mi`;
+  return {
+    requests: { cpu: "50m", memory: memory("requests") },
+    limits: { memory: memory("limits") },
+  };
+}
 
 export interface Sidecar {
   readonly init: Container;
@@ -131,7 +140,7 @@ function buildProxy(pod: Pod, options: PodOptions, config: InjectorConfig): Cont
     },
     startupProbe: readyProbe({ periodSeconds: 1, failureThreshold: 120 }),
     readinessProbe: readyProbe({ periodSeconds: 5, failureThreshold: 2 }),
-    resources: proxyResources,
+    resources: proxyResources(options),
   };
 }
 
@@ -156,6 +165,7 @@ function proxyEnvironment(
     { name: "SIGNET_TOKEN_FILE", value: `${tokenDirectory}/token` },
     ...(lifetimeS === null ? [] : [{ name: "SIGNET_SVID_LIFETIME_S", value: String(lifetimeS) }]),
     ...portsVariable("SIGNET_OPAQUE_PORTS", options.opaquePorts),
+    ...(options.workers === 1 ? [] : [{ name: "SIGNET_WORKERS", value: String(options.workers) }]),
     ...probesOf(pod),
     ...(options.workloadApi ? workloadVariables(pod) : []),
     { name: "SIGNET_LOG_LEVEL", value: config.logLevel },

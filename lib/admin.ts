@@ -7,7 +7,6 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { MeshError, messageOf } from "./errors.ts";
 import { isLoopback } from "./ip.ts";
 import type { Log } from "./log.ts";
-import type { Registry } from "./metrics.ts";
 
 export class AdminError extends MeshError<"listen_failed"> {}
 
@@ -32,7 +31,7 @@ export interface AdminOptions {
   readonly listen:
     | { readonly port: number; readonly address?: string }
     | { readonly socketPath: string };
-  readonly registry: Registry;
+  readonly registry: { expose(): string | Promise<string> };
   readonly ready: () => Readiness;
   /** By path, or by what it begins with, ending in "/"; answered to loopback peers and on Unix sockets only. */
   readonly routes?: Readonly<Record<string, AdminRoute>>;
@@ -124,7 +123,7 @@ async function answer(options: AdminOptions, request: IncomingMessage): Promise<
     return {
       status: 200,
       contentType: "text/plain; version=0.0.4; charset=utf-8",
-      body: options.registry.expose(),
+      body: await options.registry.expose(),
     };
   }
   const { routes = {}, openRoutes = {} } = options;

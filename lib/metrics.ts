@@ -2,6 +2,9 @@
 // shape and are kept by the hot path, so that counting is one addition. Label sets are bounded: past
 // SERIES_MAX of a family everything new is counted in one series whose labels all read "other".
 
+import { exposeReading } from "./metrics-text.ts";
+import type { FamilyReading, GaugeMerge } from "./metrics-text.ts";
+
 const SERIES_MAX = 1000;
 const LABEL_CHARACTERS_MAX = 256;
 
@@ -96,7 +99,7 @@ class Gauges extends Series<Cell> implements GaugeFamily {
 
 type Kind =
   | { readonly type: "counter"; readonly series: Series<Cell> }
-  | { readonly type: "gauge"; readonly series: Gauges }
+  | { readonly type: "gauge"; readonly merge: GaugeMerge; readonly series: Gauges }
   | { readonly type: "histogram"; readonly series: Series<HistogramCell> };
 
 export class Registry {
@@ -108,9 +111,15 @@ export class Registry {
     return series;
   }
 
-  gauge(name: string, help: string, labelNames: readonly string[] = []): GaugeFamily {
+  /** `merge`: what several threads' values of it come to. */
+  gauge(
+    name: string,
+    help: string,
+    labelNames: readonly string[] = [],
+    merge: GaugeMerge = "sum",
+  ): GaugeFamily {
     const series = new Gauges(labelNames, () => new Cell());
-    this.#add(name, { type: "gauge", series, help });
+    this.#add(name, { type: "gauge", merge, series, help });
     return series;
   }
 
@@ -130,20 +139,17 @@ export class Registry {
     return [...this.#families].map(([name, { type, help }]) => ({ name, type, help }));
   }
 
+  /** What is counted now. */
+  read(): readonly FamilyReading[] {
+    for (const family of this.#families.values()) {
+      if (family.type === "gauge") for (const collect of family.series.collectors) collect();
+    }
+    return [...this.#families].map(([name, family]) => readFamily(name, family));
+  }
+
   /** The text that a Prometheus server reads. */
   expose(): string {
-    const lines: string[] = [];
-    for (const [name, family] of this.#families) {
-      if (family.type === "gauge") for (const collect of family.series.collectors) collect();
-      lines.push(`# HELP ${name} ${family.help}`, `# TYPE ${name} ${family.type}`);
-      if (family.type === "histogram") exposeHistogram(lines, name, family.series);
-      else {
-        for (const { labels, cell } of family.series.cells.values()) {
-          lines.push(`${name}${labels === "" ? "" : `{${labels}}`} ${cell.value}`);
-        }
-      }
-    }
-    return `${lines.join("\n")}\n`;
+    return exposeReading(this.read());
   }
 
   #add(name: string, family: Kind & { readonly help: string }): void {
@@ -152,18 +158,22 @@ export class Registry {
   }
 }
 
-function exposeHistogram(lines: string[], name: string, series: Series<HistogramCell>): void {
-  for (const { labels, cell } of series.cells.values()) {
-    const prefix = labels === "" ? "" : `${labels},`;
-    let cumulative = 0;
-    for (const [index, bound] of cell.bounds.entries()) {
-      cumulative += cell.counts[index]!;
-      lines.push(`${name}_bucket{${prefix}le="${bound}"} ${cumulative}`);
-    }
-    lines.push(`${name}_bucket{${prefix}le="+Inf"} ${cell.count}`);
-    const braces = labels === "" ? "" : `{${labels}}`;
-    lines.push(`${name}_sum${braces} ${cell.sum}`, `${name}_count${braces} ${cell.count}`);
+function readFamily(name: string, family: Kind & { readonly help: string }): FamilyReading {
+  const { help } = family;
+  if (family.type === "histogram") {
+    const series = Array.from(family.series.cells.values(), ({ labels, cell }) => {
+      const { bounds, counts, sum, count } = cell;
+      return { labels, bounds, counts: counts.slice(), sum, count };
+    });
+    return { name, help, type: "histogram", series };
   }
+  const series = Array.from(family.series.cells.values(), ({ labels, cell }) => ({
+    labels,
+    value: cell.value,
+  }));
+  return family.type === "counter"
+    ? { name, help, type: "counter", series }
+    : { name, help, type: "gauge", merge: family.merge, series };
 }
 
 function escapeLabel(value: string): string {

@@ -12,14 +12,13 @@ import type { ProxyConfig } from "./config.ts";
 import { Certifier } from "./control/certify.ts";
 import type { CertifierOptions } from "./control/certify.ts";
 import { DiscoveryWatch } from "./control/discovery-watch.ts";
-import { DataPlane } from "./data-plane.ts";
-import { AccessLog } from "./observe/access-log.ts";
 import { ProxyMetrics } from "./observe/metrics.ts";
 import { descriptorsMaxOf } from "./overload/connection-limits.ts";
 import { probeRoutes } from "./probe/routes.ts";
 import { readiness } from "./readiness.ts";
-import { makeCredentials } from "./tls/credentials.ts";
-import type { Credentials } from "./tls/credentials.ts";
+import type { CredentialMaterial } from "./tls/credentials.ts";
+import { startTraffic } from "./traffic.ts";
+import type { Traffic } from "./traffic.ts";
 import type { WorkloadApi, WorkloadApiOptions } from "./workload/api.ts";
 
 export interface AppOptions {
@@ -36,7 +35,6 @@ export interface AppOptions {
 export async function runProxy(options: AppOptions, signal: AbortSignal): Promise<void> {
   const { config, clock, random, log } = options;
   const metrics = new ProxyMetrics();
-  const accessLog = new AccessLog(options.accessLogDescriptor, clock);
   const { trustDomain, pod } = config;
   const ownId = workloadId(trustDomain, pod.namespace, pod.serviceAccount);
   const controllerId = workloadId(trustDomain, "signet-system", "signet-controller");
@@ -53,6 +51,7 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
       connectController({ address, roots, svid, expectedIdentity: controllerId, clock }),
   };
   const certifier = new Certifier(certification);
+  let traffic: Traffic | null = null;
   const discovery = new DiscoveryWatch({
     pod: { namespace: pod.namespace, name: pod.name, uid: pod.uid },
     svid: certifier.svid,
@@ -67,10 +66,11 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     clock,
     random,
     log,
+    settled: (then) => (traffic === null ? then() : traffic.settled(then)),
   });
-  const credentials = watchCredentials(certifier, discovery, trustDomain);
+  const material = watchMaterial(certifier, discovery, trustDomain);
   metrics.certificateNotAfter.onCollect(() => {
-    metrics.certificateNotAfter.with().set((credentials.get()?.notAfter ?? 0) / 1000);
+    metrics.certificateNotAfter.with().set((material.get()?.svid.notAfter ?? 0) / 1000);
     metrics.controllerConnected.with().set(discovery.connected.get() ? 1 : 0);
   });
 
@@ -83,28 +83,30 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
     if (bundle !== null && !isSame) workload?.trust(bundle, jwtAuthorities, federated);
   });
 
-  const plane = await DataPlane.start({
+  const carrying = await startTraffic({
     config,
-    credentials,
+    material,
     snapshot: discovery.snapshot,
     metrics,
-    accessLog,
+    accessLogDescriptor: options.accessLogDescriptor,
+    descriptorsMax: descriptorsMaxOf(readFileSync("/proc/self/limits", "utf8")),
     clock,
     random,
     log,
-    descriptorsMax: descriptorsMaxOf(readFileSync("/proc/self/limits", "utf8")),
   });
+  traffic = carrying;
   await using _admin = await startAdmin({
     listen: { port: adminPort },
-    registry: metrics.registry,
+    registry: carrying,
     openRoutes: probeRoutes(config.probes, { address: pod.addresses[0] ?? "", clock }),
     ready: () =>
       readiness({
-        credentials: credentials.get(),
+        credentials: material.get()?.svid ?? null,
         snapshot: discovery.snapshot.get(),
         workload: workload === null ? "not_asked" : workload.svid,
         nowMs: clock.now(),
         draining: signal.aborted,
+        isListening: carrying.isListening,
       }),
     log,
   });
@@ -116,28 +118,24 @@ export async function runProxy(options: AppOptions, signal: AbortSignal): Promis
 
   log.info("draining", { deadline_ms: config.drainMs });
   workload?.drain();
-  await plane.end(config.drainMs);
+  await carrying.end(config.drainMs);
   discovery.stop();
   certifier.stop();
   workload?.stop();
-  await accessLog.flush();
 }
 
 /** A new SVID or a new bundle, also of another trust domain, makes new credentials; an expired SVID leaves none. */
-function watchCredentials(
+function watchMaterial(
   certifier: Certifier,
   discovery: DiscoveryWatch,
   trustDomain: ProxyConfig["trustDomain"],
-): Watch<Credentials | null> {
-  const credentials = new Watch<Credentials | null>(null);
+): Watch<CredentialMaterial | null> {
+  const material = new Watch<CredentialMaterial | null>(null);
   const update = (): void => {
     const svid = certifier.svid.get();
-    const bundle = discovery.snapshot.get().bundle ?? {
-      trustDomain,
-      roots: certifier.roots(),
-    };
-    const { federated } = discovery.snapshot.get();
-    credentials.set(svid === null ? null : makeCredentials(svid, bundle, federated));
+    const { bundle, federated } = discovery.snapshot.get();
+    const trusted = bundle ?? { trustDomain, roots: certifier.roots() };
+    material.set(svid === null ? null : { svid, bundle: trusted, federated });
   };
   certifier.svid.onChange(update);
   discovery.snapshot.onChange((next, previous) => {
@@ -146,7 +144,7 @@ function watchCredentials(
     if (isBundleNew || next.federated !== previous.federated) update();
   });
   update();
-  return credentials;
+  return material;
 }
 
 /** null unless the pod asked for it; only then it is loaded at all. */

@@ -18,6 +18,9 @@ export const inboundPort = 4000;
 export const outboundPort = 5000;
 export const adminPort = 4100;
 
+/** Each costs memory, and a sidecar beside an application has no more cores to itself than this. */
+export const workersMax = 8;
+
 export interface ProxyConfig {
   readonly pod: {
     readonly name: string;
@@ -45,6 +48,8 @@ export interface ProxyConfig {
   readonly pressure: PressureLimits;
   /** In each direction, at most: fewer where the system grants fewer descriptors. */
   readonly connectionsMax: number;
+  /** Threads that carry traffic; 1: the one that speaks with the controller does it itself. */
+  readonly workers: number;
   readonly drainMs: number;
   readonly logLevel: LogLevel;
 }
@@ -106,6 +111,7 @@ const schema = z.object({
     defaultPressureLimits.memoryShare * 100,
   ),
   SIGNET_CONNECTIONS_MAX: wholeNumber(1, 1_000_000).default(connectionsMaxDefault),
+  SIGNET_WORKERS: wholeNumber(1, workersMax).default(1),
   SIGNET_DRAIN_S: seconds(0, 3600).default(20),
   SIGNET_LOG_LEVEL: logLevel(),
 });
@@ -136,6 +142,7 @@ export function readProxyConfig(environment: Environment): ProxyConfig {
       read.SIGNET_OVERLOAD_MEMORY_PERCENT / 100,
     ),
     connectionsMax: read.SIGNET_CONNECTIONS_MAX,
+    workers: read.SIGNET_WORKERS,
     drainMs: read.SIGNET_DRAIN_S * 1000,
     logLevel: read.SIGNET_LOG_LEVEL,
   };

@@ -185,6 +185,7 @@ export class DataPlane {
       listen({
         address,
         port,
+        shared: this.#options.config.workers > 1,
         onConnection: (socket) => {
           if (count.admit(socket)) side.accept(socket);
         },
@@ -212,7 +213,7 @@ export class DataPlane {
 
 function connectionCounts(options: DataPlaneOptions): Readonly<Record<Direction, ConnectionCount>> {
   const { config, descriptorsMax, metrics } = options;
-  const limits = connectionLimits(descriptorsMax, config.connectionsMax);
+  const limits = connectionLimits(descriptorsMax, config.connectionsMax, config.workers);
   const count = (direction: Direction, perSourceMax: number): ConnectionCount =>
     new ConnectionCount({
       connectionsMax: limits[direction],

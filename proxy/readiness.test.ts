@@ -22,14 +22,26 @@ const whole: Snapshot = { ...emptySnapshot, policy, synced: true };
 const end = credentials.notAfter;
 
 test("readiness is given with a certificate, a policy and all that was sent", (t) => {
-  const standing = { credentials, snapshot: whole, nowMs: end - 1, draining: false };
+  const standing = {
+    credentials,
+    snapshot: whole,
+    nowMs: end - 1,
+    draining: false,
+    isListening: true,
+  };
   for (const workload of ["not_asked", svid] as const) {
     t.deepEqual(readiness({ ...standing, workload }), { ready: true, reason: "" });
   }
 });
 
 test("readiness waits for the identity that the pod's processes were promised", (t) => {
-  const standing = { credentials, snapshot: whole, nowMs: end - 1, draining: false };
+  const standing = {
+    credentials,
+    snapshot: whole,
+    nowMs: end - 1,
+    draining: false,
+    isListening: true,
+  };
   const { ready, reason } = readiness({ ...standing, workload: null });
   t.false(ready);
   t.is(reason, "no certificate has been issued for the workload");
@@ -45,8 +57,23 @@ const rows: readonly [string, Credentials | null, Snapshot, number, boolean, Reg
 for (const [when, held, snapshot, nowMs, draining, reason] of rows) {
   test(`readiness is refused ${when}, with a reason`, (t) => {
     const workload = "not_asked";
-    const answer = readiness({ credentials: held, snapshot, workload, nowMs, draining });
+    const isListening = true;
+    const answer = readiness({
+      credentials: held,
+      snapshot,
+      workload,
+      nowMs,
+      draining,
+      isListening,
+    });
     t.false(answer.ready);
     t.regex(answer.reason, reason);
   });
 }
+
+test("readiness waits for a worker that is being replaced", (t) => {
+  const standing = { credentials, snapshot: whole, nowMs: end - 1, draining: false };
+  const { ready, reason } = readiness({ ...standing, workload: "not_asked", isListening: false });
+  t.false(ready);
+  t.regex(reason, /worker/);
+});

@@ -13,16 +13,19 @@ export interface Standing {
   /** Milliseconds since the Unix epoch. */
   readonly nowMs: number;
   readonly draining: boolean;
+  /** Every thread that is to carry traffic takes connections. */
+  readonly isListening: boolean;
 }
 
 export function readiness(standing: Standing): Readiness {
-  const { credentials, snapshot, workload, nowMs, draining } = standing;
+  const { credentials, snapshot, workload, nowMs, draining, isListening } = standing;
   if (draining) return notReady("draining");
   if (credentials === null) return notReady("no certificate has been issued yet");
   if (credentials.notAfter <= nowMs) return notReady("the certificate has ended");
   if (snapshot.policy === null) return notReady("the controller has sent no policy yet");
   if (!snapshot.synced) return notReady("the controller has not sent everything yet");
   if (workload === null) return notReady("no certificate has been issued for the workload");
+  if (!isListening) return notReady("a worker is being replaced");
   return { ready: true, reason: "" };
 }
 

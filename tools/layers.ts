@@ -104,6 +104,7 @@ export const proxyLayers: Readonly<Record<string, readonly string[]>> = {
   outbound: ["detect", "http1", "net", "tls", "observe", "stream", "overload"],
   stream: ["http1", "net", "observe"],
   overload: ["net", "observe", "stream"],
+  workers: ["observe", "tls", "proxy/config.ts", "proxy/data-plane.ts"],
   control: ["observe", "proxy/config.ts"],
   workload: ["control", "net", "observe", "proxy/config.ts"],
   probe: [],
@@ -115,6 +116,6 @@ export const clockFiles: readonly string[] = ["lib/clock.ts"];
 
 /** May read the environment: each process's entry, and the command line. */
 export const environmentFiles: RegExp =
-  /^(?:[a-z-]+\/main\.ts|apps\/[a-z-]+\/main\.ts|cli\/.*|tools\/.*|bench\/.*|test\/.*|.*\.test\.ts)$/;
+  /^(?:[a-z-]+\/main\.ts|proxy\/workers\/main\.ts|apps\/[a-z-]+\/main\.ts|cli\/.*|tools\/.*|bench\/.*|test\/.*|.*\.test\.ts)$/;
 
 export const linesMax = 400;

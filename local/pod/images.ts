@@ -15,12 +15,15 @@ const proxy = [
   // Without it V8 collects everything for every 64 MB of read buffers, although nearly all of them are garbage
   // that a small collection finds: half the CPU of large transfers.
   "--external-memory-accounted-in-global-limit",
+  // For `signet.dev/workers` above 1; given up at once otherwise. Node warns of threads.
+  "--allow-worker",
+  "--disable-warning=PERM0006",
   // The folder of the Workload API's socket: what a killed sidecar left there has to be taken away.
   "--allow-fs-write=/run/spiffe",
 ];
 const controller = [
   ...foreign,
-  // The ledger, in its thread, and the admin socket. Node warns of threads.
+  // The ledger, in its thread, and the admin socket.
   "--allow-worker",
   "--disable-warning=PERM0006",
   "--allow-fs-write=/run/signet",

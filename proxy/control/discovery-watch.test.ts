@@ -61,7 +61,7 @@ class Fixture implements Disposable {
   closed = 0;
   refuseToConnect = false;
 
-  constructor(svid: Svid | null = certificate("1")) {
+  constructor(svid: Svid | null = certificate("1"), settled?: (then: () => void) => void) {
     this.svid = new Watch<Svid | null>(svid);
     this.watch = new DiscoveryWatch({
       pod,
@@ -70,6 +70,7 @@ class Fixture implements Disposable {
       clock: this.clock,
       random: () => 0.999_999,
       log: silentLog,
+      ...(settled === undefined ? {} : { settled }),
     });
     this.watch.connected.onChange((value) => this.connected.push(value));
   }
@@ -332,4 +333,14 @@ test("discovery stops for good", (t) => {
   t.is(fixture.mode, "strict");
   t.is(fixture.streams.length, 2);
   t.is(fixture.clock.timerCount, 0);
+});
+
+test("an update is acknowledged once it holds wherever it has to, and not before", (t) => {
+  const waiting: (() => void)[] = [];
+  using fixture = new Fixture(certificate("1"), (then) => waiting.push(then));
+  fixture.last.tell([policy("strict")]);
+  t.is(fixture.watch.snapshot.get().policy?.mode, "strict");
+  t.deepEqual(fixture.last.answers, []);
+  waiting.shift()?.();
+  t.deepEqual(fixture.last.answers, ["ack 1"]);
 });

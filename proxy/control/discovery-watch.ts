@@ -31,6 +31,8 @@ export interface DiscoveryWatchOptions {
   /** In [0, 1). */
   readonly random: () => number;
   readonly log: Log;
+  /** Calls back once the snapshot that was just set holds wherever it has to; default: at once. */
+  readonly settled?: (then: () => void) => void;
 }
 
 interface OpenStream {
@@ -141,7 +143,8 @@ export class DiscoveryWatch {
       stream.cancelSilence();
     }
     this.#show(stream);
-    stream.subscription?.ack(update.sequence);
+    const { settled = (then: () => void): void => then() } = this.#options;
+    settled(() => stream.subscription?.ack(update.sequence));
   }
 
   /** Shows what the stream has told, unless that would turn back what another has told meanwhile. */

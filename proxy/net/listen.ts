@@ -9,6 +9,8 @@ export class ListenError extends MeshError<"listen_failed"> {}
 export interface ListenOptions {
   readonly address: string;
   readonly port: number;
+  /** Other threads listen there, too: the kernel gives each connection to one of them. */
+  readonly shared: boolean;
   readonly onConnection: (socket: Socket) => void;
 }
 
@@ -36,7 +38,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
         }),
       );
     });
-    server.listen({ port: options.port, host: options.address, backlog: 1024 }, resolve);
+    const { address: host, port, shared: reusePort } = options;
+    server.listen({ port, host, reusePort, backlog: 1024 }, resolve);
   });
   server.on("error", () => {});
   const bound = server.address();

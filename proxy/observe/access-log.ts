@@ -1,8 +1,9 @@
 // One line of JSON per request or connection, at its end. Lines are gathered as bytes and written
 // together, so that a request costs one short-lived string and no system call; what cannot be written
 // in time is dropped and counted, never queued without bound.
-import { write } from "node:fs";
 import type { Clock } from "#/lib/clock.ts";
+import { descriptorSink } from "./access-sink.ts";
+import type { AccessSink } from "./access-sink.ts";
 
 const FLUSH_MS = 100;
 /** Lines are gathered in buffers of this size; none is longer. */
@@ -48,7 +49,7 @@ export interface ConnectionRecord {
 
 export class AccessLog {
   dropped = 0;
-  readonly #descriptor: number;
+  readonly #sink: AccessSink | null;
   readonly #clock: Clock;
   #chunk: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   #used = 0;
@@ -59,14 +60,14 @@ export class AccessLog {
   #second = 0;
   #secondText = "";
 
-  /** `descriptor` null writes nothing. */
-  constructor(descriptor: number | null, clock: Clock) {
-    this.#descriptor = descriptor ?? -1;
+  /** `target`: a descriptor, or what writes; null: nothing is written. */
+  constructor(target: number | AccessSink | null, clock: Clock) {
+    this.#sink = typeof target === "number" ? descriptorSink(target) : target;
     this.#clock = clock;
   }
 
   request(record: RequestRecord): void {
-    if (this.#descriptor < 0) return;
+    if (this.#sink === null) return;
     const head = `{"time":"${this.#time()}","kind":"request","direction":"${record.direction}"`;
     const what = `,"method":"${record.method}","path":${quote(record.path)},"status":${record.status}`;
     const cost = `,"duration_ms":${record.durationMs.toFixed(3)},"request_bytes":${record.requestBytes},"response_bytes":${record.responseBytes}`;
@@ -78,7 +79,7 @@ export class AccessLog {
   }
 
   connection(record: ConnectionRecord): void {
-    if (this.#descriptor < 0) return;
+    if (this.#sink === null) return;
     const { durationMs, sourceAddress, source, destination, bytesReceived, bytesSent } = record;
     const { direction, protocol, upstream, group, verdict, reason } = record;
     const json = JSON.stringify({
@@ -152,16 +153,12 @@ export class AccessLog {
     const bytes = this.#full.shift();
     if (bytes === undefined) return;
     this.#writing = true;
-    this.#write(bytes, 0);
+    this.#write(bytes);
   }
 
-  #write(bytes: Buffer, offset: number): void {
-    write(this.#descriptor, bytes, offset, bytes.length - offset, null, (error, written) => {
-      if (error === null && offset + written < bytes.length) {
-        this.#write(bytes, offset + written);
-        return;
-      }
-      if (error !== null) this.dropped += 1;
+  #write(bytes: Buffer): void {
+    this.#sink!(bytes, (failed) => {
+      if (failed) this.dropped += 1;
       this.#writing = false;
       if (this.#spare.length < CHUNKS_SPARE_MAX) this.#spare.push(Buffer.from(bytes.buffer));
       if (this.#full.length > 0) this.#writeNext();

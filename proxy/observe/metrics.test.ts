@@ -80,6 +80,6 @@ test("metrics every name is the mesh's, with a unit or total, and says what it c
     t.regex(name, /^signet_proxy_[a-z_]+$/);
     t.regex(help, /^[A-Z0-9].{10,}[^.]$/);
     if (type === "counter") t.true(name.endsWith("_total"), name);
-    else t.regex(name, /_(?:seconds|bytes|open|connected)$/);
+    else t.regex(name, /_(?:seconds|bytes|open|connected|overloaded|ratio|workers)$/);
   }
 });

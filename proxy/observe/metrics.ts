@@ -82,14 +82,28 @@ export class ProxyMetrics {
     "signet_proxy_overloaded",
     "1 while new work in this direction is refused, because the event loop lags or memory nears its limit",
     ["direction"],
+    "max",
   );
   readonly eventLoopLag: GaugeFamily = this.registry.gauge(
     "signet_proxy_event_loop_lag_seconds",
     "How long what was ready had to wait for its turn, at the last sample",
+    [],
+    "max",
   );
   readonly memoryShare: GaugeFamily = this.registry.gauge(
     "signet_proxy_memory_used_ratio",
     "Memory in use, as a share of the limit of the cgroup or of the heap, whichever is nearer",
+    [],
+    "max",
+  );
+  readonly workers: GaugeFamily = this.registry.gauge(
+    "signet_proxy_workers",
+    "Threads that carry traffic beside the one that speaks with the controller; 0 where that one carries it",
+  );
+  readonly workerRestarts: CounterFamily = this.registry.counter(
+    "signet_proxy_worker_restarts_total",
+    "Workers that died and were replaced: by an error of theirs, or for having been silent",
+    ["reason"],
   );
   readonly expiredConnections: CounterFamily = this.registry.counter(
     "signet_proxy_connections_ended_by_certificate_total",

@@ -46,13 +46,25 @@ export interface Credentials {
   };
 }
 
+/** What credentials are made of; it can be told to another thread. */
+export interface CredentialMaterial {
+  readonly svid: Svid;
+  readonly bundle: Pick<TrustBundle, "trustDomain" | "roots">;
+  readonly federated: FederatedBundles;
+}
+
+export function credentialsOf(material: CredentialMaterial | null): Credentials | null {
+  if (material === null) return null;
+  return makeCredentials(material.svid, material.bundle, material.federated);
+}
+
 /**
  * Pure but for OpenSSL's parsing; throws when the material does not fit together. No list of roots is ever
  * made of two bundles: a root must not be able to speak for another trust domain than its own.
  */
 export function makeCredentials(
   svid: Svid,
-  bundle: TrustBundle,
+  bundle: CredentialMaterial["bundle"],
   federated: FederatedBundles = new Map(),
 ): Credentials {
   const material = {

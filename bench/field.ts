@@ -15,7 +15,12 @@ import type { Work } from "./works.ts";
  * The subjects of a work. Envoy stands twice in the pair: which of its ways is better differs by work. nginx
  * has its opaque proxy in a module of its own, and does not take part there.
  */
-export function subjectsOf({ route, carries }: Work): readonly Subject[] {
+export function subjectsOf({
+  route,
+  carries,
+  field,
+}: Pick<Work, "route" | "carries" | "field">): readonly Subject[] {
+  if (field === "workers") return [1, 2].map(signetOf);
   if (carries === "tcp") {
     return [
       signet,
@@ -53,7 +58,16 @@ export function subjectsOf({ route, carries }: Work): readonly Subject[] {
   ];
 }
 
-const signet: Subject = { name: "signet", start: startSignet };
+const signet: Subject = { name: "signet", start: (context) => startSignet(context, pinned) };
+const pinned = { workers: 1, core: proxyCore } as const;
+
+/** On whatever core is free: there are not enough of them to give workers and load each their own. */
+function signetOf(workers: number): Subject {
+  return {
+    name: `workers-${workers}`,
+    start: (context) => startSignet(context, { workers, core: null }),
+  };
+}
 
 type Plan = (bench: Bench, folder: string, role: Role) => PeerPlan;
 

@@ -11,8 +11,8 @@ class ProcessError extends MeshError<ProcessErrorCode> {}
 export interface Placement {
   /** Name of the network namespace; null for the one we are in. */
   readonly namespace: string | null;
-  /** The one core it may run on. */
-  readonly core: number;
+  /** The one core it may run on; null: any. */
+  readonly core: number | null;
   /** User and group. */
   readonly uid: number;
 }
@@ -52,8 +52,7 @@ function placed(
   const { namespace, core, uid } = placement;
   const words = [
     ...(namespace === null ? [] : ["ip", "netns", "exec", namespace]),
-    ..."taskset -c".split(" "),
-    String(core),
+    ...(core === null ? [] : ["taskset", "-c", String(core)]),
     ...`setpriv --reuid=${uid} --regid=${uid} --clear-groups --pdeathsig=KILL --`.split(" "),
     command,
     ...parameters,

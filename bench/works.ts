@@ -4,6 +4,8 @@ export interface Work {
   readonly name: string;
   /** hop: client -> outbound proxy -> plain backend. pair: outbound -> mutual TLS -> inbound -> backend. */
   readonly route: "hop" | "pair";
+  /** Who takes part: our sidecar and its peers on one core, or ours with one and with two workers on all cores. */
+  readonly field: "peers" | "workers";
   readonly connections: number;
   /** GET; POST with `bodyBytes`. */
   readonly path: string;
@@ -46,6 +48,7 @@ const realisticHeaders: Work["headers"] = [
 
 const base = {
   route: "pair",
+  field: "peers",
   connections,
   path: "/hello",
   bodyBytes: 0,
@@ -64,6 +67,8 @@ export const works: readonly Work[] = [
   { ...base, name: "h1-mtls-pair-16k", path: "/16k" },
   { ...base, name: "h1-mtls-pair-1m", path: "/upload", bodyBytes: 1024 * 1024, rate: 100 },
   { ...base, name: "tcp-mtls-pair", path: "/1m", carries: "tcp", connections: 8, rate: 100 },
+  { ...base, name: "workers-plain-hop", route: "hop", field: "workers" },
+  { ...base, name: "workers-mtls-pair", field: "workers" },
 ];
 
 /** The head of one request, with `varyingMark` still in place. */

@@ -106,3 +106,25 @@ netnsTest(
     );
   },
 );
+
+netnsTest(
+  "a sidecar short of memory sheds connections with their requests, and never for want of a few",
+  async (t) => {
+    await using it = await SidecarLab.create([80, 8080], {
+      environment: {
+        // A heap of which any sidecar uses more than a fifth.
+        NODE_OPTIONS: "--max-old-space-size=64",
+        SIGNET_OVERLOAD_MEMORY_PERCENT: "15",
+      },
+    });
+    await it.setMode("PERMISSIVE");
+    const few = await floodOf(it, { port: 8080, connections: 8, forMs: 3000 });
+    t.deepEqual(Object.keys(few.answers), ["200"]);
+    const many = await floodOf(it, { port: 8080, connections: 100, forMs: 5000 });
+    t.true((many.answers["503"] ?? 0) > 0, JSON.stringify(many.answers));
+    t.regex(many.examples["503"] ?? "", /connection: close/);
+    t.true(many.closed > 0);
+    t.regex(it.said, /"refuses":"inbound[^\n]*"reason":"memory"/);
+    await untilMetrics(t, it, /^signet_proxy_overloaded\{direction="inbound"\} 0$/m);
+  },
+);

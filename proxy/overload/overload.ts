@@ -44,7 +44,9 @@ export class Overload implements Expiring {
   constructor(options: OverloadOptions) {
     this.#options = options;
     options.deadlines.add(this);
-    this.#report(0, 0);
+    const { memoryShare: gauge } = options.metrics;
+    gauge.onCollect(() => gauge.with().set(options.memoryShare()));
+    this.#report(0);
   }
 
   /** At each sweep. */
@@ -53,7 +55,9 @@ export class Overload implements Expiring {
     this.deadlineMs = 1;
     const nowMs = clock.monotonic();
     const lagMs = this.#lagMs();
-    const memoryShare = this.#options.memoryShare();
+    const connections = this.#options.connections();
+    // Idle sidecars do not ask: it would be most of what they do.
+    const memoryShare = connections < limits.connectionsMin ? 0 : this.#options.memoryShare();
     const reading = this.#reading;
     const { arrivals, level: before } = reading;
     const sample = {
@@ -61,14 +65,14 @@ export class Overload implements Expiring {
       lagMs,
       memoryShare,
       arrivals,
-      connections: this.#options.connections(),
+      connections,
     };
     this.#state = nextPressure(this.#state, sample, limits);
     const { level, cause } = this.#state;
     reading.level = level;
     reading.cause = cause;
     reading.arrivals = 0;
-    this.#report(lagMs, memoryShare);
+    this.#report(lagMs);
     if (level === before) return;
     const facts = {
       refuses: refusedAt[level],
@@ -81,13 +85,12 @@ export class Overload implements Expiring {
     else log.info("pressure changed", facts);
   }
 
-  #report(lagMs: number, memoryShare: number): void {
+  #report(lagMs: number): void {
     const { metrics } = this.#options;
     const { level } = this.#reading;
     metrics.overloaded.with("inbound").set(level >= HIGH ? 1 : 0);
     metrics.overloaded.with("outbound").set(level >= SEVERE ? 1 : 0);
     metrics.eventLoopLag.with().set(lagMs / 1000);
-    metrics.memoryShare.with().set(memoryShare);
   }
 
   /** The longest turn since the last sample; 0 while there is little to do. */

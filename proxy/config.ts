@@ -14,10 +14,6 @@ import { defaultPressureLimits, pressureLimits } from "./overload/pressure.ts";
 import type { PressureLimits } from "./overload/pressure.ts";
 import { parseProbes } from "./probe/probe.ts";
 
-export const inboundPort = 4000;
-export const outboundPort = 5000;
-export const adminPort = 4100;
-
 /** Each costs memory, and a sidecar beside an application has no more cores to itself than this. */
 export const workersMax = 8;
 

@@ -1,5 +1,4 @@
 // Who carries the traffic: this thread, or workers beside it. To the control plane both look alike.
-import { DataPlane } from "./data-plane.ts";
 import { AccessLog } from "./observe/access-log.ts";
 import { descriptorSink } from "./observe/access-sink.ts";
 import { credentialsOf } from "./tls/credentials.ts";
@@ -34,6 +33,7 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
 
 async function startHere(options: TrafficOptions): Promise<Traffic> {
   const { material, metrics, clock } = options;
+  const { DataPlane } = await import("./data-plane.ts");
   // No thread will be asked for.
   process.permission?.drop("worker");
   const credentials = new Watch<Credentials | null>(credentialsOf(material.get()));

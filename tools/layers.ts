@@ -108,7 +108,7 @@ export const proxyLayers: Readonly<Record<string, readonly string[]>> = {
   control: ["observe", "proxy/config.ts"],
   workload: ["control", "net", "observe", "proxy/config.ts"],
   probe: [],
-  hook: ["proxy/config.ts"],
+  hook: ["proxy/ports.ts"],
 };
 
 /** `new Date()`, timers and randomness are arguments; these files are where they come from. */

@@ -4,7 +4,7 @@
 // once, can still call others and finish what it is asked.
 import { get } from "node:http";
 import { sleep, systemClock } from "#/lib/clock.ts";
-import { adminPort } from "../config.ts";
+import { adminPort } from "../ports.ts";
 import { awaitReady } from "./started.ts";
 
 /** As long as the start-up probe waits. */

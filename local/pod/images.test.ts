@@ -35,7 +35,7 @@ const attempts = `
   attempt("thread", () => new (require("node:worker_threads").Worker)("", { eval: true }));
   console.log(refused.join(" "));
 `;
-const confinement = { proxy: "process file thread", controller: "process file" };
+const confinement = { proxy: "process file", controller: "process file" };
 for (const [name, refused] of Object.entries(confinement)) {
   test(`commandOfImage confines signet/${name}: no ${refused.replaceAll(" ", ", no ")}`, (t) => {
     const flags = commandOfImage(`signet/${name}`).slice(0, -1);
@@ -44,6 +44,13 @@ for (const [name, refused] of Object.entries(confinement)) {
     t.is(done.stderr, "", "and Node has nothing to warn of");
   });
 }
+
+test("a sidecar of one worker gives up the leave to make threads, and cannot take it back", (t) => {
+  const flags = commandOfImage("signet/proxy").slice(0, -1);
+  const script = `process.permission.drop("worker");${attempts}`;
+  const done = spawnSync(process.execPath, [...flags, "--eval", script], { encoding: "utf8" });
+  t.is(done.stdout.trim(), "process file thread");
+});
 
 const unknown = [
   "",

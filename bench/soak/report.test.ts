@@ -27,7 +27,7 @@ function moments(inboundAt: (index: number) => SidecarSample, failures = 0): rea
 test("conclude is good where nothing grows and nothing failed", (t) => {
   const outcome = conclude(moments(() => steady));
   t.true(outcome.good);
-  t.is(outcome.rows.length, 10);
+  t.is(outcome.rows.length, 8);
   t.deepEqual([...new Set(outcome.rows.map(({ verdict }) => verdict))], ["flat"]);
   t.is(outcome.traffic["kept"]?.done, 90);
   t.regex(outcomeText(outcome), /^Nothing grows\.$/m);

@@ -19,10 +19,12 @@ interface Figure {
   readonly least: number;
 }
 
-/** Each figure, and the growth of it that is not worth naming. */
-export const figures: Readonly<Record<keyof SidecarSample, Figure>> = {
+/** Proportional memory is not judged: it grows when another process that shares Node's pages ends. */
+type Judged = Exclude<keyof SidecarSample, "pssKib">;
+
+/** Each figure that is judged, and the growth of it that is not worth naming. */
+export const figures: Readonly<Record<Judged, Figure>> = {
   rssKib: { name: "resident", unit: "KiB", least: 6 * 1024 },
-  pssKib: { name: "proportional", unit: "KiB", least: 6 * 1024 },
   heapKib: { name: "heap", unit: "KiB", least: 2 * 1024 },
   externalKib: { name: "buffers", unit: "KiB", least: 2 * 1024 },
   descriptors: { name: "descriptors", unit: "", least: 16 },

@@ -129,7 +129,7 @@ test("opaque TCP: a server may speak first, and then the caller", async (t) => {
   t.pass();
 });
 
-for (const protocol of ["signet-http/1.1", "signet-tcp"] as const) {
+for (const protocol of ["signet-h2", "signet-http/1.1", "signet-tcp"] as const) {
   test(`${protocol}: a caller that ends in the turn of its handshake is let go at once`, async (t) => {
     await using pair = await MeshPair.create();
     const half = await pair.addInbound("b", (socket) => {

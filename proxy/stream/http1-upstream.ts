@@ -79,6 +79,8 @@ export class Http1Upstream implements UpstreamStream, Expiring {
     socket.on("close", this.#onClose);
     this.#touch(this.#idleTimeoutMs);
     pool.context.deadlines.add(this);
+    // It may have ended before anybody listened, in the turn of its handshake.
+    if (socket.readableEnded) process.nextTick(() => this.#ended());
   }
 
   /**

@@ -64,6 +64,8 @@ export class Http2Shell implements ConnectionOwner, Expiring {
     socket.on("close", () => this.#over());
     context.deadlines.add(this);
     socket.resume();
+    // It may have ended before anybody listened, in the turn of its handshake.
+    if (socket.readableEnded) process.nextTick(() => this.#ended());
   }
 
   /** Ends at once, with a reset. */

@@ -154,7 +154,10 @@ export class ProxyMetrics {
     "signet_proxy_controller_connected",
     "1 while the discovery stream is open",
   );
-  readonly heapBytes: GaugeFamily = this.registry.gauge("signet_proxy_heap_bytes", "Heap that V8 has in use");
+  readonly heapBytes: GaugeFamily = this.registry.gauge(
+    "signet_proxy_heap_bytes",
+    "Heap that V8 has in use",
+  );
   readonly externalBytes: GaugeFamily = this.registry.gauge(
     "signet_proxy_external_bytes",
     "Memory of buffers, which are not in the heap",

@@ -98,7 +98,7 @@ export function attackOrigin(name: OriginName): void {
         request,
         awaitedFor(understand(request)),
       );
-      const seen = await seenSince(origin, narrow, "application", before);
+      const seen = await seenSince(what, narrow, "application", before);
       for (const one of seen) t.true(staysAdmitted(one), `${what}: ${JSON.stringify(one)}`);
       if (passes === 1) t.is(attempted.answers[0]?.status, 200, what);
       t.is(seen.length, attempted.answers[0]?.status === 200 ? 1 : 0, what);
@@ -129,7 +129,7 @@ export function attackOrigin(name: OriginName): void {
     const understood = understand(bytes);
     const before = origin.seen.length;
     const attempted = await lab.attempt(surface, bytes, awaitedFor(understood));
-    const seen = await seenSince(origin, lab, surface, before);
+    const seen = await seenSince(what, lab, surface, before);
     const { faults, outcome } = judge(understood, attempted, seen, lab.identity);
     tally[outcome] += 1;
     if (faults.length === 0) return [];
@@ -138,22 +138,25 @@ export function attackOrigin(name: OriginName): void {
     ];
   }
 
-  /** What the origin saw since, up to a good request that was answered rightly. */
+  /** What the origin saw since `what` began, up to a good request that was answered rightly. */
   async function seenSince(
-    from: Origin,
+    what: string,
     through: HostileLab,
     surface: Surface,
     before: number,
-  ): Promise<readonly (typeof from.seen)[number][]> {
+  ): Promise<readonly (typeof origin.seen)[number][]> {
     const { target, text } = await through.askGood(surface);
     if (!text.startsWith("HTTP/1.1 200") || !text.endsWith(`\r\n\r\nGET ${target}`)) {
-      throw new Error(`A good request for ${target} was answered: ${text}`);
+      const facts = JSON.stringify({ text, refusals: through.refusals() });
+      throw new Error(
+        `After ${what} a good request for ${target} was answered otherwise: ${facts}`,
+      );
     }
     const deadline = Date.now() + toldMsMax;
     for (;;) {
-      const at = from.seen.findIndex((one, index) => index >= before && one.target === target);
-      if (at >= 0) return from.seen.slice(before, at);
-      if (Date.now() > deadline) throw new Error(`${from.name} does not tell of ${target}`);
+      const at = origin.seen.findIndex((one, index) => index >= before && one.target === target);
+      if (at >= 0) return origin.seen.slice(before, at);
+      if (Date.now() > deadline) throw new Error(`${origin.name} does not tell of ${target}`);
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }

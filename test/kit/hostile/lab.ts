@@ -95,13 +95,20 @@ export class HostileLab implements AsyncDisposable {
   /** A good request, on a connection of somebody else: what it was answered. */
   async askGood(surface: Surface): Promise<{ readonly target: string; readonly text: string }> {
     let socket = this.#good.get(surface);
-    if (socket === undefined || socket.destroyed || !socket.writable) {
+    // Unused for longer than the sidecar keeps it, while the other surface was tried, it has been ended.
+    if (socket === undefined || socket.readableEnded || !socket.writable) {
       socket = await this.#connect(surface);
       this.#good.set(surface, socket);
     }
     this.#asked += 1;
     const target = `/public/good/${this.#asked}`;
     return { target, text: await ask(socket, `GET ${target} HTTP/1.1\r\nHost: b\r\n\r\n`) };
+  }
+
+  /** What the inbound sidecar counts as refused or failed. */
+  refusals(): readonly string[] {
+    const lines = this.#half.metrics.registry.expose().split("\n");
+    return lines.filter((line) => line.startsWith("signet_proxy_refusals_total{"));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

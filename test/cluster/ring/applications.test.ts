@@ -87,11 +87,20 @@ function withoutConnection({ status, headers, bytes, sha256, json, ...answer }: 
   const pairs = headers.flatMap((each, index) =>
     index % 2 === 0 ? [`${each.toLowerCase()}: ${headers[index + 1]}`] : [],
   );
-  const kept = pairs.filter((pair) => !leftOut.has(pair.split(":")[0]!.toLowerCase()));
+  // Whoever frames anew says so in a place of its own; those of one name keep their order.
+  const kept = pairs
+    .filter((pair) => !leftOut.has(nameOf(pair)))
+    .toSorted((one, other) =>
+      nameOf(one) < nameOf(other) ? -1 : Number(nameOf(one) > nameOf(other)),
+    );
   if (json === null) return { status, headers: kept, notes, bytes, sha256 };
   // Its length is that of what it tells.
   const framed = kept.filter((pair) => !/^content-length:/i.test(pair));
   return { status, headers: framed, notes, json: withoutTold(json) };
+}
+
+function nameOf(pair: string): string {
+  return pair.slice(0, pair.indexOf(":"));
 }
 
 function withoutTold(value: unknown): unknown {

@@ -1,8 +1,8 @@
 // What --bundle-port adds, so that other trust domains can fetch this one's bundle: the port at the
 // controllers, a Service in front of it, and its opening in their NetworkPolicy. Pure.
 import type { KubernetesObject } from "../mesh.ts";
-
-type Loose = Readonly<Record<string, unknown>>;
+import { mapContainers } from "./containers.ts";
+import type { Loose } from "./containers.ts";
 
 const portName = "bundle";
 const controller = "signet-controller";
@@ -30,10 +30,7 @@ export function bundleService(port: number): KubernetesObject {
 }
 
 function withContainerPort(object: KubernetesObject, port: number): KubernetesObject {
-  const spec = object["spec"] as Loose;
-  const template = spec["template"] as Loose;
-  const podSpec = template["spec"] as Loose;
-  const containers = (podSpec["containers"] as readonly Loose[]).map((container) => {
+  return mapContainers(object, (container) => {
     const env = [
       ...(container["env"] as readonly Loose[]),
       { name: "SIGNET_BUNDLE_PORT", value: String(port) },
@@ -42,12 +39,8 @@ function withContainerPort(object: KubernetesObject, port: number): KubernetesOb
       ...(container["ports"] as readonly Loose[]),
       { name: portName, containerPort: port },
     ];
-    return Object.assign({}, container, { env, ports });
+    return { ...container, env, ports };
   });
-  return {
-    ...object,
-    spec: { ...spec, template: { ...template, spec: { ...podSpec, containers } } },
-  };
 }
 
 function withOpening(object: KubernetesObject): KubernetesObject {

@@ -1,9 +1,9 @@
 // One object of k8s/base as options change it. Pure: what no option names stays as it is.
 import type { KubernetesObject } from "../mesh.ts";
 import { bundleService, withBundlePort } from "./bundle-port.ts";
+import { mapContainers, mapPodSpec } from "./containers.ts";
+import type { Loose } from "./containers.ts";
 import type { ImageOptions, InstallOptions, Storage } from "./options.ts";
-
-type Loose = Readonly<Record<string, unknown>>;
 
 const ledgerVolume = "data";
 const wrappingKey = { volume: "wrapping-key", folder: "/run/signet/wrapping-key", file: "key" };
@@ -57,19 +57,8 @@ function renderWorkload(
   added: readonly Loose[],
 ): KubernetesObject {
   const spec = object["spec"] as Loose;
-  const template = spec["template"] as Loose;
-  const podSpec = template["spec"] as Loose;
-  const containers = (podSpec["containers"] as readonly Loose[]).map((container) =>
-    renderContainer(container, options.images, added),
-  );
-  return {
-    ...object,
-    spec: {
-      ...spec,
-      replicas: options.replicas ?? spec["replicas"],
-      template: { ...template, spec: { ...podSpec, containers } },
-    },
-  };
+  const scaled = { ...object, spec: { ...spec, replicas: options.replicas ?? spec["replicas"] } };
+  return mapContainers(scaled, (container) => renderContainer(container, options.images, added));
 }
 
 function renderContainer(container: Loose, images: ImageOptions, added: readonly Loose[]): Loose {
@@ -97,16 +86,8 @@ function withStorage(object: KubernetesObject, storage: Storage): KubernetesObje
         spec: { ...spec, volumeClaimTemplates: claims.map((each) => renderClaim(each, storage)) },
       };
     case "none": {
-      const template = spec["template"] as Loose;
-      const podSpec = template["spec"] as Loose;
-      const volumes = [
-        ...(podSpec["volumes"] as readonly Loose[]),
-        { name: ledgerVolume, emptyDir: { sizeLimit: ledgerSizeLimit } },
-      ];
-      return {
-        ...object,
-        spec: { ...spec, template: { ...template, spec: { ...podSpec, volumes } } },
-      };
+      const volume = { name: ledgerVolume, emptyDir: { sizeLimit: ledgerSizeLimit } };
+      return withVolume({ ...object, spec }, volume);
     }
     default:
       return storage satisfies never;
@@ -122,21 +103,21 @@ function withWrappingKey(object: KubernetesObject, secretName: string | null): K
   const { volume: name, folder, file } = wrappingKey;
   const items = [{ key: file, path: file }];
   const secret = { secretName, optional: true, defaultMode: wrappingKeyMode, items };
-  const spec = object["spec"] as Loose;
-  const template = spec["template"] as Loose;
-  const podSpec = template["spec"] as Loose;
   const mount = { name, mountPath: folder, readOnly: true };
   const told = { name: "SIGNET_KEY_ENCRYPTION_FILE", value: `${folder}/${file}` };
-  const containers = (podSpec["containers"] as readonly Loose[]).map((container) => {
+  const mounted = mapContainers(object, (container) => {
     const env = [...(container["env"] as readonly Loose[]), told];
     const volumeMounts = [...(container["volumeMounts"] as readonly Loose[]), mount];
-    return Object.assign({}, container, { env, volumeMounts });
+    return { ...container, env, volumeMounts };
   });
-  const volumes = [...(podSpec["volumes"] as readonly Loose[]), { name, secret }];
-  return {
-    ...object,
-    spec: { ...spec, template: { ...template, spec: { ...podSpec, containers, volumes } } },
-  };
+  return withVolume(mounted, { name, secret });
+}
+
+function withVolume(object: KubernetesObject, volume: Loose): KubernetesObject {
+  return mapPodSpec(object, (podSpec) => ({
+    ...podSpec,
+    volumes: [...(podSpec["volumes"] as readonly Loose[]), volume],
+  }));
 }
 
 function renderClaim(claim: Loose, storage: Storage & { kind: "volume" }): Loose {
